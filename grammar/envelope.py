@@ -1,0 +1,153 @@
+"""The WebSocket data frame (RFC 6455, section 5.2) around one Iris frame.
+
+On the WebSocket port each Iris frame travels as one binary message. Clients mask, servers
+do not. The envelope is a thing to fuzz as well, so an :class:`Envelope` can say what the
+RFC forbids: reserved bits, an unmasked client, a length in a wider field than it needs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Literal
+
+from construct import (
+    BitsInteger,
+    BitStruct,
+    Bytes,
+    Computed,
+    ConstructError,
+    Flag,
+    If,
+    Int16ub,
+    Int64ub,
+    StreamError,
+    Struct,
+    Switch,
+    this,
+)
+
+from grammar.codec import NEED_DATA, NeedData
+from grammar.errors import DecodeError, EncodeError
+from grammar.opcodes import Direction
+
+#: Masking hides bytes from caches between client and server; there are none here, and one key
+#: for all keeps a case the same on each play. No byte of it is zero, so all bytes change.
+MASKING_KEY = b"\x37\xfa\x21\x3d"
+
+#: The payload is not part of the declaration, so that it is unmasked in one go.
+_HEADER = Struct(
+    "bits"
+    / BitStruct(
+        "fin" / Flag,
+        "reserved" / BitsInteger(3),
+        "opcode" / BitsInteger(4),
+        "masked" / Flag,
+        "size" / BitsInteger(7),
+    ),
+    "size" / Switch(this.bits.size, {126: Int16ub, 127: Int64ub}, default=Computed(this.bits.size)),
+    "key" / If(this.bits.masked, Bytes(4)),
+)
+#: The width of a length in bits, to what the seven bits of the first length say.
+_MARKS = {16: 126, 64: 127}
+
+
+class MessageKind(IntEnum):
+    """The opcodes of RFC 6455; Iris frames are BINARY."""
+
+    CONTINUATION = 0x0
+    TEXT = 0x1
+    BINARY = 0x2
+    CLOSE = 0x8
+    PING = 0x9
+    PONG = 0xA
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """One WebSocket frame with its ``payload`` unmasked.
+
+    ``kind`` is a :class:`MessageKind` or any other number of four bits, ``reserved`` has
+    three bits. ``key`` is None for an unmasked frame and four bytes otherwise. ``width`` is
+    that of the length in bits: 7, 16 or 64; None is the least that will do.
+    """
+
+    payload: bytes
+    kind: int = MessageKind.BINARY
+    fin: bool = True
+    reserved: int = 0
+    key: bytes | None = None
+    width: int | None = None
+
+
+def wrap(frame: bytes, direction: Direction) -> bytes:
+    """Return the encoded ``frame`` as one binary message, masked if a client sends it."""
+    key = MASKING_KEY if direction is Direction.CLIENT else None
+    return encode_envelope(Envelope(frame, key=key))
+
+
+def encode_envelope(envelope: Envelope) -> bytes:
+    """Return the bytes of ``envelope``; raise :class:`EncodeError` where a field cannot hold."""
+    size = len(envelope.payload)
+    width = _least_width(size) if envelope.width is None else envelope.width
+    bits = {
+        "fin": envelope.fin,
+        "reserved": envelope.reserved,
+        "opcode": envelope.kind,
+        "masked": envelope.key is not None,
+        "size": _MARKS.get(width, size),
+    }
+    if width not in (7, 16, 64) or _least_width(size) > width:
+        raise EncodeError("envelope.size", f"{size} bytes have no length of {width} bits")
+    try:
+        header = bytes(_HEADER.build({"bits": bits, "size": size, "key": envelope.key}))
+    except ConstructError as error:
+        raise EncodeError("envelope", str(error).splitlines()[-1]) from None
+    return header + _masked(envelope.payload, envelope.key)
+
+
+def decode_envelope(
+    data: bytes, offset: int = 0
+) -> tuple[Envelope, int] | Literal[NeedData.NEED_DATA]:
+    """Return the envelope at ``offset`` and its end, or NEED_DATA.
+
+    Raise :class:`DecodeError` for a length with its highest bit set, the one thing in a
+    header that has no meaning at all.
+    """
+    try:
+        header = _HEADER.parse(data[offset : offset + 14])
+    except StreamError:
+        return NEED_DATA
+    if header.size >= 1 << 63:
+        raise DecodeError(offset + 2, "envelope.size", f"a length of {header.size} bytes")
+    width = {126: 16, 127: 64}.get(header.bits.size, 7)
+    start = offset + 2 + (width // 8) + (0 if header.key is None else 4)
+    end = start + header.size
+    if end > len(data):
+        return NEED_DATA
+    envelope = Envelope(
+        payload=_masked(data[start:end], header.key),
+        kind=_kind(header.bits.opcode),
+        fin=header.bits.fin,
+        reserved=header.bits.reserved,
+        key=header.key,
+        width=None if width == _least_width(header.size) else width,
+    )
+    return envelope, end
+
+
+def _least_width(size: int) -> int:
+    return 7 if size < 126 else 16 if size < 1 << 16 else 64
+
+
+def _kind(number: int) -> int:
+    return MessageKind(number) if number in tuple(MessageKind) else number
+
+
+def _masked(payload: bytes, key: bytes | None) -> bytes:
+    """Return ``payload`` under ``key``, which also takes the mask off again."""
+    if key is None:
+        return payload
+    pad = (key * (len(payload) // 4 + 1))[: len(payload)]
+    mixed = int.from_bytes(payload, "big") ^ int.from_bytes(pad, "big")
+    return mixed.to_bytes(len(payload), "big")

@@ -1,0 +1,160 @@
+"""What each byte of a segment is: the map that mutators, the minimiser and ``show`` read.
+
+Theory of operation. :func:`spans` walks a segment along the plans of
+:mod:`grammar.layout` and cuts it into leaves: opcode, length, content, one after another
+and without gaps, so the spans always add up to the segment. It is total. A field that the
+input cuts short gives spans for what is there; a length that lies past the end has its
+field clipped; bytes that no layout explains are one TAIL. No span is empty: an empty
+field shows only in its length, whose ``counts`` says where its content would be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from grammar import limits
+from grammar.cbor import walk
+from grammar.layout import Field, Inside, Plan, Role, Shape, measure, plan_at
+from grammar.opcodes import Direction
+
+#: Spans of one segment before the rest is one TAIL: a segment of empty three-byte frames would
+#: otherwise cost a fuzzer a tenth of a second, and nobody mutates its ten-thousandth field.
+MAX_SPANS = 8_192
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A leaf: ``length`` bytes at ``offset`` of the segment, at least one.
+
+    ``path`` is ``FRAME.field``, with ``.length``, ``.head`` or an index where the field
+    divides further. ``counts`` is the (offset, length) of the bytes that a LENGTH or the
+    CBOR_HEAD of a string counts, clipped to what is there; None for everything else.
+    """
+
+    path: str
+    offset: int
+    length: int
+    role: Role
+    counts: tuple[int, int] | None = None
+
+
+def spans(data: bytes, direction: Direction) -> tuple[Span, ...]:
+    """Cut ``data`` into its spans. Total: any bytes give spans that tile them exactly."""
+    out: list[Span] = []
+    offset, stop = 0, len(data)
+    while offset < stop and len(out) < MAX_SPANS:
+        plan = plan_at(data, offset, direction)
+        if plan is None:
+            out.append(Span("UNKNOWN.opcode", offset, 1, Role.OPCODE))
+            _leaf(out, "UNKNOWN.tail", Role.TAIL, offset + 1, stop)
+            return tuple(out)
+        offset = _frame(out, plan, data, offset)
+    _leaf(out, "tail", Role.TAIL, offset, stop)
+    return tuple(out)
+
+
+def frame_bounds(data: bytes, direction: Direction) -> tuple[tuple[int, int, int | None], ...]:
+    """Return (offset, length, opcode) of each frame in ``data``. Total.
+
+    The last one may be cut short or unknown, and then runs to the end. The opcode is the
+    first byte, known or not, and None for the server's bare texts.
+    """
+    bounds: list[tuple[int, int, int | None]] = []
+    offset, stop = 0, len(data)
+    while offset < stop:
+        plan = plan_at(data, offset, direction)
+        end = stop if plan is None else measure(plan, data, offset)[0]
+        opcode = data[offset] if plan is None else plan.frame.opcode
+        bounds.append((offset, end - offset, opcode))
+        offset = end
+    return tuple(bounds)
+
+
+def _leaf(out: list[Span], path: str, role: Role, offset: int, end: int) -> None:
+    if end > offset:
+        out.append(Span(path, offset, end - offset, role))
+
+
+def _frame(out: list[Span], plan: Plan, data: bytes, offset: int) -> int:
+    """Append the spans of the frame at ``offset``; return its end, or that of the data."""
+    stop = len(data)
+    for field in plan.fields:
+        if offset >= stop:
+            break
+        if field.shape is Shape.COUNTED:
+            offset = _counted(out, field, data, offset)
+            continue
+        end = stop if field.shape is Shape.REST else min(offset + field.width, stop)
+        role = field.role
+        if field.shape is Shape.LITERAL and not field.literal.startswith(data[offset:end]):
+            role = Role.TAIL
+        if field.inside is Inside.CREDENTIALS:
+            _credentials(out, field, data, offset, end)
+        else:
+            _leaf(out, field.path, role, offset, end)
+        offset = end
+    return offset
+
+
+def _counted(out: list[Span], field: Field, data: bytes, offset: int) -> int:
+    """Append a length and its content; return the end of what is there of both."""
+    stop = len(data)
+    start = offset + field.width
+    if start > stop:
+        out.append(Span(field.length_path, offset, stop - offset, Role.LENGTH, (stop, 0)))
+        return stop
+    end = min(start + int.from_bytes(data[offset:start], "big"), stop)
+    out.append(Span(field.length_path, offset, field.width, Role.LENGTH, (start, end - start)))
+    if field.inside is Inside.PLAIN:
+        _leaf(out, field.path, field.role, start, end)
+    else:
+        _INSIDES[field.inside](out, field, data, start, end)
+    return end
+
+
+def _credentials(out: list[Span], field: Field, data: bytes, offset: int, end: int) -> None:
+    """Divide ``user`` or ``user:token`` at the first colon."""
+    colon = data.find(b":", offset, end)
+    user_end = end if colon < 0 else colon
+    _leaf(out, "LOGIN.user", field.role, offset, user_end)
+    if colon >= 0:
+        _leaf(out, "LOGIN.separator", Role.LITERAL, colon, colon + 1)
+        _leaf(out, "LOGIN.token", Role.KEY, colon + 1, end)
+
+
+def _messages(out: list[Span], field: Field, data: bytes, offset: int, end: int) -> None:
+    """Divide a batch into its counted messages, as far as the protocol's limit and a bit."""
+    for index in range(limits.BATCH_MESSAGES + 24):
+        if offset >= end:
+            return
+        path = f"{field.path}[{index}]"
+        start = min(offset + 2, end)
+        size = int.from_bytes(data[offset:start], "big") if start - offset == 2 else 0
+        stop = min(start + size, end)
+        out.append(
+            Span(f"{path}.length", offset, start - offset, Role.LENGTH, (start, stop - start))
+        )
+        _leaf(out, path, Role.TEXT, start, stop)
+        offset = stop
+    _leaf(out, f"{field.path}.tail", Role.TAIL, offset, end)
+
+
+def _cbor(out: list[Span], field: Field, data: bytes, offset: int, end: int) -> None:
+    """Divide one CBOR item into heads and contents; what follows or is broken is a tail."""
+    walked = walk(data, offset, end)
+    for index, item in enumerate(walked.items):
+        path = f"{field.path}[{index}]"
+        start = item.offset + item.head
+        counts = (start, item.content) if item.counted else None
+        out.append(Span(f"{path}.head", item.offset, item.head, Role.CBOR_HEAD, counts))
+        _leaf(out, path, Role.CBOR_VALUE, start, start + item.content)
+    cut = walked.fault is not None and walked.fault.early
+    path, role = ("head", Role.CBOR_HEAD) if cut else ("tail", Role.TAIL)
+    _leaf(out, f"{field.path}.{path}", role, walked.end, end)
+
+
+_INSIDES: dict[Inside, Callable[[list[Span], Field, bytes, int, int], None]] = {
+    Inside.CBOR: _cbor,
+    Inside.MESSAGES: _messages,
+}

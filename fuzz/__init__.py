@@ -1,0 +1,1 @@
+"""iris-fuzz: coverage-guided fuzzing of live Erlang nodes over real connections."""

@@ -1,0 +1,143 @@
+"""Clients that do nothing wrong, and must not notice what others send.
+
+A bystander keeps its connection for the whole campaign. On each check it asks for its own
+status and wants the answer in time; a connection that has ended was cut off by what
+somebody else sent. The canary is the other kind of innocent client: a new one, that
+connects, logs in and asks for a status.
+"""
+
+from __future__ import annotations
+
+import select
+
+from fuzz.clock import Clock, Deadline
+from fuzz.evidence import Pulse
+from fuzz.executor.connection import Connection
+from fuzz.executor.endpoint import Endpoint, Patience
+from fuzz.executor.names import Names
+from fuzz.observation import Ending
+from grammar import Direction, GetStatus, StatusResponse, Stream, encode
+from grammar.errors import GrammarError
+
+
+class Bystander:
+    """One connection that is kept, logged in or not."""
+
+    def __init__(self, name: str, endpoint: Endpoint, user: bytes | None) -> None:
+        self.name = name
+        self._user = user
+        self._ask = encode(GetStatus(user or b"nobody"))
+        self._link = Connection(0, endpoint)
+
+    def open(self, deadline: Deadline) -> bool:
+        """Connect and, if it has a user, log in; tell whether both were answered."""
+        link = self._link
+        if link.connecting:
+            if not await_socket(link, deadline, write=True):
+                return False
+            link.connected()
+        if self._user is not None and link.ending is None:
+            link.send(b"\x01" + self._user)
+            return await_socket(link, deadline) and bool(link.receive())
+        return link.ending is None
+
+    def ask(self) -> None:
+        """Send the question; :meth:`answered` reads the reply."""
+        if self._link.ending is None:
+            self._link.send(self._ask)
+
+    def answered(self, deadline: Deadline) -> bool:
+        """Tell whether a whole status reply came in time."""
+        stream = Stream(Direction.SERVER)
+        while self._link.ending is None:
+            if not await_socket(self._link, deadline):
+                return False
+            if _is_status(stream, self._link.receive()):
+                return True
+            if deadline.expired():
+                return False
+        return False
+
+    @property
+    def cut(self) -> bool:
+        """Tell whether the connection has ended."""
+        return self._link.ending is not None
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._link.end(Ending.DROPPED)
+
+
+class Bystanders:
+    """The group of them: one logged in, one that never logs in."""
+
+    def __init__(self, endpoint: Endpoint, names: Names, clock: Clock) -> None:
+        self._endpoint = endpoint
+        self._names = names
+        self._clock = clock
+        self._members: tuple[Bystander, ...] = ()
+        self._unserved: tuple[str, ...] = ()
+
+    def open(self, deadline: Deadline) -> bool:
+        """Replace all members by new ones; tell whether all could be opened."""
+        self.close()
+        self._unserved = ()
+        user = next(iter(self._names.fresh().values()))
+        self._members = (
+            Bystander("a client that is logged in", self._endpoint, user),
+            Bystander("a client before its login", self._endpoint, None),
+        )
+        return all(member.open(deadline) for member in self._members)
+
+    def check(self, patience: Patience) -> bool:
+        """Ask all of them, then wait for all; tell whether everybody was answered."""
+        deadline = Deadline.after(self._clock, patience.reply, "the bystanders' status replies")
+        for member in self._members:
+            member.ask()
+        # All are waited for, so that everybody who was cut off is known.
+        self._unserved = tuple(m.name for m in self._members if not m.answered(deadline))
+        return not self._unserved
+
+    def cut(self) -> tuple[str, ...]:
+        """Return the names of the members that are not served any more.
+
+        Their connection has ended, or the last check waited in vain for an answer on it.
+        """
+        return tuple(m.name for m in self._members if m.cut or m.name in self._unserved)
+
+    def close(self) -> None:
+        """Let go of all connections."""
+        for member in self._members:
+            member.close()
+        self._members = ()
+
+
+def canary(endpoint: Endpoint, names: Names, deadline: Deadline) -> Pulse:
+    """Be a new client once: connect, log in, ask for a status, go."""
+    member = Bystander("canary", endpoint, next(iter(names.fresh().values())))
+    try:
+        if not member.open(deadline):
+            return Pulse.REFUSED if member.cut else Pulse.MUTE
+        member.ask()
+        if member.answered(deadline):
+            return Pulse.WELL
+        return Pulse.REFUSED if member.cut else Pulse.MUTE
+    finally:
+        member.close()
+
+
+def await_socket(link: Connection, deadline: Deadline, write: bool = False) -> bool:
+    """Wait until ``link`` can be read (or written); False if it has ended, or the time has."""
+    if link.ending is not None:
+        return False
+    poll = select.poll()
+    poll.register(link.fileno(), select.POLLOUT if write else select.POLLIN)
+    return bool(poll.poll(deadline.left() * 1000))
+
+
+def _is_status(stream: Stream, data: bytes) -> bool:
+    """Tell whether ``data`` completes a status reply; what is no frame is none."""
+    try:
+        return any(isinstance(frame, StatusResponse) for frame in stream.feed(data))
+    except GrammarError:
+        return False

@@ -1,0 +1,252 @@
+"""The case: what is generated, played, mutated, minimised, saved and replayed.
+
+A case is an ordered list of steps over one or more connections. Segment boundaries are
+part of it, since LOGIN and ACK carry no length and a TCP boundary ends them.
+
+Two things make a case repeatable against a live server without storing a seed or an
+index: the bytes themselves, and *tokens*. A token stands in the bytes for something that
+is only known while playing. ``<user:A>`` is a user whose name is fresh on each play (so a
+case does not meet its own leftovers), ``<group:1>`` the id of the group that the server
+made last in this case, ``<msgid:1>`` the id of the message it delivered last. User names
+have the length of their token; the others are bound by :func:`bind`, which also puts
+right a two-byte length that stands directly before the token and is true of it.
+
+A file that does not start with :data:`MAGIC` is a raw payload: one segment on one
+logged-in connection.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import lru_cache
+from pathlib import Path
+
+from construct import (
+    Const,
+    ConstructError,
+    GreedyBytes,
+    Int8ub,
+    Int16ub,
+    Int32ub,
+    Prefixed,
+    PrefixedArray,
+    Struct,
+    Terminated,
+)
+
+from fuzz.errors import CaseFileError
+
+MAGIC = b"IRISCASE"
+VERSION = 1
+
+#: Connections of one case: room for a whole batch of cases that did harm only together.
+MAX_CONNECTIONS = 64
+#: Steps of one case: the same; what is generated stays far below.
+MAX_STEPS = 1024
+#: A pause lasts at most this many milliseconds, and all of a case together no more than five
+#: of the longest, so that no case can stall a campaign.
+MAX_PAUSE_MS = 2_000
+MAX_PAUSES_MS = 5 * MAX_PAUSE_MS
+#: Above the largest field of the protocol (a 1 MiB batch) and its framing, four times over.
+MAX_FILE_BYTES = 4 * 1024 * 1024
+
+#: Users a case can name. Each token is eight bytes, and so is the name put in its place.
+USER_TOKENS = tuple(b"<user:%c>" % letter for letter in b"ABCDEFGH")
+#: With those that only a merged case has: each of the cases in it keeps users of its own.
+ALL_USER_TOKENS = USER_TOKENS + tuple(
+    b"<user:%c>" % letter for letter in b"IJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+)
+GROUP_TOKEN = b"<group:1>"
+MSGID_TOKEN = b"<msgid:1>"
+
+
+class StepKind(IntEnum):
+    """What a step does; the number is what the file holds."""
+
+    OPEN = 0
+    LOGIN = 1
+    SEND = 2
+    WAIT = 3
+    HALF_CLOSE = 4
+    RESET = 5
+    PAUSE = 6
+
+
+class Transport(IntEnum):
+    """How an OPEN step connects; kept in the step's ``value``."""
+
+    TCP = 0
+    WEBSOCKET = 1  # the upgrade is made, and each segment goes as one masked binary message
+    WEBSOCKET_RAW = 2  # the WebSocket port, with the upgrade and the framing left to the case
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step on one connection.
+
+    ``data`` is the segment of a SEND and ``user`` or ``user:token`` of a LOGIN. ``value``
+    is the :class:`Transport` of an OPEN and the milliseconds of a PAUSE. A connection
+    that is used before it is opened is opened over TCP.
+    """
+
+    kind: StepKind
+    connection: int = 0
+    data: bytes = b""
+    value: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """An ordered list of steps; at its end, every open connection is half-closed."""
+
+    steps: tuple[Step, ...]
+    #: True for a payload that was wrapped, so that it is said to the user.
+    raw: bool = False
+
+    def connections(self) -> tuple[int, ...]:
+        """Return the connection numbers in use, in order of first use."""
+        return tuple(dict.fromkeys(step.connection for step in self.steps))
+
+
+_CASE = Struct(
+    "magic" / Const(MAGIC),
+    "version" / Int8ub,
+    "steps"
+    / PrefixedArray(
+        Int16ub,
+        Struct(
+            "kind" / Int8ub,
+            "connection" / Int8ub,
+            "value" / Int16ub,
+            "data" / Prefixed(Int32ub, GreedyBytes),
+        ),
+    ),
+    Terminated,
+)
+
+#: The same, for writing: version and number of steps; kind, connection, value, bytes of data.
+_HEAD = struct.Struct(">BH")
+_STEP_HEAD = struct.Struct(">BBHI")
+
+
+def encode_case(case: Case) -> bytes:
+    """Return the file form of a case. Never fails for steps within the limits.
+
+    This is what building :data:`_CASE` gives, written out: a campaign encodes each case
+    that it plays, and building takes longer than all the rest of making one.
+    """
+    parts = [MAGIC, _HEAD.pack(VERSION, len(case.steps))]
+    for step in case.steps:
+        parts += (
+            _STEP_HEAD.pack(step.kind, step.connection, step.value, len(step.data)),
+            step.data,
+        )
+    return b"".join(parts)
+
+
+def decode_case(data: bytes) -> Case:
+    """Return the case in ``data``; raise :class:`CaseFileError` with the reason.
+
+    Bytes without :data:`MAGIC` are a raw payload. A start of the magic and nothing more is
+    a case cut short, not a payload. Nothing else leaves this function.
+    """
+    if not data:
+        raise CaseFileError("the case is empty: it holds no step and no payload")
+    if MAGIC.startswith(data):
+        raise CaseFileError("the case is cut short: it ends inside its first bytes, the magic")
+    if len(data) > MAX_FILE_BYTES:
+        raise CaseFileError(f"the case is {len(data)} bytes; at most {MAX_FILE_BYTES} are played")
+    if not data.startswith(MAGIC):
+        return raw_case(data)
+    if data[len(MAGIC) :][:1] not in (b"", bytes([VERSION])):
+        raise CaseFileError(
+            f"the case has format version {data[len(MAGIC)]}; this harness reads {VERSION}"
+        )
+    try:
+        parsed = _CASE.parse(data)
+    except ConstructError as error:
+        raise CaseFileError(f"the case is damaged or cut short ({type(error).__name__})") from None
+    return Case(_checked(Step(_kind(s.kind), s.connection, s.data, s.value) for s in parsed.steps))
+
+
+def raw_case(payload: bytes) -> Case:
+    """Return ``payload`` as one segment on one logged-in connection."""
+    steps = (Step(StepKind.LOGIN, 0, USER_TOKENS[0]), Step(StepKind.SEND, 0, payload))
+    return Case(steps, raw=True)
+
+
+def read_case(path: Path) -> Case:
+    """Read a case file; raise :class:`CaseFileError` that names the file."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise CaseFileError(f"{path}: cannot be read: {error.strerror}") from None
+    try:
+        return decode_case(data)
+    except CaseFileError as error:
+        raise CaseFileError(f"{path}: {error}") from None
+
+
+def bind(data: bytes, values: Mapping[bytes, bytes]) -> bytes:
+    """Put ``values`` in the place of their tokens in ``data``.
+
+    A two-byte length directly before a token that counts exactly the token is put right;
+    any other length is left as it is, for a lie must stay one. Unknown tokens stay. It is
+    one pass: a value that holds a token (a server may make an id of a name) is not bound
+    again.
+    """
+    if b"<" not in data or not values:
+        return data
+    pieces: list[bytes] = []
+    end = 0
+    for found in _tokens(tuple(values)).finditer(data):
+        token, start = found.group(), found.start()
+        value = values[token]
+        if len(value) != len(token) and data[start - 2 : start] == _length(token):
+            pieces += (data[end : start - 2], _length(value), value)
+        else:
+            pieces += (data[end:start], value)
+        end = found.end()
+    return b"".join(pieces) + data[end:]
+
+
+@lru_cache(maxsize=256)
+def _tokens(tokens: tuple[bytes, ...]) -> re.Pattern[bytes]:
+    return re.compile(b"|".join(map(re.escape, tokens)))
+
+
+def _length(name: bytes) -> bytes:
+    return len(name).to_bytes(2, "big")
+
+
+def _kind(number: int) -> StepKind:
+    try:
+        return StepKind(number)
+    except ValueError:
+        raise CaseFileError(f"the case has a step of unknown kind {number}") from None
+
+
+def _checked(steps: Iterable[Step]) -> tuple[Step, ...]:
+    checked = tuple(steps)
+    if not checked:
+        raise CaseFileError("the case holds no step")
+    if len(checked) > MAX_STEPS:
+        raise CaseFileError(f"the case has {len(checked)} steps; at most {MAX_STEPS} are played")
+    pauses = sum(step.value for step in checked if step.kind is StepKind.PAUSE)
+    if pauses > MAX_PAUSES_MS:
+        raise CaseFileError(f"the case pauses {pauses} ms in all; at most {MAX_PAUSES_MS} are kept")
+    for step in checked:
+        if step.connection >= MAX_CONNECTIONS:
+            raise CaseFileError(
+                f"the case uses connection {step.connection}; the highest is {MAX_CONNECTIONS - 1}"
+            )
+        if step.kind is StepKind.PAUSE and step.value > MAX_PAUSE_MS:
+            raise CaseFileError(f"the case pauses {step.value} ms; at most {MAX_PAUSE_MS} are kept")
+        if step.kind is StepKind.OPEN and step.value not in tuple(Transport):
+            raise CaseFileError(f"the case opens a connection of unknown transport {step.value}")
+    return checked

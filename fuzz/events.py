@@ -1,0 +1,71 @@
+"""The frozen events of a run: the engine yields them, reporters subscribe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from fuzz.finding import Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The target is up and the engine begins."""
+
+    target: str
+    guided_by: str
+    points_total: int
+    seeds: int
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Totals so far; sent a few times a second."""
+
+    cases: int
+    seconds: float
+    points_covered: int
+    points_total: int
+    corpus: int
+    restarts: int
+    replays: int
+    recovering_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A finding was saved; ``new`` is false when its fingerprint was known before."""
+
+    finding: Finding
+    path: str
+    new: bool
+    hits: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """The target was brought back: ``how`` is ``application`` or ``node``."""
+
+    how: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Faulted:
+    """The harness could not do something; a worker may be started anew."""
+
+    sentence: str
+    fatal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The end of a run with its last totals, and the coverage of each module."""
+
+    progress: Progress
+    reason: str
+    modules: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+
+
+Event = Started | Progress | Found | Recovered | Faulted | Ended

@@ -1,0 +1,52 @@
+"""What the watchdog lays before the oracles: all that was seen of one play, or of a batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from fuzz.node import Event, Suspect
+from fuzz.observation import NodeExit, Observation
+
+
+class Pulse(StrEnum):
+    """What the canary met: a new client that logs in and asks for a status."""
+
+    WELL = "well"
+    REFUSED = "refused"  # nothing accepts connections
+    MUTE = "mute"  # accepted, and then silence
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """A resource that grew in ``grew`` of ``plays`` plays of one case, and stayed."""
+
+    what: str
+    plays: int
+    grew: int
+    amount: int
+
+    def steady(self) -> bool:
+        """Tell whether it grows with each play: what is made once does not leak."""
+        return self.plays > 1 and self.grew >= 0.8 * self.plays
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The facts of one judgement.
+
+    ``bystanders_cut`` names the bystanders that lost their connection though they did
+    nothing; ``pulse`` is None when nobody looked; ``applications_lost`` names target
+    applications that no longer run; ``node_silent`` means that the node's process lives
+    while its agent does not answer.
+    """
+
+    observations: tuple[Observation, ...] = ()
+    events: tuple[Event, ...] = ()
+    node_exit: NodeExit | None = None
+    node_silent: bool = False
+    bystanders_cut: tuple[str, ...] = ()
+    pulse: Pulse | None = None
+    applications_lost: tuple[str, ...] = ()
+    suspects: tuple[Suspect, ...] = ()
+    growth: tuple[Growth, ...] = ()

@@ -1,0 +1,191 @@
+"""What a BEAM node tells about itself, as values: points, readings, events, vitals.
+
+Everything here was said by the agent and is only a fact; what follows from it is for the
+oracles. A stack is a tuple of frames ``module:function/arity``, the innermost first.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """A running OTP application; ``part_of_otp`` tells that it comes with Erlang itself."""
+
+    name: str
+    version: str
+    part_of_otp: bool
+    modules: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NodeInfo:
+    """A node as it was at the hello.
+
+    ``log_level`` is the level of the node's primary logger. Above ``error`` no crash is
+    reported at all, above ``notice`` no application's end. ``applications`` are in the
+    order in which they were started.
+    """
+
+    name: str
+    otp: str
+    erts: str
+    os_pid: int
+    schedulers: int
+    log_level: str
+    applications: tuple[Application, ...]
+
+    def target_applications(self) -> tuple[str, ...]:
+        """Return the names of the applications that are not part of OTP."""
+        return tuple(app.name for app in self.applications if not app.part_of_otp)
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A coverage point: the start of a body in the source; ``kind`` is what begins there.
+
+    Kinds: function, fun, case, if, receive, after, of, catch, else, andalso, orelse, and
+    the comprehensions lc, bc, mc.
+    """
+
+    module: str
+    function: str
+    arity: int
+    line: int
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Instrumentation:
+    """The points by number, and the modules that could not be instrumented, with the reason."""
+
+    points: tuple[Point, ...]
+    failures: tuple[tuple[str, str], ...]
+
+
+class EventKind(StrEnum):
+    """What a log event tells of."""
+
+    CRASH = "crash"  # a process ended with an error
+    SUPERVISOR = "supervisor"  # a supervisor lost a child, could not start one, or gave up
+    APPLICATION = "application"  # an application has stopped
+    ERROR = "error"  # anything else that was logged as an error
+    AGENT = "agent"  # a fault of the agent itself
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One report of something that broke; what is not known is empty.
+
+    One crash gives several, which share the ``pid``: the behaviour's, proc_lib's, and the
+    supervisor's, whose ``pid`` and ``process`` are those of the child. ``class_name`` is
+    error, exit or throw; ``reason`` is the shape of the reason, without the input's data.
+    ``process`` is the registered name, else the initial call, else the child's id;
+    ``time_ms`` is the node's system time.
+    """
+
+    kind: EventKind
+    class_name: str
+    reason: str
+    stack: tuple[str, ...]
+    process: str
+    behaviour: str
+    supervisor: str
+    application: str
+    text: str
+    pid: str
+    time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class QuickVitals:
+    """The counts that cost nothing to read. ``memory`` is in bytes, up to 100 ms old."""
+
+    processes: int
+    ports: int
+    atoms: int
+    tables: int
+    memory: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What happened since the last reading.
+
+    ``coverage`` holds four bytes, big-endian, for each point that was hit: its number in
+    24 bits and the count, at most 255, in 8. ``dropped`` counts events beyond those kept.
+    ``quiet`` tells, for a reading that waited for it, that the node was at rest.
+    """
+
+    coverage: bytes
+    events: tuple[Event, ...]
+    vitals: QuickVitals
+    dropped: int = 0
+    quiet: bool = True
+
+    def hits(self) -> tuple[tuple[int, int], ...]:
+        """Return ``(number of the point, count)`` for each point that was hit."""
+        words = struct.unpack(f">{len(self.coverage) // 4}I", self.coverage)
+        return tuple((word >> 8, word & 0xFF) for word in words)
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """A process and what it is doing. ``reductions`` are since its start."""
+
+    pid: str
+    name: str
+    initial_call: str
+    reductions: int
+    mailbox: int
+    status: str
+    stack: tuple[str, ...]
+
+    @property
+    def process(self) -> str:
+        """Return the registered name, or the initial call of a process without one."""
+        return self.name or self.initial_call
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The ETS tables of one name, together: how many, with how many rows and bytes."""
+
+    name: str
+    tables: int
+    rows: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """The long look at a node: ``memory`` in bytes by kind, ``uptime_ms`` in milliseconds.
+
+    ``busiest`` and ``fullest`` are the first five processes by reductions and by mailbox.
+    """
+
+    processes: int
+    ports: int
+    atoms: int
+    tables: tuple[Table, ...]
+    memory: dict[str, int]
+    run_queue: int
+    reductions: int
+    uptime_ms: int
+    busiest: tuple[Suspect, ...]
+    fullest: tuple[Suspect, ...]
+
+    def longest_mailbox(self) -> tuple[str, int]:
+        """Return the process with the longest mailbox, and that mailbox's length."""
+        return (self.fullest[0].process, self.fullest[0].mailbox) if self.fullest else ("", 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Detached:
+    """Which modules run their original code again, and which could not, with the reason."""
+
+    restored: tuple[str, ...]
+    kept: tuple[tuple[str, str], ...]

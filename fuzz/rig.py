@@ -1,0 +1,225 @@
+"""The rig: a running target with everything that looks at it.
+
+It owns the order of things: the target comes up with the agent injected, the agent
+instruments the target's modules, the canary is served, the bystanders take their places.
+It brings a target back by the cheapest means that works: the application inside the
+living node, else the whole node.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fuzz.beam import AgentClient, AgentFiles
+from fuzz.bystanders import Bystanders, canary
+from fuzz.case import Case
+from fuzz.clock import Clock, Deadline
+from fuzz.errors import AgentError, HarnessFault, TargetError
+from fuzz.evidence import Pulse
+from fuzz.executor import Endpoint, Executor, Names, Patience
+from fuzz.executor.endpoint import CONFIRMING, SEARCHING
+from fuzz.node import NodeInfo, Point
+from fuzz.observation import Observation
+from fuzz.target import Target
+
+#: From the ready line to the agent's hello and the first answered canary.
+_READY_SECONDS = 30.0
+#: A healthy node is at rest within a millisecond.
+_BARRIER_SECONDS = 0.05
+#: A port that refuses is tried again after this long; meanwhile the node's end is awaited.
+_RETRY_SECONDS = 0.05
+#: An application of this size stops and starts in well under a second.
+_RESTART_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """How a target was brought back, and how long that took."""
+
+    how: str
+    seconds: float
+
+
+class Rig:
+    """A target under watch. ``start`` it, play cases, ``recover`` it, ``stop`` it."""
+
+    def __init__(self, target: Target, clock: Clock, use_agent: bool = True) -> None:
+        self.target = target
+        self.clock = clock
+        self.names = Names()
+        self.agent: AgentClient | None = None
+        self.node: NodeInfo | None = None
+        self.points: tuple[Point, ...] = ()
+        self.notes: list[str] = []
+        self._use_agent = use_agent and target.restartable
+        self._files: AgentFiles | None = None
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._bystanders: Bystanders | None = None
+        self._executor: Executor | None = None
+
+    def start(self) -> None:
+        """Bring everything up; raise :class:`TargetError` naming what did not come.
+
+        What was started is ended again when something does not come.
+        """
+        try:
+            self._start()
+        except BaseException:  # an interrupt too must leave no node behind
+            self.stop()
+            raise
+
+    def _start(self) -> None:
+        environment: dict[str, str] = {}
+        if self._use_agent:
+            self._folder = tempfile.TemporaryDirectory(prefix="iris-fuzz-agent-")
+            self._files = AgentFiles(self._folder.name)
+            environment = dict(self._files.environment())
+        address = self.target.start(environment)
+        endpoint = Endpoint(address.host, address.port, address.websocket_port)
+        self._executor = Executor(endpoint, self.barrier, self.names, self.clock)
+        self._bystanders = Bystanders(endpoint, self.names, self.clock)
+        deadline = Deadline.after(self.clock, _READY_SECONDS, "the target to serve a client")
+        if self._files is not None:
+            self._inject(deadline)
+        if not self._serves(deadline):
+            raise TargetError(f"{self.target.name}: waited in vain for {deadline.what}")
+
+    def stop(self) -> None:
+        """Let go of all connections, and end the target if it was started here."""
+        self._hang_up()
+        self.target.stop()
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Return where the target listens."""
+        return self._played_by.endpoint
+
+    def play(self, cases: Sequence[Case], patience: Patience = SEARCHING) -> list[Observation]:
+        """Play cases side by side; see :meth:`fuzz.executor.Executor.play`."""
+        return self._played_by.play(cases, patience)
+
+    def barrier(self) -> bool:
+        """Return when the node has handled all that was sent; False if it does not answer.
+
+        A node that is never at rest, since some process loops, is waited for only briefly:
+        it serves everybody else. Without an agent, the bystanders' round trip stands in:
+        the node has read what was sent before the question when it answers.
+        """
+        if self.agent is None:
+            return self.bystanders_well()
+        try:
+            self.agent.quiet(_BARRIER_SECONDS)
+        except AgentError:
+            return False
+        return True
+
+    def bystanders_well(self, patience: Patience = SEARCHING) -> bool:
+        """Tell whether every bystander is connected and was answered in time."""
+        return self._bystanders is not None and self._bystanders.check(patience)
+
+    def bystanders_cut(self) -> tuple[str, ...]:
+        """Return the names of the bystanders that lost their connection."""
+        return self._bystanders.cut() if self._bystanders is not None else ()
+
+    def pulse(self, seconds: float) -> Pulse:
+        """Send in the canary."""
+        deadline = Deadline.after(self.clock, seconds, "the canary to be served")
+        return canary(self.endpoint, self.names, deadline)
+
+    def reconnect(self) -> bool:
+        """Connect to the agent again after it fell silent; tell whether it answers."""
+        if self._files is None:
+            return False
+        deadline = Deadline.after(self.clock, CONFIRMING.connect, "the agent to answer again")
+        try:
+            self._inject(deadline)
+        except AgentError:
+            return False
+        return True
+
+    def reseat(self) -> None:
+        """Give new connections to bystanders that were cut off."""
+        deadline = Deadline.after(self.clock, _READY_SECONDS, "the bystanders to log in again")
+        if not self._serves(deadline):
+            raise TargetError(f"{self.target.name}: waited in vain for {deadline.what}")
+
+    def recover(self, fresh_node: bool = False) -> Recovery:
+        """Bring the target back to serving clients; raise :class:`TargetError` if it can't be.
+
+        ``fresh_node`` asks for the whole node at once.
+        """
+        start = self.clock.now()
+        if not fresh_node and self._restart_applications():
+            return Recovery("application", self.clock.now() - start)
+        if not self.target.restartable:
+            deadline = Deadline.after(self.clock, _READY_SECONDS, "the target to serve again")
+            if self._serves(deadline):
+                return Recovery("itself", self.clock.now() - start)
+            raise TargetError(
+                f"{self.target.name} serves nobody any more and is not ours to restart; "
+                "bring it back, then start again"
+            )
+        points = self.points
+        self.stop()
+        self.start()
+        if points != self.points:
+            raise HarnessFault("after a restart, the node has other coverage points than before")
+        return Recovery("node", self.clock.now() - start)
+
+    def _restart_applications(self) -> bool:
+        """Restart the target's applications in the living node; tell whether it serves."""
+        if self.agent is None or self.node is None or self.target.poll() is not None:
+            return False
+        try:
+            for name in self.node.target_applications():
+                self.agent.restart_app(name, _RESTART_SECONDS)
+        except AgentError:
+            return False
+        deadline = Deadline.after(self.clock, CONFIRMING.connect, "the application to serve again")
+        return self._serves(deadline) and self._discard()
+
+    def _discard(self) -> bool:
+        """Throw away what the agent has to tell: a restart of ours is no finding."""
+        assert self.agent is not None
+        try:
+            self.agent.settle(_BARRIER_SECONDS)
+        except AgentError:
+            return False
+        return True
+
+    def _inject(self, deadline: Deadline) -> None:
+        assert self._files is not None
+        self.agent = AgentClient.connect(self._files.wait(deadline), self._files.token, deadline)
+        self.node = self.agent.info
+        instrumented = self.agent.instrument()
+        self.points = instrumented.points
+        self.notes = [f"no coverage of {module}: {why}" for module, why in instrumented.failures]
+
+    def _serves(self, deadline: Deadline) -> bool:
+        """Wait until the canary is well and the bystanders are seated."""
+        assert self._bystanders is not None
+        while not deadline.expired():
+            well = canary(self.endpoint, self.names, deadline) is Pulse.WELL
+            if well and self._bystanders.open(deadline):
+                return True
+            if self.target.await_exit(_RETRY_SECONDS) is not None:
+                return False
+        return False
+
+    def _hang_up(self) -> None:
+        if self._bystanders is not None:
+            self._bystanders.close()
+        if self.agent is not None:
+            self.agent.close()
+            self.agent = None
+
+    @property
+    def _played_by(self) -> Executor:
+        if self._executor is None:
+            raise HarnessFault("the rig was used before it was started")
+        return self._executor

@@ -1,0 +1,1 @@
+"""Making cases: span-aware mutators, their dictionary, and the seed corpus."""

@@ -1,0 +1,144 @@
+"""The mutator: one case in, another out, always playable.
+
+Theory of operation. The unit of change is a *case*, not a byte string: operations work on
+fields, on CBOR items, on frames, on the cuts between segments, on the steps of the dialogue,
+and, least, on bytes. Each is drawn from one table by its weight and applied to a
+:class:`~fuzz.generate.draft.Draft`; one to four are stacked. An operation that has nothing
+to work on says so and another is drawn; one that makes the case too large is undone. So a
+case never leaves the limits of :mod:`fuzz.case`, whatever it started from.
+
+Nothing here generates a long dialogue. From an empty case the mutator makes a login with one
+frame, and coverage decides what is kept and built upon.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect
+from collections.abc import Iterable
+from itertools import accumulate
+from random import Random
+
+from fuzz.case import MAX_FILE_BYTES, USER_TOKENS, Case, Step, StepKind
+from fuzz.generate import cross, fields, frames, items, rawbytes, segments, steps
+from fuzz.generate.dictionary import Dictionary, iris_dictionary
+from fuzz.generate.draft import (
+    CASE_OVERHEAD,
+    MAX_STEPS,
+    STEP_OVERHEAD,
+    ByteMutate,
+    Draft,
+    Operation,
+    encoded_size,
+    replace_data,
+)
+from fuzz.generate.values import fresh_frame
+
+#: Every operation, by family; ``weight`` is its share among them all.
+OPERATIONS: tuple[Operation, ...] = (
+    *fields.OPERATIONS,
+    *items.OPERATIONS,
+    *frames.OPERATIONS,
+    *segments.OPERATIONS,
+    *steps.OPERATIONS,
+    *rawbytes.OPERATIONS,
+)
+
+#: Odds, added up, of stacking one, two, three or four operations: mostly one, since a case
+#: with one change tells which change coverage rewards.
+_STACK = (0.5, 0.75, 0.9)
+#: Operations drawn until one finds something to work on. Most of the table works on any
+#: case that sends a frame, so this many misses mean a case with next to nothing in it.
+MAX_DRAWS = 12
+#: The first step of every case that starts from nothing.
+_LOGIN = Step(StepKind.LOGIN, 0, USER_TOKENS[0])
+#: The least that is asked of ``max_bytes``: room for one login.
+MIN_BYTES = CASE_OVERHEAD + STEP_OVERHEAD + len(_LOGIN.data)
+#: Bytes of the raw payload that an empty case may start from.
+FIRST_PAYLOAD = 32
+
+_CUMULATED = tuple(accumulate(operation.weight for operation in OPERATIONS))
+
+
+class Mutator:
+    """Changes cases at random; all chance comes from ``rng`` and from ``byte_mutate``.
+
+    ``byte_mutate(data, most)`` returns other bytes, of which at most ``most`` are taken.
+    """
+
+    def __init__(
+        self, rng: Random, byte_mutate: ByteMutate, dictionary: Dictionary | None = None
+    ) -> None:
+        self._rng = rng
+        self._byte_mutate = byte_mutate
+        self._dictionary = iris_dictionary() if dictionary is None else dictionary
+
+    def mutate(self, case: Case, max_bytes: int) -> Case:
+        """Return ``case`` changed by one to four operations.
+
+        The file form of the result is at most ``max_bytes`` long (:data:`MIN_BYTES` if less
+        is asked for) and within the limits of :mod:`fuzz.case`. Never raises.
+        """
+        draft = self._draft(case, max_bytes)
+        if draft.steps:
+            for _ in range(1 + bisect(_STACK, self._rng.random())):
+                self._change(draft)
+        else:
+            _begin(draft)
+        return _finished(draft)
+
+    def cross(self, a: Case, b: Case, max_bytes: int) -> Case:
+        """Return a case made of parts of ``a`` and ``b``, with the bounds of :meth:`mutate`."""
+        draft = self._draft(a, max_bytes)
+        other = self._draft(b, max_bytes).steps
+        if not draft.steps or not other:
+            return self.mutate(a if draft.steps else b, max_bytes)
+        before = list(draft.steps)
+        draft.pick(cross.CROSSINGS)(draft, other)
+        draft.steps = _fitted(draft.steps, draft.max_bytes)
+        if draft.steps == before:
+            self._change(draft)
+        return _finished(draft)
+
+    def _draft(self, case: Case, max_bytes: int) -> Draft:
+        bound = min(max(max_bytes, MIN_BYTES), MAX_FILE_BYTES)
+        return Draft(
+            _fitted(case.steps, bound), self._rng, self._byte_mutate, self._dictionary, bound
+        )
+
+    def _change(self, draft: Draft) -> None:
+        """Apply one operation that changes the draft and leaves it within its bounds."""
+        before = list(draft.steps)
+        for _ in range(MAX_DRAWS):
+            operation = OPERATIONS[bisect(_CUMULATED, self._rng.random() * _CUMULATED[-1])]
+            if operation.apply(draft) and encoded_size(draft.steps) <= draft.max_bytes:
+                return
+            draft.steps[:] = before
+
+
+def _begin(draft: Draft) -> None:
+    """Fill an empty draft: a login, and mostly one fresh frame, else a few raw bytes."""
+    if draft.chance(0.75):
+        data = fresh_frame(draft)
+    else:
+        word = draft.pick(draft.dictionary.words).data
+        data = draft.byte_mutate(word, FIRST_PAYLOAD)[:FIRST_PAYLOAD]
+    draft.steps = _fitted([_LOGIN, Step(StepKind.SEND, 0, data)], draft.max_bytes)
+
+
+def _fitted(source: Iterable[Step], bound: int) -> list[Step]:
+    """Return as many steps as fit into ``bound`` bytes, the last one cut short if need be."""
+    fitted: list[Step] = []
+    left = bound - CASE_OVERHEAD
+    for step in source:
+        left -= STEP_OVERHEAD
+        if left < 0 or len(fitted) == MAX_STEPS:
+            break
+        fitted.append(step if len(step.data) <= left else replace_data(step, step.data[:left]))
+        left -= len(fitted[-1].data)
+    return fitted
+
+
+def _finished(draft: Draft) -> Case:
+    """Return the draft without segments that send nothing, and with one step at least."""
+    kept = tuple(step for step in draft.steps if step.data or step.kind is not StepKind.SEND)
+    return Case(kept or (_LOGIN,))

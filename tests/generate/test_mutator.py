@@ -1,0 +1,183 @@
+"""The mutator as a whole: always a playable case, by chance alone, from any beginning."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fuzz.case import MAX_PAUSE_MS, Case, Step, StepKind, decode_case, encode_case
+from fuzz.generate import mutate as module
+from fuzz.generate.draft import MAX_STEPS, Draft, Operation, encoded_size
+from fuzz.generate.mutate import MIN_BYTES, OPERATIONS, Mutator
+from fuzz.generate.seeds import SEEDS
+from grammar import Direction, decode
+from tests.generate.support import RICH, byte_mutator, on
+
+steps = st.one_of(
+    st.builds(
+        Step,
+        st.sampled_from([StepKind.LOGIN, StepKind.SEND, StepKind.WAIT, StepKind.RESET]),
+        st.integers(0, 63),
+        st.binary(max_size=80),
+    ),
+    st.builds(Step, st.just(StepKind.PAUSE), value=st.integers(0, MAX_PAUSE_MS)),
+    st.builds(Step, st.just(StepKind.OPEN), st.integers(0, 3), value=st.integers(0, 1)),
+)
+cases = st.one_of(
+    st.builds(Case, st.lists(steps, max_size=8).map(tuple)),
+    st.binary(min_size=1, max_size=200).map(lambda data: decode_case(b"\x02" + data)),
+    st.sampled_from(list(SEEDS.values())),
+)
+
+
+def check(case: Case, max_bytes: int) -> None:
+    data = encode_case(case)
+    assert decode_case(data) == case
+    assert len(data) == encoded_size(case.steps) <= max(max_bytes, MIN_BYTES)
+    assert len(case.steps) <= MAX_STEPS
+    assert not case.raw
+
+
+def mutator(seed: int) -> Mutator:
+    return Mutator(Random(seed), byte_mutator(seed))
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(cases, cases, st.integers(0, 2**32), st.sampled_from([0, 27, 40, 120, 4_000, 200_000]))
+def test_any_case_gives_a_case_within_the_limits(a: Case, b: Case, seed: int, most: int) -> None:
+    chance = mutator(seed)
+    for _ in range(10):
+        a = chance.mutate(a, most)
+        check(a, most)
+        check(chance.cross(a, b, most), most)
+
+
+def test_a_long_walk_stays_within_the_limits_and_does_not_dwindle() -> None:
+    chance = mutator(1)
+    case = Case(())
+    sizes = set()
+    for number in range(4_000):
+        case = chance.mutate(case, 3_000)
+        if number % 20 == 0:
+            check(case, 3_000)
+        sizes.add(len(case.steps))
+    assert len(sizes) > 10
+
+
+@pytest.mark.parametrize("name", sorted(SEEDS))
+def test_a_mutation_is_another_case(name: str) -> None:
+    chance = mutator(5)
+    same = sum(chance.mutate(SEEDS[name], 50_000) == SEEDS[name] for _ in range(200))
+    # Two stacked operations may undo one another, which is rare.
+    assert same <= 6
+
+
+def test_the_same_seed_gives_the_same_cases() -> None:
+    def walk(seed: int) -> list[Case]:
+        chance = mutator(seed)
+        case, out = RICH, []
+        for number in range(300):
+            case = (
+                chance.cross(case, RICH, 9_000) if number % 5 == 0 else chance.mutate(case, 9_000)
+            )
+            out.append(case)
+        return out
+
+    assert walk(3) == walk(3)
+    assert walk(3) != walk(4)
+
+
+def test_an_empty_case_begins_with_a_login_and_one_segment() -> None:
+    chance = mutator(0)
+    opcodes = set()
+    for _ in range(400):
+        case = chance.mutate(Case(()), 5_000)
+        login, *rest = case.steps
+        assert login == Step(StepKind.LOGIN, 0, b"<user:A>")
+        assert all(step.kind is StepKind.SEND for step in rest)
+        assert len(rest) <= 1
+        assert encoded_size(case.steps) < 600
+        opcodes |= {step.data[0] for step in rest}
+    assert len(opcodes) > 18
+
+
+def test_crossing_keeps_parts_of_both() -> None:
+    chance = mutator(2)
+    a = Case((Step(StepKind.LOGIN, 0, b"<user:A>"), Step(StepKind.SEND, 0, b"\x05\0\x03aaa")))
+    b = Case((Step(StepKind.LOGIN, 0, b"<user:A>"), Step(StepKind.SEND, 0, b"\x05\0\x03bbb")))
+    both = 0
+    for _ in range(200):
+        data = encode_case(chance.cross(a, b, 5_000))
+        both += b"aaa" in data and b"bbb" in data
+    assert both > 80
+
+
+def test_a_byte_mutator_that_returns_too_much_is_cut_short() -> None:
+    chance = Mutator(Random(0), lambda data, most: b"Z" * (most + 1_000))
+    for case in (Case(()), RICH):
+        for _ in range(500):
+            check(chance.mutate(case, 700), 700)
+
+
+def test_names_are_unique_and_weights_count() -> None:
+    names = [operation.name for operation in OPERATIONS]
+    assert len(set(names)) == len(names)
+    assert all(operation.weight > 0 for operation in OPERATIONS)
+
+
+def test_every_operation_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: set[str] = set()
+
+    def spy(operation: Operation) -> Operation:
+        def apply(draft: Draft) -> bool:
+            drawn.add(operation.name)
+            return operation.apply(draft)
+
+        return replace(operation, apply=apply)
+
+    monkeypatch.setattr(module, "OPERATIONS", tuple(spy(operation) for operation in OPERATIONS))
+    chance = mutator(8)
+    for _ in range(6_000):
+        chance.mutate(RICH, 20_000)
+    assert drawn == {operation.name for operation in OPERATIONS}
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+def test_an_operation_changes_a_suitable_case_and_says_so(operation: Operation) -> None:
+    changed = 0
+    for seed in range(150):
+        draft = on(RICH, seed)
+        if operation.apply(draft):
+            assert tuple(draft.steps) != RICH.steps
+            changed += 1
+    assert changed > 10
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+def test_an_operation_bears_a_case_that_has_nothing_for_it(operation: Operation) -> None:
+    for base in ((Step(StepKind.WAIT),), (Step(StepKind.SEND, 0, b"\x99"),), ()):
+        for seed in range(20):
+            draft = on(Case(base), seed)
+            operation.apply(draft)
+            assert len(draft.steps) <= MAX_STEPS
+
+
+def test_fresh_frames_stay_in_the_grammar() -> None:
+    chance = mutator(4)
+    kinds = set()
+    for _ in range(600):
+        case = chance.mutate(Case(()), 5_000)
+        if len(case.steps) == 2 and case.steps[1].data[0] == 0x23:
+            (frame,) = decode(case.steps[1].data, Direction.CLIENT)
+            kinds.add(type(frame).__name__)
+    assert kinds == {"E2eeMsg"}
+
+
+def test_large_fields_are_rare() -> None:
+    chance = mutator(6)
+    large = sum(encoded_size(chance.mutate(RICH, 160_000).steps) > 16_384 for _ in range(4_000))
+    assert 0 < large < 80

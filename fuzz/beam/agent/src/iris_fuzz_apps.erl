@@ -1,0 +1,95 @@
+%%% Starts and stops applications of the target, each within a time that the client gives.
+-module(iris_fuzz_apps).
+
+-export([bounded/2, running/0, stop/2, start/2, restart/2]).
+
+-type result() :: {ok, term()} | {error, binary()}.
+
+%% Do something that may take for ever in a process of its own, and give it up in time.
+-spec bounded(fun(() -> term()), non_neg_integer()) -> result().
+bounded(Fun, Limit) ->
+    {Worker, Monitor} = spawn_monitor(fun() -> exit({done, Fun()}) end),
+    receive
+        {'DOWN', Monitor, process, Worker, {done, Value}} ->
+            {ok, Value};
+        {'DOWN', Monitor, process, Worker, Reason} ->
+            {error, iris_fuzz_shape:text(Reason)}
+    after Limit ->
+        exit(Worker, kill),
+        receive
+            {'DOWN', Monitor, process, Worker, _} -> ok
+        end,
+        {error, iolist_to_binary(io_lib:format("it was not done within ~w ms", [Limit]))}
+    end.
+
+%% In the order in which they were started: name, version, whether it is part of OTP, modules.
+-spec running() -> [{binary(), binary(), 0 | 1, [binary()]}].
+running() ->
+    [
+        {
+            atom_to_binary(Name),
+            unicode:characters_to_binary(Version),
+            part_of_otp(Name),
+            modules(Name)
+        }
+     || {Name, _, Version} <- lists:reverse(application:which_applications())
+    ].
+
+part_of_otp(Name) ->
+    Modules = application:get_key(Name, modules),
+    case Modules of
+        {ok, [Module | _]} -> flag(iris_fuzz_select:is_below(code:lib_dir(), Module));
+        _ -> flag(lists:prefix(code:lib_dir() ++ "/", application_directory(Name)))
+    end.
+
+application_directory(Name) ->
+    case code:lib_dir(Name) of
+        Directory when is_list(Directory) -> Directory;
+        {error, bad_name} -> ""
+    end.
+
+flag(true) -> 1;
+flag(false) -> 0.
+
+modules(Name) ->
+    case application:get_key(Name, modules) of
+        {ok, Modules} -> [atom_to_binary(Module) || Module <- lists:sort(Modules)];
+        undefined -> []
+    end.
+
+-spec stop(binary(), non_neg_integer()) -> result().
+stop(Name, Limit) ->
+    carried_out(Name, Limit, fun application:stop/1).
+
+-spec start(binary(), non_neg_integer()) -> result().
+start(Name, Limit) ->
+    carried_out(Name, Limit, fun(App) -> start_as(App, temporary) end).
+
+%% An application that runs keeps its restart type. One that has died cannot have been
+%% permanent, or the node had died with it.
+-spec restart(binary(), non_neg_integer()) -> result().
+restart(Name, Limit) ->
+    carried_out(Name, Limit, fun(App) ->
+        Started = proplists:get_value(started, application:info()),
+        Type = proplists:get_value(App, Started, temporary),
+        _ = application:stop(App),
+        start_as(App, Type)
+    end).
+
+start_as(Name, Type) ->
+    case application:ensure_all_started(Name, Type) of
+        {ok, _} -> ok;
+        {error, _} = Error -> Error
+    end.
+
+carried_out(Name, Limit, Action) ->
+    try binary_to_existing_atom(Name) of
+        Application ->
+            case bounded(fun() -> Action(Application) end, Limit) of
+                {ok, ok} -> {ok, 1};
+                {ok, {error, Reason}} -> {error, iris_fuzz_shape:text(Reason)};
+                {error, _} = Error -> Error
+            end
+    catch
+        error:badarg -> {error, <<"the node knows no application of that name">>}
+    end.

@@ -1,0 +1,65 @@
+%%% Accepts control connections on a port of 127.0.0.1 that the kernel chooses.
+-module(iris_fuzz_listener).
+
+-export([start_link/0, init/1]).
+
+%% A request is a small tuple; this is generous even for long lists of patterns.
+-define(MAX_REQUEST, 65536).
+
+%% A harness has one connection, and perhaps one for a person who watches.
+-define(MAX_SESSIONS, 8).
+
+%% Between two tries to accept while the node has no file descriptor left.
+-define(DESCRIPTORS_MS, 100).
+
+-spec start_link() -> {ok, pid()} | {error, term()}.
+start_link() ->
+    proc_lib:start_link(?MODULE, init, [self()]).
+
+-spec init(pid()) -> no_return().
+init(Parent) ->
+    Options = [
+        binary,
+        {ip, {127, 0, 0, 1}},
+        {packet, 4},
+        {packet_size, ?MAX_REQUEST},
+        {active, false},
+        {nodelay, true},
+        {backlog, ?MAX_SESSIONS}
+    ],
+    {ok, Listen} = gen_tcp:listen(0, Options),
+    {ok, Port} = inet:port(Listen),
+    ok = iris_fuzz_file:write_ready(Port),
+    register(?MODULE, self()),
+    proc_lib:init_ack(Parent, {ok, self()}),
+    accept(Listen).
+
+accept(Listen) ->
+    case gen_tcp:accept(Listen) of
+        {ok, Socket} ->
+            hand_over(Socket),
+            accept(Listen);
+        {error, econnaborted} ->
+            accept(Listen);
+        {error, Reason} when Reason =:= emfile; Reason =:= enfile ->
+            %% The target has used up the descriptors; it may give some back.
+            receive
+                never -> ok
+            after ?DESCRIPTORS_MS -> ok
+            end,
+            accept(Listen);
+        {error, Reason} ->
+            exit({accept, Reason})
+    end.
+
+hand_over(Socket) ->
+    case proplists:get_value(active, supervisor:count_children(iris_fuzz_sessions)) of
+        Busy when Busy >= ?MAX_SESSIONS ->
+            gen_tcp:close(Socket);
+        _ ->
+            {ok, Session} = supervisor:start_child(iris_fuzz_sessions, [Socket]),
+            case gen_tcp:controlling_process(Socket, Session) of
+                ok -> Session ! socket_is_yours;
+                {error, _} -> exit(Session, kill)
+            end
+    end.

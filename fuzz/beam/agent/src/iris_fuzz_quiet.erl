@@ -1,0 +1,171 @@
+%%% Tells when a node has nothing left to do: the barrier of the harness.
+%%%
+%%% Theory of operation. The harness sends bytes on some sockets, then asks here. Three things
+%%% may still be on their way: processes that are runnable or running (on any scheduler,
+%%% the dirty ones included), sockets with bytes that no process has been told of yet, and
+%%% the gap between them, when a process has just asked for the next bytes and waits.
+%%%
+%%% The first is counted by the emulator as active tasks; the caller is one of them. For the
+%%% other two a datagram is sent to ourselves: the kernel reports ready sockets in the order
+%%% in which they became ready, so when it comes round, everything that was there before has
+%%% been handed to its process. If no process but the caller was switched in meanwhile, and
+%%% none is active now, there was nothing. Otherwise we look again.
+%%%
+%%% The emulator watches sockets in two sets: busy ones in mode 'active true' are moved to a set
+%%% that the schedulers poll, all others stay with a thread that polls. Each set has an order
+%%% of its own, so there are two sockets: one in mode 'active once', which stays, and one in
+%%% mode 'active true', which is made busy at the start so that it moves.
+%%%
+%%% Then the log, for those who ask for it. proc_lib and the behaviours log in the process that crashes, which is active
+%%% until the handlers have run. But the emulator hands its own messages (a plain process that
+%%% failed, a heap over its limit) to an operating system's thread that passes them on to
+%%% the process logger_proxy, milliseconds later if it gets no processor. That thread keeps
+%%% their order, so a process is made to fail, and when its message arrives, all are there. A
+%%% filter takes the message out before any handler sees it (see iris_fuzz_events). Where the
+%%% target's own filters take it out first, no crash is logged either; that is found out
+%%% once, and not waited for again for a long while.
+-module(iris_fuzz_quiet).
+
+-export([open/0, close/1, wait/2, wait_for_log/2]).
+-export([fail/2]).
+-export_type([echoes/0]).
+
+%% The socket of each poll set, and how many looks do without the log.
+-record(echoes, {
+    once :: gen_udp:socket(),
+    true :: gen_udp:socket(),
+    deaf = 0 :: non_neg_integer()
+}).
+
+-type echoes() :: #echoes{}.
+
+%% Looks that are made back to back; a node busy for longer is looked at once a millisecond.
+%% Between two looks we wait for a datagram instead of spinning: a scheduler that never sleeps
+%% keeps the threads that do the node's file operations off their processor for milliseconds.
+-define(EAGER, 2000).
+
+%% A datagram on the loopback takes microseconds; later than this it was lost.
+-define(ECHO_MS, 100).
+
+%% The thread that passes messages on needs milliseconds, and the handlers of the target, which
+%% may write them to a disk, some more.
+-define(DELIVERY_MS, 1000).
+
+%% A log may come back (a storm is over, a filter is gone): tried again after so many looks, so
+%% that a second of waiting is spread over as many cases as a second has.
+-define(DEAF, 2000).
+
+%% The emulator moves a socket after ten datagrams in a row.
+-define(BUSY, 32).
+
+-spec open() -> {ok, echoes()} | {error, term()}.
+open() ->
+    case {open_one(), open_one()} of
+        {{ok, Once}, {ok, True}} ->
+            ok = inet:setopts(True, [{active, true}]),
+            _ = [echo(True) || _ <- lists:seq(1, ?BUSY)],
+            {ok, #echoes{once = Once, true = True}};
+        {{error, _} = Error, _} ->
+            Error;
+        {_, Error} ->
+            Error
+    end.
+
+-spec close(echoes()) -> ok.
+close(#echoes{once = Once, true = True}) ->
+    ok = gen_udp:close(Once),
+    ok = gen_udp:close(True).
+
+open_one() ->
+    Loopback = {127, 0, 0, 1},
+    case gen_udp:open(0, [binary, {ip, Loopback}, {active, false}]) of
+        {ok, Socket} ->
+            {ok, Port} = inet:port(Socket),
+            %% Connected to itself: nobody else's datagrams get in.
+            ok = gen_udp:connect(Socket, Loopback, Port),
+            {ok, Socket};
+        {error, _} = Error ->
+            Error
+    end.
+
+%% Each datagram has its own number: one that was late must not be taken for the next.
+echo(Socket) ->
+    Id = erlang:unique_integer([positive]) band 16#FFFFFFFF,
+    ok = gen_udp:send(Socket, <<Id:32>>),
+    receive
+        {udp, Socket, _, _, <<Id:32>>} -> true
+    after ?ECHO_MS -> false
+    end.
+
+%% True as soon as the node is quiet, false if it was still busy after Limit milliseconds.
+-spec wait(echoes(), non_neg_integer()) -> boolean().
+wait(Echoes, Limit) ->
+    Until = erlang:monotonic_time(millisecond) + Limit,
+    Before = process_flag(priority, low),
+    Quiet = look(Echoes, Until, 0),
+    process_flag(priority, Before),
+    Quiet.
+
+%% The same, and what the node had to log until then has reached the handlers.
+-spec wait_for_log(echoes(), non_neg_integer()) -> {boolean(), echoes()}.
+wait_for_log(Echoes, Limit) ->
+    Quiet = wait(Echoes, Limit),
+    {Quiet, deliver_log(Quiet, Echoes)}.
+
+look(Echoes, Until, Looks) ->
+    case is_idle() andalso nothing_was_under_way(Echoes) of
+        true -> true;
+        false -> look_again(Echoes, Until, Looks + 1)
+    end.
+
+look_again(Echoes, Until, Looks) ->
+    case erlang:monotonic_time(millisecond) >= Until of
+        true ->
+            false;
+        false when Looks < ?EAGER ->
+            _ = echo(Echoes#echoes.true),
+            look(Echoes, Until, Looks);
+        false ->
+            receive
+                never -> ok
+            after 1 -> ok
+            end,
+            look(Echoes, Until, Looks)
+    end.
+
+is_idle() ->
+    erlang:statistics(total_active_tasks_all) =< 1.
+
+%% One after the other, so that we are switched in exactly twice, once for each datagram.
+nothing_was_under_way(#echoes{once = Once, true = True}) ->
+    {Before, _} = erlang:statistics(context_switches),
+    ok = inet:setopts(Once, [{active, once}]),
+    case echo(True) andalso echo(Once) of
+        true ->
+            {After, _} = erlang:statistics(context_switches),
+            After - Before =< 2 andalso is_idle();
+        false ->
+            false
+    end.
+
+%% A node that does not log errors has no crash to wait for.
+deliver_log(true, #echoes{deaf = 0} = Echoes) ->
+    case not iris_fuzz_events:logs_errors() orelse is_delivered(make_ref()) of
+        true -> Echoes;
+        false -> Echoes#echoes{deaf = ?DEAF}
+    end;
+deliver_log(true, #echoes{deaf = Left} = Echoes) ->
+    Echoes#echoes{deaf = Left - 1};
+deliver_log(false, Echoes) ->
+    Echoes.
+
+is_delivered(Id) ->
+    _ = spawn(?MODULE, fail, [self(), Id]),
+    receive
+        {iris_fuzz_delivered, Id} -> true
+    after ?DELIVERY_MS -> false
+    end.
+
+-spec fail(pid(), reference()) -> no_return().
+fail(Session, Id) ->
+    error({iris_fuzz_deliver, Session, Id}).

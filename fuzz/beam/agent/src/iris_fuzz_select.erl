@@ -1,0 +1,108 @@
+%%% Chooses the modules to instrument.
+%%%
+%%% Without patterns these are the modules of the running applications that are not part of OTP
+%%% itself. With patterns to include, they are the modules of any running application, and any
+%%% others that are loaded, whose own name or whose application's name matches one. What
+%%% a pattern to exclude matches in either way is left out. In a pattern, * stands for any
+%%% characters and ? for one.
+-module(iris_fuzz_select).
+
+-export([modules/2, is_below/2]).
+
+%% The modules with their files, sorted by name, and those that are chosen but cannot be used.
+-spec modules([binary()], [binary()]) ->
+    {[{module(), file:filename()}], [{module(), binary()}]}.
+modules(Include, Exclude) ->
+    Wanted = [regex(Pattern) || Pattern <- Include],
+    Unwanted = [regex(Pattern) || Pattern <- Exclude],
+    Chosen = lists:usort([
+        Module
+     || {Application, Module} <- candidates(),
+        not iris_fuzz_agent:is_own_name(Module),
+        is_included(Application, Module, Wanted),
+        not matches(Application, Module, Unwanted)
+    ]),
+    Judged = [judge(Module) || Module <- Chosen],
+    {
+        [{Module, File} || {ok, Module, File} <- Judged],
+        [{Module, Reason} || {unfit, Module, Reason} <- Judged]
+    }.
+
+candidates() ->
+    OfApplications = [
+        {Name, Module}
+     || {Name, _, _} <- application:which_applications(),
+        {ok, Modules} <- [application:get_key(Name, modules)],
+        Module <- Modules
+    ],
+    Owned = maps:from_list([{Module, true} || {_, Module} <- OfApplications]),
+    Others = [{'', Module} || {Module, _} <- code:all_loaded(), not is_map_key(Module, Owned)],
+    OfApplications ++ Others.
+
+is_included('', _, []) -> false;
+is_included(_, Module, []) -> not is_below(code:lib_dir(), Module);
+is_included(Application, Module, Wanted) -> matches(Application, Module, Wanted).
+
+matches(Application, Module, Regexes) ->
+    Names = [atom_to_binary(Application), atom_to_binary(Module)],
+    lists:any(
+        fun(Regex) -> lists:any(fun(Name) -> re:run(Name, Regex) =/= nomatch end, Names) end,
+        Regexes
+    ).
+
+regex(Pattern) ->
+    Parts = [part(Char) || <<Char/utf8>> <= Pattern],
+    {ok, Regex} = re:compile(["^", Parts, "$"], [unicode, dollar_endonly]),
+    Regex.
+
+part($*) -> ".*";
+part($?) -> ".";
+part(Char) -> io_lib:format("\\x{~.16b}", [Char]).
+
+%% Whether a module comes from below a directory; preloaded ones come from nowhere but OTP.
+-spec is_below(file:filename(), module()) -> boolean().
+is_below(Directory, Module) ->
+    case code:which(Module) of
+        Path when is_list(Path) -> lists:prefix(Directory ++ "/", Path);
+        preloaded -> true;
+        _ -> false
+    end.
+
+%% Loading code a second time must do no more than replace it.
+judge(Module) ->
+    File = code:which(Module),
+    if
+        not is_list(File) -> {unfit, Module, <<"it has no file of its own">>};
+        true -> judge(Module, File, is_sticky(Module, File))
+    end.
+
+judge(Module, _, true) ->
+    {unfit, Module, <<"it is sticky, a part of OTP's core">>};
+judge(Module, File, false) ->
+    case {lists:keymember(on_load, 1, attributes(Module, File)), natives(Module)} of
+        {true, _} -> {unfit, Module, <<"it runs code when it is loaded">>};
+        {false, [_ | _]} -> {unfit, Module, <<"it has native functions">>};
+        {false, []} -> {ok, Module, File}
+    end.
+
+%% A module of the core that is not loaded yet is in the same folder as one that is.
+is_sticky(Module, File) ->
+    Core = [filename:dirname(Path) || M <- [kernel, lists], Path <- [code:which(M)], is_list(Path)],
+    code:is_sticky(Module) orelse lists:member(filename:dirname(File), Core).
+
+attributes(Module, File) ->
+    case erlang:module_loaded(Module) of
+        true ->
+            Module:module_info(attributes);
+        false ->
+            case beam_lib:chunks(File, [attributes]) of
+                {ok, {Module, [{attributes, Attributes}]}} -> Attributes;
+                {error, beam_lib, _} -> []
+            end
+    end.
+
+natives(Module) ->
+    case erlang:module_loaded(Module) of
+        true -> Module:module_info(nifs);
+        false -> []
+    end.

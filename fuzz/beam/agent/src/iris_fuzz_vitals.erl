@@ -1,0 +1,149 @@
+%%% How the node is: what it is made of, what it holds, and who is busy. Reads only.
+-module(iris_fuzz_vitals).
+
+-export([node_facts/0, full/0, suspects/0]).
+
+%% The processes shown of each ranking.
+-define(TOP, 5).
+
+%% Suspects and their stacks that are worth reading.
+-define(MAX_SUSPECTS, 20).
+-define(MAX_FRAMES, 12).
+
+-spec node_facts() -> tuple().
+node_facts() ->
+    {
+        atom_to_binary(node()),
+        list_to_binary(erlang:system_info(otp_release)),
+        list_to_binary(erlang:system_info(version)),
+        list_to_integer(os:getpid()),
+        erlang:system_info(schedulers_online),
+        atom_to_binary(iris_fuzz_events:log_level()),
+        iris_fuzz_apps:running()
+    }.
+
+-spec full() -> tuple().
+full() ->
+    Processes = [Seen || Pid <- target_processes(), Seen <- look(Pid)],
+    Tables = tables(),
+    {
+        erlang:system_info(process_count),
+        erlang:system_info(port_count),
+        erlang:system_info(atom_count),
+        Tables,
+        [{atom_to_binary(Kind), Bytes} || {Kind, Bytes} <- erlang:memory()],
+        erlang:statistics(run_queue),
+        element(1, erlang:statistics(reductions)),
+        element(1, erlang:statistics(wall_clock)),
+        top(2, Processes),
+        top(3, Processes)
+    }.
+
+%% Pid, reductions, mailbox.
+look(Pid) ->
+    case process_info(Pid, [reductions, message_queue_len]) of
+        [{_, Reductions}, {_, Mailbox}] -> [{Pid, Reductions, Mailbox}];
+        undefined -> []
+    end.
+
+top(Column, Processes) ->
+    Ranked = lists:reverse(lists:keysort(Column, Processes)),
+    [Described || {Pid, _, _} <- lists:sublist(Ranked, ?TOP), Described <- describe(Pid)].
+
+%% By name, for a name may stand for a table to each connection. The agent's are not counted.
+tables() ->
+    Seen = [table(Table) || Table <- ets:all()],
+    Foreign = [Facts || {Name, _, _} = Facts <- Seen, not iris_fuzz_agent:is_own_name(Name)],
+    Sums = lists:sort(maps:to_list(lists:foldl(fun add_table/2, #{}, Foreign))),
+    [{atom_to_binary(Name), Count, Rows, Bytes} || {Name, {Count, Rows, Bytes}} <- Sums].
+
+table(Table) ->
+    {ets:info(Table, name), ets:info(Table, size), ets:info(Table, memory)}.
+
+%% A table that went away meanwhile has no facts.
+add_table({Name, Rows, Words}, Sums) when is_integer(Rows), is_integer(Words) ->
+    Bytes = Words * erlang:system_info(wordsize),
+    {N0, Rows0, Bytes0} = maps:get(Name, Sums, {0, 0, 0}),
+    Sums#{Name => {N0 + 1, Rows0 + Rows, Bytes0 + Bytes}};
+add_table(_, Sums) ->
+    Sums.
+
+%% Processes that do not wait for their next message: they run, or they wait for an answer.
+-spec suspects() -> [tuple()].
+suspects() ->
+    Described = [Facts || Pid <- target_processes(), is_suspect(Pid), Facts <- describe(Pid)],
+    ByReductions = lists:reverse(lists:keysort(4, Described)),
+    lists:sublist(ByReductions, ?MAX_SUSPECTS).
+
+is_suspect(Pid) ->
+    case process_info(Pid, [status, current_function]) of
+        [{status, waiting}, {current_function, Function}] -> is_call(Function);
+        [{status, _}, _] -> true;
+        undefined -> false
+    end.
+
+is_call({gen, do_call, _}) -> true;
+is_call({gen_server, _, _}) -> false;
+is_call({erpc, call, _}) -> true;
+is_call({gen_tcp, send, _}) -> true;
+is_call({prim_inet, send, _}) -> true;
+is_call(_) -> false.
+
+%% Pid, name, initial call, reductions, mailbox, status, stack.
+describe(Pid) ->
+    Items = [registered_name, reductions, message_queue_len, status, current_stacktrace],
+    case process_info(Pid, Items) of
+        [{_, Name}, {_, Reductions}, {_, Mailbox}, {_, Status}, {_, Stack}] ->
+            [
+                {
+                    list_to_binary(pid_to_list(Pid)),
+                    name(Name),
+                    initial_call(Pid, Stack),
+                    Reductions,
+                    Mailbox,
+                    atom_to_binary(Status),
+                    frames(Stack)
+                }
+            ];
+        undefined ->
+            []
+    end.
+
+name([]) -> <<>>;
+name(Name) -> atom_to_binary(Name).
+
+%% What proc_lib was asked to run; for other processes what was spawned; for a fun, which
+%% the emulator does not name, the oldest frame of the stack.
+initial_call(Pid, Stack) ->
+    case {proc_lib:translate_initial_call(Pid), process_info(Pid, initial_call), Stack} of
+        {{proc_lib, init_p, _}, {_, {erlang, apply, 2}}, [_ | _]} ->
+            {Module, Function, Arity, _} = lists:last(Stack),
+            call_text({Module, Function, Arity});
+        {{proc_lib, init_p, _}, {_, Spawned}, _} ->
+            call_text(Spawned);
+        {Translated, _, _} ->
+            call_text(Translated)
+    end.
+
+call_text({Module, Function, Arity}) ->
+    iolist_to_binary(io_lib:format("~ts:~ts/~w", [Module, Function, Arity])).
+
+frames(Stack) ->
+    [
+        {atom_to_binary(Module), atom_to_binary(Function), Arity}
+     || {Module, Function, Arity, _} <- lists:sublist(Stack, ?MAX_FRAMES)
+    ].
+
+target_processes() ->
+    processes() -- own_processes().
+
+own_processes() ->
+    Supervisors = [whereis(iris_fuzz_agent), whereis(iris_fuzz_sessions)],
+    Children = [
+        Child
+     || Supervisor <- Supervisors,
+        is_pid(Supervisor),
+        {_, Child, _, _} <- supervisor:which_children(Supervisor),
+        is_pid(Child)
+    ],
+    [self() | Supervisors ++ Children].

@@ -1,0 +1,210 @@
+"""The client of the agent: a request, its reply, over one loopback connection.
+
+Packets carry their length in four bytes. The requests that are made once a case, ``read``,
+``quiet`` and ``settle``, are encoded once; their replies are taken apart without decoding a
+term (see :func:`fuzz.beam.decode.reading`).
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Sequence
+from typing import Any
+
+from fuzz.beam import decode
+from fuzz.beam.agent import INSTRUMENT_SECONDS, QUIET_SECONDS, REPLY_SECONDS
+from fuzz.beam.inject import PROTOCOL_VERSION, Announcement
+from fuzz.clock import Deadline, SystemClock
+from fuzz.errors import AgentError
+from fuzz.node import Detached, Instrumentation, NodeInfo, Reading, Suspect, Vitals
+
+_LENGTH = struct.Struct(">I")
+
+#: Points of a thousand modules, or 256 events with their texts, take a few megabytes.
+_MAX_REPLY = 64 * 1024 * 1024
+
+#: One call of recv takes a reading of any usual size.
+_CHUNK = 65536
+
+
+class AgentClient:
+    """An :class:`fuzz.beam.agent.Agent` inside a real node."""
+
+    def __init__(self, connection: socket.socket, deadline: Deadline, token: str) -> None:
+        """Say hello over a connection; see :meth:`connect`."""
+        self._socket: socket.socket | None = connection
+        self._clock = deadline.clock
+        self._patience = -1.0
+        self._quiet_requests: dict[tuple[str, int], bytes] = {}
+        self._read_request = _packet(decode.atom("read"))
+        hello = (decode.atom("hello"), PROTOCOL_VERSION, decode.text(token))
+        self._info = decode.shaped(decode.node_info, self._call(hello, deadline.left(), "a hello"))
+
+    @classmethod
+    def connect(
+        cls,
+        where: Announcement | int,
+        token: str,
+        deadline: Deadline | None = None,
+    ) -> AgentClient:
+        """Connect to an announced agent, or to a port, and say hello.
+
+        Raises :class:`AgentError` if nobody listens or the agent refuses the token.
+        """
+        port = where if isinstance(where, int) else where.port
+        deadline = deadline or Deadline.after(SystemClock(), REPLY_SECONDS, "the agent's hello")
+        try:
+            connection = socket.create_connection(("127.0.0.1", port), max(deadline.left(), 0.001))
+        except OSError as error:
+            raise AgentError(f"no agent answers on port {port}: {error}") from None
+        try:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return cls(connection, deadline, token)
+        except AgentError:
+            connection.close()
+            raise
+
+    @property
+    def info(self) -> NodeInfo:
+        """Return the node as it was at the hello."""
+        return self._info
+
+    def instrument(
+        self,
+        include: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        seconds: float = INSTRUMENT_SECONDS,
+    ) -> Instrumentation:
+        """See :meth:`fuzz.beam.agent.Agent.instrument`."""
+        patterns = ([decode.text(pattern) for pattern in side] for side in (include, exclude))
+        request = (decode.atom("instrument"), *patterns)
+        return decode.shaped(
+            decode.instrumentation, self._call(request, seconds, "instrumentation")
+        )
+
+    def read(self) -> Reading:
+        """See :meth:`fuzz.beam.agent.Agent.read`."""
+        return decode.reading(self._exchange(self._read_request, REPLY_SECONDS, "a reading"))
+
+    def quiet(self, seconds: float = QUIET_SECONDS) -> bool:
+        """See :meth:`fuzz.beam.agent.Agent.quiet`."""
+        request = self._quiet_request("quiet", seconds)
+        reply = self._exchange(request, seconds + REPLY_SECONDS, "the node to be quiet")
+        return bool(decode.value_of(reply) == 1)
+
+    def settle(self, seconds: float = QUIET_SECONDS) -> Reading:
+        """See :meth:`fuzz.beam.agent.Agent.settle`."""
+        request = self._quiet_request("settle", seconds)
+        reply = self._exchange(request, seconds + REPLY_SECONDS, "the node to be quiet")
+        return decode.reading(reply)
+
+    def vitals(self) -> Vitals:
+        """See :meth:`fuzz.beam.agent.Agent.vitals`."""
+        return decode.shaped(decode.vitals, self._bounded("vitals"))
+
+    def suspects(self) -> tuple[Suspect, ...]:
+        """See :meth:`fuzz.beam.agent.Agent.suspects`."""
+        return decode.shaped(decode.suspects, self._bounded("suspects"))
+
+    def applications(self) -> tuple[str, ...]:
+        """See :meth:`fuzz.beam.agent.Agent.applications`."""
+        running = decode.shaped(decode.applications, self._bounded("applications"))
+        return tuple(application.name for application in running)
+
+    def stop_app(self, name: str, seconds: float) -> None:
+        """See :meth:`fuzz.beam.agent.Agent.stop_app`."""
+        self._bounded("stop_app", seconds, name)
+
+    def start_app(self, name: str, seconds: float) -> None:
+        """See :meth:`fuzz.beam.agent.Agent.start_app`."""
+        self._bounded("start_app", seconds, name)
+
+    def restart_app(self, name: str, seconds: float) -> None:
+        """See :meth:`fuzz.beam.agent.Agent.restart_app`."""
+        self._bounded("restart_app", seconds, name)
+
+    def detach(self) -> Detached:
+        """See :meth:`fuzz.beam.agent.Agent.detach`."""
+        value = self._call(decode.atom("detach"), INSTRUMENT_SECONDS, "the agent to leave")
+        outcome = decode.shaped(decode.detached, value)
+        try:
+            # The agent's last code goes with the connection.
+            rest = self._socket.recv(1) if self._socket is not None else b""
+        except OSError as error:
+            raise self._lost(f"the agent does not leave the node: {error}") from None
+        self.close()
+        if rest:
+            raise AgentError("the agent went on talking after it had left the node")
+        return outcome
+
+    def close(self) -> None:
+        """See :meth:`fuzz.beam.agent.Agent.close`."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def _bounded(self, name: str, seconds: float = REPLY_SECONDS, *arguments: str) -> Any:
+        """Make a request that the agent itself gives up after ``seconds``."""
+        limit = max(0, int(seconds * 1000))
+        request = (decode.atom(name), *map(decode.text, arguments), limit)
+        return self._call(request, seconds + REPLY_SECONDS, f"{name} {' '.join(arguments)}".strip())
+
+    def _call(self, request: object, seconds: float, what: str) -> Any:
+        return decode.value_of(self._exchange(_packet(request), seconds, what))
+
+    def _quiet_request(self, name: str, seconds: float) -> bytes:
+        key = (name, int(seconds * 1000))
+        if key not in self._quiet_requests:
+            self._quiet_requests[key] = _packet((decode.atom(name), key[1]))
+        return self._quiet_requests[key]
+
+    def _exchange(self, packet: bytes, seconds: float, what: str) -> bytes:
+        if self._socket is None:
+            raise AgentError("the connection to the agent is closed")
+        try:
+            if seconds != self._patience:
+                self._socket.settimeout(max(seconds, 0.001))
+                self._patience = seconds
+            self._socket.sendall(packet)
+            return self._receive(self._socket, seconds)
+        except TimeoutError:
+            raise self._lost(f"the agent was silent for {seconds:g} s; awaited {what}") from None
+        except OSError as error:
+            raise self._lost(f"the connection to the agent broke: {error}") from None
+
+    def _receive(self, connection: socket.socket, seconds: float) -> bytes:
+        data = connection.recv(_CHUNK)
+        if len(data) >= 4 and len(data) == _LENGTH.unpack_from(data)[0] + 4:
+            return data[4:]
+        return self._receive_rest(connection, data, seconds)
+
+    def _receive_rest(self, connection: socket.socket, data: bytes, seconds: float) -> bytes:
+        deadline = Deadline.after(self._clock, seconds, "the rest of a reply")
+        parts, size, total = [data], len(data), 0
+        while not total or size < total:
+            if not parts[-1]:
+                raise self._lost("the agent hung up; the node ended, or it refused us")
+            if not total and size >= 4:
+                parts = [b"".join(parts)]
+                total = _LENGTH.unpack_from(parts[0])[0] + 4
+                if total > _MAX_REPLY:
+                    raise self._lost(f"the agent announces a reply of {total} bytes")
+                continue
+            if deadline.expired():
+                raise TimeoutError
+            parts.append(connection.recv(_CHUNK))
+            size += len(parts[-1])
+        if size > total:
+            raise self._lost("the agent sent more than one reply")
+        return b"".join(parts)[4:]
+
+    def _lost(self, sentence: str) -> AgentError:
+        """Close for good: a late reply must not be taken for the next one."""
+        self.close()
+        return AgentError(sentence)
+
+
+def _packet(request: object) -> bytes:
+    body = decode.encode(request)
+    return _LENGTH.pack(len(body)) + body

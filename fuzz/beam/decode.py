@@ -1,0 +1,195 @@
+"""From the agent's external terms to the values of :mod:`fuzz.node`.
+
+The agent sends text as binaries, never as lists or atoms, so that each term has one
+form in Python. Whatever does not have the expected form raises :class:`AgentError`.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+import erlang
+
+from fuzz.errors import AgentError
+from fuzz.node import (
+    Application,
+    Detached,
+    Event,
+    EventKind,
+    Instrumentation,
+    NodeInfo,
+    Point,
+    QuickVitals,
+    Reading,
+    Suspect,
+    Table,
+    Vitals,
+)
+
+T = TypeVar("T")
+
+#: The name of an atom: OTP 25 sends it in Latin-1, which is decoded to bytes, OTP 26 in UTF-8.
+_OK = (b"ok", "ok")
+
+#: The head of an external term that is a binary: version, tag, and its length follows.
+_BINARY = b"\x83m"
+#: quiet, processes, ports, atoms, tables, memory, dropped, bytes of coverage.
+_READING = struct.Struct(">BIIIIQII")
+_READING_AT = len(_BINARY) + 4
+
+
+def encode(request: object) -> bytes:
+    """Return the external form of a request: atoms as ``Atom``, text as ``text``."""
+    return bytes(erlang.term_to_binary(request))
+
+
+def atom(name: str) -> Any:
+    """Return an Erlang atom."""
+    return erlang.OtpErlangAtom(name)
+
+
+def text(value: str) -> Any:
+    """Return an Erlang binary with the text in UTF-8."""
+    return erlang.OtpErlangBinary(value.encode(), 8)
+
+
+def value_of(reply: bytes) -> Any:
+    """Return the value of an ``{ok, Value}``; an ``{error, Text}`` raises AgentError."""
+    try:
+        tag, value = erlang.binary_to_term(reply)
+        name = tag.value
+    except (erlang.ParseException, ValueError, TypeError, AttributeError):
+        raise AgentError("the agent sent something that is not a reply") from None
+    if name in _OK:
+        return value
+    raise AgentError(f"the agent refused: {shaped(_text, value)}")
+
+
+def reading(reply: bytes) -> Reading:
+    """Return the reading in a reply. This runs once a case: no term is decoded for it."""
+    if reply[:2] != _BINARY:
+        value_of(reply)
+        raise AgentError("the agent sent something that is not a reading")
+    try:
+        quiet, *counts, dropped, length = _READING.unpack_from(reply, _READING_AT)
+    except struct.error:
+        raise AgentError("the agent sent a reading that is cut short") from None
+    start = _READING_AT + _READING.size
+    end = start + length
+    events = () if end == len(reply) else shaped(_events, reply[end:])
+    return Reading(reply[start:end], events, QuickVitals(*counts), dropped, quiet == 1)
+
+
+def shaped(decoder: Callable[[Any], T], value: Any) -> T:
+    """Return ``decoder(value)``; raise AgentError if the value has not the form it reads."""
+    try:
+        return decoder(value)
+    except (TypeError, ValueError, AttributeError, IndexError, erlang.ParseException):
+        what = decoder.__name__.strip("_").replace("_", " ")
+        raise AgentError(f"the agent sent a term that is no {what}") from None
+
+
+def node_info(value: Any) -> NodeInfo:
+    """Return the facts of a hello."""
+    name, otp, erts, os_pid, schedulers, log_level, running = value
+    return NodeInfo(
+        _text(name),
+        _text(otp),
+        _text(erts),
+        os_pid,
+        schedulers,
+        _text(log_level),
+        applications(running),
+    )
+
+
+def applications(value: Any) -> tuple[Application, ...]:
+    """Return running applications."""
+    return tuple(
+        Application(_text(name), _text(version), otp == 1, tuple(map(_text, modules)))
+        for name, version, otp, modules in value
+    )
+
+
+def instrumentation(value: Any) -> Instrumentation:
+    """Return the points and the failures of an instrument request."""
+    points, failures = value
+    return Instrumentation(
+        tuple(Point(_text(m), _text(f), a, line, _text(kind)) for m, f, a, line, kind in points),
+        _pairs(failures),
+    )
+
+
+def suspects(value: Any) -> tuple[Suspect, ...]:
+    """Return described processes."""
+    return tuple(
+        Suspect(
+            _text(pid),
+            _text(name),
+            _text(initial),
+            reductions,
+            mailbox,
+            _text(status),
+            _frames(stack),
+        )
+        for pid, name, initial, reductions, mailbox, status, stack in value
+    )
+
+
+def vitals(value: Any) -> Vitals:
+    """Return the long look."""
+    processes, ports, atoms, tables, memory, queue, reductions, uptime, busiest, fullest = value
+    return Vitals(
+        processes,
+        ports,
+        atoms,
+        tuple(Table(_text(name), *counts) for name, *counts in tables),
+        {_text(kind): size for kind, size in memory},
+        queue,
+        reductions,
+        uptime,
+        suspects(busiest),
+        suspects(fullest),
+    )
+
+
+def detached(value: Any) -> Detached:
+    """Return the outcome of a detach request."""
+    restored, kept = value
+    return Detached(tuple(map(_text, restored)), _pairs(kept))
+
+
+def _events(encoded: bytes) -> tuple[Event, ...]:
+    return tuple(_event(*fields) for fields in erlang.binary_to_term(encoded))
+
+
+def _event(kind: Any, class_name: Any, reason: Any, stack: Any, *rest: Any) -> Event:
+    *texts, time_ms = rest
+    process, behaviour, supervisor, application, message, pid = map(_text, texts)
+    return Event(
+        kind=EventKind(_text(kind)),
+        class_name=_text(class_name),
+        reason=_text(reason),
+        stack=_frames(stack),
+        process=process,
+        behaviour=behaviour,
+        supervisor=supervisor,
+        application=application,
+        text=message,
+        pid=pid,
+        time_ms=time_ms,
+    )
+
+
+def _frames(stack: Any) -> tuple[str, ...]:
+    return tuple(f"{_text(m)}:{_text(f)}/{arity}" for m, f, arity in stack)
+
+
+def _pairs(value: Iterable[Any]) -> tuple[tuple[str, str], ...]:
+    return tuple((_text(left), _text(right)) for left, right in value)
+
+
+def _text(value: Any) -> str:
+    return bytes(value.value).decode("utf-8", "replace")

@@ -1,0 +1,140 @@
+"""What every agent promises, run on the fake and on a real one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from fuzz.beam import Agent, Application, Event, EventKind, FakeAgent, Point
+from fuzz.errors import AgentError
+from tests.beam.nodes import AgentNode
+
+INCLUDE = ("fixture*",)
+EXCLUDE = ("fixture_ctl", "fixture_snapshot")
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """An agent, and how to make its node do something."""
+
+    agent: Agent
+    pass_a_point: Callable[[int], object]
+    crash: Callable[[], object]
+
+
+def _real(node: AgentNode) -> Iterator[Stage]:
+    yield Stage(
+        node.agent,
+        lambda times: node.eval(f"[fixture_plain:hello() || _ <- lists:seq(1, {times})], ok"),
+        lambda: node.eval("fixture_crashes:plain(<<1>>)"),
+    )
+
+
+def _fake() -> Iterator[Stage]:
+    points = [
+        Point("fixture_plain", "hello", 0, 6, "function"),
+        Point("fixture_clauses", "all", 0, 17, "function"),
+        Point("fixture_ctl", "start", 0, 7, "function"),
+    ]
+    agent = FakeAgent(
+        points,
+        [Application("kernel", "8", True, ()), Application("fixture", "1.2.3", False, ())],
+    )
+    agent.instrument(INCLUDE, EXCLUDE)
+    reason = "{bad_thing,<binary>,#{key},[<binary>|...],<pid>}"
+    crash = Event(EventKind.CRASH, "error", reason, (), "", "plain", "", "", "", "<0.1.0>", 0)
+    yield Stage(agent, lambda times: agent.hit(1, times), lambda: agent.report(crash))
+
+
+@pytest.fixture(params=["fake", "real"])
+def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
+    if request.param == "fake":
+        yield from _fake()
+    else:
+        yield from _real(request.getfixturevalue("node"))
+
+
+def test_the_same_selection_gives_the_same_points(stage: Stage) -> None:
+    first = stage.agent.instrument(INCLUDE, EXCLUDE)
+    assert first == stage.agent.instrument(INCLUDE, EXCLUDE)
+    modules = [point.module for point in first.points]
+    assert modules == sorted(modules)
+    assert "fixture_plain" in modules
+    assert "fixture_ctl" not in modules
+
+
+def test_another_selection_is_refused(stage: Stage) -> None:
+    with pytest.raises(AgentError, match="another selection"):
+        stage.agent.instrument(["something*"])
+
+
+@pytest.mark.parametrize(("times", "count"), [(1, 1), (3, 3), (255, 255), (256, 255), (9000, 255)])
+def test_a_reading_counts_exactly_up_to_255_and_starts_anew(
+    stage: Stage, times: int, count: int
+) -> None:
+    points = stage.agent.instrument(INCLUDE, EXCLUDE).points
+    stage.pass_a_point(times)
+    assert stage.agent.quiet()
+    hits = stage.agent.read().hits()
+    assert [(points[index].module, n) for index, n in hits] == [("fixture_plain", count)]
+    assert stage.agent.read().hits() == ()
+
+
+def test_an_event_is_told_once(stage: Stage) -> None:
+    stage.crash()
+    reading = stage.agent.settle()
+    assert reading.quiet
+    assert reading.dropped == 0
+    assert [(e.kind, e.class_name, e.reason) for e in reading.events] == [
+        (EventKind.CRASH, "error", "{bad_thing,<binary>,#{key},[<binary>|...],<pid>}")
+    ]
+    assert stage.agent.read().events == ()
+
+
+def test_events_beyond_256_are_counted_and_the_first_are_kept(stage: Stage) -> None:
+    for _ in range(300):
+        stage.crash()
+    reading = stage.agent.settle()
+    assert reading.quiet
+    assert (len(reading.events), reading.dropped) == (256, 44)
+    assert (stage.agent.read().events, stage.agent.read().dropped) == ((), 0)
+
+
+def test_quick_vitals_are_positive(stage: Stage) -> None:
+    vitals = stage.agent.read().vitals
+    assert min(vitals.processes, vitals.ports, vitals.atoms, vitals.tables) > 0
+    assert vitals.memory > 1_000_000
+    assert stage.agent.vitals().processes > 0
+
+
+def test_an_application_is_stopped_started_and_restarted(stage: Stage) -> None:
+    agent = stage.agent
+    assert agent.info.target_applications() == ("fixture",)
+    assert set(agent.applications()) >= {"kernel", "fixture"}
+    agent.stop_app("fixture", 5)
+    assert "fixture" not in agent.applications()
+    agent.start_app("fixture", 5)
+    assert "fixture" in agent.applications()
+    agent.restart_app("fixture", 5)
+    assert "fixture" in agent.applications()
+    agent.stop_app("fixture", 5)
+    agent.restart_app("fixture", 5)
+    assert "fixture" in agent.applications()
+
+
+def test_an_application_that_nobody_knows_is_refused(stage: Stage) -> None:
+    with pytest.raises(AgentError, match="no application of that name"):
+        stage.agent.restart_app("nobody_has_heard_of_it", 5)
+
+
+def test_stopping_what_does_not_run_is_refused(stage: Stage) -> None:
+    stage.agent.stop_app("fixture", 5)
+    with pytest.raises(AgentError, match="not_started,fixture"):
+        stage.agent.stop_app("fixture", 5)
+
+
+def test_nothing_is_suspicious_at_rest(stage: Stage) -> None:
+    assert stage.agent.quiet()
+    assert stage.agent.suspects() == ()

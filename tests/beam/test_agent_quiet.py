@@ -1,0 +1,104 @@
+"""The barrier: when the agent says quiet, what was sent before has been handled."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from tests.beam.nodes import AgentNode
+
+ROUNDS = 60
+
+
+@pytest.fixture(params=["once", "true", "passive"])
+def port(request: pytest.FixtureRequest, node: AgentNode) -> int:
+    return int(node.eval(f"fixture_tcp:listen({request.param})"))
+
+
+def _connect(port: int) -> socket.socket:
+    connection = socket.create_connection(("127.0.0.1", port), 5)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return connection
+
+
+def test_bytes_on_new_and_old_connections_have_gone_all_the_way(node: AgentNode, port: int) -> None:
+    with _connect(port) as old:
+        taken = []
+        for _ in range(ROUNDS):
+            with _connect(port) as new:
+                new.sendall(b"x" * 10)
+                old.sendall(b"yy")
+                assert node.agent.quiet(5)
+                taken.append(node.eval("fixture_tcp:taken()"))
+    assert taken == ["12"] * ROUNDS
+
+
+def test_the_crash_at_the_end_of_a_chain_is_in_the_next_reading(node: AgentNode) -> None:
+    found = [len(node.events_of("fixture_crashes:chain(5, <<1>>)")) for _ in range(ROUNDS)]
+    assert found == [1] * ROUNDS
+
+
+def test_heap_kills_are_in_the_next_reading(node: AgentNode) -> None:
+    found = [node.events_of("fixture_crashes:swollen()")[0].reason for _ in range(20)]
+    assert found == ["max_heap_size"] * 20
+
+
+def test_all_of_a_storm_is_in_the_next_reading(node: AgentNode) -> None:
+    assert len(node.events_of("fixture_crashes:storm(150)")) == 150
+
+
+def test_a_busy_node_is_not_quiet_and_the_agent_says_so_in_time(node: AgentNode) -> None:
+    node.eval("register(spinner, fixture_crashes:spinner())")
+    try:
+        assert not node.agent.quiet(0.05)
+        assert not node.agent.settle(0.05).quiet
+        (suspect,) = node.agent.suspects()
+        assert suspect.process == "spinner"
+        assert suspect.initial_call == "fixture_crashes:spin/0"
+        assert suspect.status in ("running", "runnable")
+        assert suspect.stack == ("fixture_crashes:spin/0",)
+        assert node.agent.vitals().busiest[0].process == "spinner"
+    finally:
+        node.eval("exit(whereis(spinner), kill)")
+    assert node.agent.quiet(5)
+
+
+def test_a_process_that_waits_for_an_answer_is_a_suspect(node: AgentNode) -> None:
+    node.eval("register(mute, spawn(fun() -> receive never -> ok end end))")
+    node.eval("spawn(fun() -> gen_server:call(fixture_server, {ask, mute, hello}, infinity) end)")
+    assert node.agent.quiet(5)
+    try:
+        names = {suspect.process for suspect in node.agent.suspects()}
+        assert "fixture_server" in names
+        assert all("gen:do_call/4" in s.stack[0] for s in node.agent.suspects())
+    finally:
+        node.eval("exit(whereis(mute), kill)")
+    assert node.agent.quiet(5)
+
+
+def test_the_priority_of_the_session_is_put_back(node: AgentNode) -> None:
+    assert node.agent.quiet()
+    priority = node.eval(
+        "[{_, S, _, _} | _] = supervisor:which_children(iris_fuzz_sessions), "
+        "process_info(S, priority)"
+    )
+    assert priority == "{priority,normal}"
+
+
+def test_the_longest_mailbox_and_the_tables_are_told(node: AgentNode) -> None:
+    node.eval("register(deaf, spawn(fun() -> receive never -> ok end end))")
+    node.eval("[deaf ! N || N <- lists:seq(1, 500)], ok")
+    node.eval("fixture_rows = ets:new(fixture_rows, [named_table, public])")
+    node.eval("ets:insert(fixture_rows, [{N, N} || N <- lists:seq(1, 40)])")
+    vitals = node.agent.vitals()
+    node.eval("ets:delete(fixture_rows), exit(whereis(deaf), kill)")
+    assert vitals.longest_mailbox() == ("deaf", 500)
+    (table,) = [table for table in vitals.tables if table.name == "fixture_rows"]
+    assert (table.tables, table.rows) == (1, 40)
+    assert table.size > 40 * 8
+    assert not any(table.name.startswith("iris_fuzz") for table in vitals.tables)
+    assert vitals.memory["total"] > vitals.memory["processes"] > 0
+    assert vitals.uptime_ms > 0
+    assert vitals.reductions > 0
+    assert len(vitals.busiest) == len(vitals.fullest) == 5

@@ -1,0 +1,181 @@
+"""Who may talk to an agent, how it gets into a node, and what is said when it does not."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from fuzz.beam import AgentClient, AgentFiles, decode
+from fuzz.errors import AgentError
+from tests.beam.nodes import AgentNode, soon
+
+
+def _exchange(port: int, request: object) -> bytes:
+    """Send one request on a new connection, and return all that comes back."""
+    body = decode.encode(request)
+    with socket.create_connection(("127.0.0.1", port), 5) as connection:
+        connection.sendall(struct.pack(">I", len(body)) + body)
+        return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+def _hello(version: int, token: str) -> tuple[object, ...]:
+    return (decode.atom("hello"), version, decode.text(token))
+
+
+@pytest.mark.parametrize("token", ["", "x", "y" * 32])
+def test_a_wrong_token_is_refused_and_the_connection_closed(node: AgentNode, token: str) -> None:
+    with pytest.raises(AgentError, match="the token is wrong"):
+        AgentClient.connect(node.where, token)
+    assert b"the token is wrong" in _exchange(node.where.port, _hello(1, token))
+
+
+def test_another_version_is_refused(node: AgentNode) -> None:
+    reply = _exchange(node.where.port, _hello(2, node.files.token))
+    assert b"the agent speaks version 1, the client 2" in reply
+
+
+def test_nothing_is_answered_before_the_hello(node: AgentNode) -> None:
+    reply = _exchange(node.where.port, decode.atom("detach"))
+    assert b"the first request must be a hello" in reply
+    assert node.agent.quiet()
+
+
+def test_bytes_that_are_no_term_end_the_connection_only(node: AgentNode) -> None:
+    with socket.create_connection(("127.0.0.1", node.where.port), 5) as connection:
+        connection.sendall(b"\x00\x00\x00\x04junk")
+        rest = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert b"is not a term" in rest
+    with socket.create_connection(("127.0.0.1", node.where.port), 5) as connection:
+        connection.sendall(b"\x7f\xff\xff\xff")
+        assert connection.recv(1) == b""
+    assert node.agent.quiet()
+    assert node.agent.read().events == ()
+
+
+def test_an_unknown_request_is_refused_and_the_session_goes_on(node: AgentNode) -> None:
+    with pytest.raises(AgentError, match="does not know this request"):
+        node.agent._call((decode.atom("hello"), 1), 5, "nothing")
+    assert node.agent.quiet()
+
+
+def test_atoms_from_outside_are_not_made(node: AgentNode) -> None:
+    reply = _exchange(node.where.port, decode.atom("an_atom_that_no_module_has"))
+    assert b"is not a term that the agent knows" in reply
+
+
+def test_only_the_loopback_is_listened_on(node: AgentNode) -> None:
+    names = node.eval("[inet:sockname(P) || P <- erlang:ports(), inet:sockname(P) =/= x]")
+    assert "{0,0,0,0}" not in names
+    assert f"{{127,0,0,1}},{node.where.port}" in names
+
+
+def test_the_announcement_says_which_node(node: AgentNode) -> None:
+    where = node.where
+    assert (where.node, where.os_pid) == ("nonode@nohost", node.fixture.process.pid)
+    assert where.otp == node.agent.info.otp
+    assert node.agent.info.os_pid == where.os_pid
+    assert node.files.wait(soon("it"), node="nonode", os_pid=where.os_pid) == where
+
+
+def test_flags_of_the_user_are_kept(node: AgentNode) -> None:
+    flags = node.files.environment({"ERL_ZFLAGS": "+S 1:1"})["ERL_ZFLAGS"]
+    assert flags.startswith("+S 1:1 -pa ")
+
+
+def test_a_folder_with_a_space_in_its_name_is_quoted(tmp_path: Path) -> None:
+    files = AgentFiles(tmp_path, ebin=tmp_path / "a b")
+    assert f'-pa "{tmp_path}/a b"' in files.environment({})["ERL_ZFLAGS"]
+
+
+def test_an_agent_that_never_comes_is_named_at_the_deadline(tmp_path: Path) -> None:
+    with pytest.raises(AgentError, match="no agent announced itself in time for the node to boot"):
+        AgentFiles(tmp_path).wait(soon("the node to boot", 0.03))
+
+
+def test_the_announcement_of_a_dead_node_is_passed_over(tmp_path: Path) -> None:
+    child = subprocess.Popen(["true"])
+    child.wait()
+    text = f"version=1\nnode=a@b\nos_pid={child.pid}\notp=25\nport=1\n"
+    (tmp_path / "a@b.agent").write_text(text)
+    with pytest.raises(AgentError, match="no agent announced itself"):
+        AgentFiles(tmp_path).wait(soon("it", 0.03))
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("version=1\nnode=a@b\nerror=no disk\n", "the agent did not start in a@b: no disk"),
+        ("version=9\nnode=a@b\n", "the agent in a@b speaks version 9 of the protocol"),
+        ("version=1\nnode=a@b\nport=x\n", "odd.agent is no announcement of an agent"),
+    ],
+)
+def test_an_announcement_of_a_failure_is_told(tmp_path: Path, content: str, sentence: str) -> None:
+    (tmp_path / "odd.agent").write_text(content)
+    with pytest.raises(AgentError, match=sentence):
+        AgentFiles(tmp_path).wait(soon("it", 0.03))
+
+
+def test_nobody_on_the_port_is_told(unused_port: int) -> None:
+    with pytest.raises(AgentError, match=f"no agent answers on port {unused_port}"):
+        AgentClient.connect(unused_port, "token")
+
+
+@pytest.fixture
+def unused_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+@pytest.fixture
+def impostor() -> Iterator[Callable[[bytes], int]]:
+    """Return a starter of servers that answer any first request with given bytes."""
+    threads = []
+
+    def start(answer: bytes) -> int:
+        server = socket.create_server(("127.0.0.1", 0))
+
+        def serve() -> None:
+            with server, server.accept()[0] as connection:
+                connection.recv(65536)
+                connection.sendall(answer)
+                connection.recv(65536)
+
+        threads.append(Thread(target=serve))
+        threads[-1].start()
+        return int(server.getsockname()[1])
+
+    yield start
+    for thread in threads:
+        thread.join(5)
+        assert not thread.is_alive()
+
+
+def _packet(body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + body
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        (_packet(b"junk"), "something that is not a reply"),
+        (_packet(decode.encode((decode.atom("ok"), 5))), "a term that is no node info"),
+        (_packet(decode.encode(5)), "something that is not a reply"),
+        (b"\x7f\xff\xff\xff", "announces a reply of 2147483651 bytes"),
+        (_packet(b"ab") + b"more", "more than one reply"),
+        (b"\x00", "s; awaited a hello"),
+        (b"", "s; awaited a hello"),
+    ],
+)
+def test_an_impostor_is_seen_through(
+    impostor: Callable[[bytes], int], answer: bytes, sentence: str
+) -> None:
+    port = impostor(answer)
+    with pytest.raises(AgentError) as refusal:
+        AgentClient.connect(port, "token", soon("the hello", 0.1))
+    assert sentence in str(refusal.value)

@@ -1,0 +1,70 @@
+"""What the rest of the harness knows of a target."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from fuzz.errors import SettingsError
+from fuzz.observation import NodeExit
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where an edge listens: host, raw TCP port, WebSocket port where there is one."""
+
+    host: str
+    port: int
+    websocket_port: int | None = None
+
+
+class Target(Protocol):
+    """A server under test.
+
+    ``start`` returns when the target says that it accepts connections, and raises
+    :class:`fuzz.errors.TargetError` with its own last words when it does not come up.
+    ``poll`` returns how the node ended, or None while it lives (or cannot be seen).
+    A target that the harness did not start is never stopped, and ``restartable`` is false.
+    """
+
+    name: str
+    restartable: bool
+
+    def start(self, environment: Mapping[str, str]) -> Address:
+        """Bring it up with ``environment`` added to the harness's own."""
+        ...
+
+    def poll(self) -> NodeExit | None:
+        """Return how the node ended, or None."""
+        ...
+
+    def await_exit(self, seconds: float) -> NodeExit | None:
+        """Wait at most ``seconds`` for the node to end."""
+        ...
+
+    def stop(self) -> None:
+        """End what ``start`` started, and nothing else."""
+        ...
+
+
+def loopback_only(host: str, allowed: Collection[str]) -> str:
+    """Return the address of ``host`` if it may be fuzzed.
+
+    Raises :class:`SettingsError` for a name that does not resolve, and for every host
+    that is neither on the loopback interface nor in ``allowed``.
+    """
+    try:
+        address = socket.getaddrinfo(host, None, socket.AF_INET, socket.SOCK_STREAM)[0][4][0]
+    except (OSError, UnicodeError) as error:
+        # A name that is no name (an empty or endless part) does not even get to the resolver.
+        reason = error.strerror if isinstance(error, OSError) else "it is no host name"
+        raise SettingsError(f"the host {host} cannot be resolved: {reason}") from None
+    if ipaddress.ip_address(address).is_loopback or host in allowed:
+        return str(address)
+    raise SettingsError(
+        f"{host} is not on the loopback interface; name it with --allow-host {host} "
+        "if it is yours to fuzz"
+    )

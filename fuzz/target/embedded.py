@@ -1,0 +1,181 @@
+"""The embedded target: the reference Iris, started as a node of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from fuzz.clock import Clock, Deadline, SystemClock
+from fuzz.errors import TargetError
+from fuzz.observation import NodeExit
+from fuzz.target.base import Address
+from fuzz.target.dump import read_dump
+from fuzz.target.process import ChildProcess
+from fuzz.target.reference_build import compile_reference
+
+#: A node boots in a second or two; a machine that runs ten of them at once takes longer.
+BOOT_SECONDS = 60.0
+#: A clean stop flushes Mnesia; after this the process group is killed.
+_STOP_SECONDS = 10.0
+#: One scheduler that does not spin: node and harness share the machine's cores.
+_EMULATOR_FLAGS = ("+S", "1:1", "+sbwt", "none", "+sbwtdcpu", "none", "+sbwtdio", "none")
+#: A dump of a large node takes minutes to write and is read only at its head.
+_DUMP_BYTES = str(64 * 1024 * 1024)
+#: What a node's folder is called; the number of the harness's process follows.
+_FOLDER = "iris-fuzz-node-"
+_MEMORY_FOLDER = "/dev/shm"
+#: The reference keeps at most some 64 MiB, Mnesia holds them twice, and a dump is cut at 64.
+_SCRATCH_BYTES = 512 * 1024 * 1024
+_READY = re.compile(r"IRIS_REF READY tcp=(\d+) ws=(\d+)")
+
+
+class EmbeddedTarget:
+    """The reference Iris on ``host:port``; port 0 lets the system choose.
+
+    The node lives in a temporary folder of its own (data, crash dump), which ``stop``
+    removes: a node that is started again starts from nothing.
+    """
+
+    restartable = True
+
+    def __init__(
+        self,
+        port: int = 8085,
+        plants: tuple[str, ...] = (),
+        options: Mapping[str, str] | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self.name = "embedded"
+        self._plants = plants
+        self._options = dict(options or {})
+        self._port = port
+        self._clock = clock or SystemClock()
+        self._folder: Path | None = None
+        self._process: ChildProcess | None = None
+
+    def start(self, environment: Mapping[str, str]) -> Address:
+        """Compile if need be, start the node, and return when it says that it is ready."""
+        ebin = compile_reference()
+        if self._folder is None:
+            self._folder = _node_folder()
+        self._dump.unlink(missing_ok=True)
+        process = ChildProcess(
+            self._command(ebin),
+            {
+                "ERL_CRASH_DUMP": str(self._dump),
+                "ERL_CRASH_DUMP_BYTES": _DUMP_BYTES,
+                "ERL_EPMD_ADDRESS": "127.0.0.1",
+                **environment,
+            },
+            str(self._folder),
+        )
+        self._process = process
+        deadline = Deadline.after(self._clock, BOOT_SECONDS, "the reference Iris to be ready")
+        line = process.wait_for_line(("IRIS_REF READY", "IRIS_REF ERROR"), deadline)
+        ready = _READY.match(line or "")
+        if ready is None:
+            why = _why(line, process, deadline)
+            self.stop()
+            raise TargetError(why)
+        # From here on the ports are known: a restart must come up on the same ones.
+        self._port = int(ready[1])
+        self._options["ws_port"] = ready[2]
+        return Address("127.0.0.1", int(ready[1]), int(ready[2]))
+
+    def poll(self) -> NodeExit | None:
+        """Return how the node ended, or None while it runs."""
+        return self.await_exit(0)
+
+    def await_exit(self, seconds: float) -> NodeExit | None:
+        """Wait at most ``seconds`` for the node to end; return how it did."""
+        process = self._process
+        code = process.wait(seconds) if process is not None else None
+        if process is None or code is None:
+            return None
+        dump = read_dump(self._dump)
+        slogan = dump.get("slogan")
+        return NodeExit(
+            status=code if code >= 0 else None,
+            signal=signal.Signals(-code).name if code < 0 else None,
+            slogan=str(slogan) if slogan else None,
+            dump=dump,
+            log_tail=tuple(process.lines)[-40:],
+        )
+
+    def stop(self) -> None:
+        """End the node, politely first, and remove its folder."""
+        if self._process is not None:
+            self._process.close_input()
+            self._process.wait(_STOP_SECONDS)
+        self._kill()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+
+    def _kill(self) -> None:
+        if self._process is not None:
+            self._process.close_input()
+            self._process.kill()
+            self._process = None
+
+    @property
+    def _dump(self) -> Path:
+        assert self._folder is not None
+        return self._folder / "erl_crash.dump"
+
+    def _command(self, ebin: Path) -> list[str]:
+        assert self._folder is not None
+        arguments = {
+            **self._options,
+            "port": str(self._port),
+            "data_dir": str(self._folder / "data"),
+            "stop_on_eof": "true",
+        }
+        if self._plants:
+            arguments["plants"] = ",".join(self._plants)
+        return reference_command(ebin, arguments)
+
+
+def reference_command(ebin: Path, arguments: Mapping[str, str]) -> list[str]:
+    """Return the command that starts the reference Iris; its module ``iris_ref`` lists keys."""
+    words = [word for pair in arguments.items() for word in pair]
+    start = ("-noshell", "-pa", str(ebin), "-s", "iris_ref", "main")
+    return ["erl", *_EMULATOR_FLAGS, *start, "-extra", *words]
+
+
+def _node_folder() -> Path:
+    """Make a folder for a node, and remove those whose harness was killed."""
+    place = Path(scratch_folder() or tempfile.gettempdir())
+    for left in place.glob(f"{_FOLDER}*"):
+        owner = left.name.removeprefix(_FOLDER).partition("-")[0]
+        if owner.isdecimal() and not Path("/proc", owner).exists():
+            shutil.rmtree(left, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=f"{_FOLDER}{os.getpid()}-", dir=place))
+
+
+def scratch_folder() -> str | None:
+    """Return a memory file system to keep the node's data on, if there is room in one.
+
+    The reference syncs its disc before it says that something is safe, which costs
+    milliseconds on a real one and would be most of what a campaign waits for. A kill of the
+    node loses nothing there either.
+    """
+    try:
+        free = shutil.disk_usage(_MEMORY_FOLDER).free
+    except OSError:
+        return None
+    return _MEMORY_FOLDER if free >= _SCRATCH_BYTES else None
+
+
+def _why(line: str | None, process: ChildProcess, deadline: Deadline) -> str:
+    if line is not None:
+        return line.removeprefix("IRIS_REF ERROR ") + "; free it or choose another with --port"
+    if deadline.expired():
+        return f"the target did not come up: waited {BOOT_SECONDS:.0f} s for {deadline.what}"
+    last = next((text for text in reversed(process.lines) if text), "it printed nothing")
+    return f"the target ended before it was ready: {last}"

@@ -1,0 +1,90 @@
+"""The embedded target in the foreground: one node, or a core with edges around it."""
+
+from __future__ import annotations
+
+import secrets
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from fuzz.clock import Deadline, SystemClock
+from fuzz.errors import SettingsError
+from fuzz.target.embedded import BOOT_SECONDS, reference_command
+from fuzz.target.process import ChildProcess
+from fuzz.target.reference_build import compile_reference
+
+#: After its input is closed, a node flushes Mnesia and ends.
+_STOP_SECONDS = 10.0
+#: How long one node is looked at before it is the next one's turn.
+_LOOK_SECONDS = 0.2
+#: Names and addresses of a cluster stay on this machine.
+_ENVIRONMENT = {"ERL_EPMD_ADDRESS": "127.0.0.1"}
+#: An edge has its WebSocket port beside its own, so the next edge is two further.
+_PORT_STEP = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What to run: ``edges`` 0 is a single node; else a core, and edges on every other port."""
+
+    port: int
+    edges: int = 0
+    options: tuple[tuple[str, str], ...] = ()
+
+
+def run_foreground(layout: Layout, echo: Callable[[str], None], data: Path | None = None) -> int:
+    """Run the target until a node of it ends or the user interrupts; return its exit code.
+
+    ``echo`` is handed what the nodes print. An edge needs its core, so each node is started
+    when the one before it is ready.
+    """
+    with tempfile.TemporaryDirectory(prefix="iris-fuzz-target-") as scratch:
+        nodes: list[ChildProcess] = []
+        try:
+            for command in _commands(layout, data or Path(scratch)):
+                nodes.append(ChildProcess(command, _ENVIRONMENT, scratch, echo))
+                deadline = Deadline.after(SystemClock(), BOOT_SECONDS, "a node to be ready")
+                if nodes[-1].wait_for_line(("IRIS_REF READY",), deadline) is None:
+                    return nodes[-1].wait(_STOP_SECONDS) or 1
+            while True:
+                for node in nodes:
+                    code = node.wait(_LOOK_SECONDS)
+                    if code is not None:
+                        return code
+        except KeyboardInterrupt:
+            return 0
+        finally:
+            for node in reversed(nodes):
+                node.close_input()
+                node.wait(_STOP_SECONDS)
+                node.kill()
+
+
+def _commands(layout: Layout, data: Path) -> list[list[str]]:
+    ebin = compile_reference()
+    common = {**dict(layout.options), "stop_on_eof": "true"}
+    if layout.edges == 0:
+        return [_command(ebin, data / "single", {**common, "port": str(layout.port)})]
+    if layout.port == 0:
+        raise SettingsError("edges want a port of their own: give --port a number")
+    tag = secrets.token_hex(3)
+    core, cookie = f"iris_core_{tag}@localhost", secrets.token_hex(8)
+    words = [_command(ebin, data / "core", {**common, "role": "core"}, (core, cookie))]
+    for number in range(layout.edges):
+        options = {"role": "edge", "core": core, "port": str(layout.port + _PORT_STEP * number)}
+        name = f"iris_edge{number + 1}_{tag}@localhost"
+        words.append(
+            _command(ebin, data / f"edge{number + 1}", {**common, **options}, (name, cookie))
+        )
+    return words
+
+
+def _command(
+    ebin: Path, data: Path, options: Mapping[str, str], node: tuple[str, str] | None = None
+) -> list[str]:
+    command = reference_command(ebin, {**options, "data_dir": str(data)})
+    if node is not None:
+        name, cookie = node
+        command[1:1] = ["-sname", name, "-setcookie", cookie]
+    return command

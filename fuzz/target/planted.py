@@ -1,0 +1,57 @@
+"""The planted defects of the embedded target, as its own table tells them."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass
+
+from fuzz.erlang import clean_environment
+from fuzz.errors import SettingsError, TargetError
+from fuzz.target.reference_build import compile_reference
+
+#: Starting an emulator to read one table takes a quarter of a second.
+_SECONDS = 30.0
+_PRINT = (
+    '[io:format("~s\\t~s\\t~ts\\t~ts~n", [N, K, C, T]) '
+    "|| {N, C, T, K} <- iris_ref_plant:catalogue()], halt()."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Planted:
+    """One defect: its name, the kind of finding it must produce, its class, and the truth."""
+
+    name: str
+    kind: str
+    mistake: str
+    truth: str
+
+
+def planted_defects() -> tuple[Planted, ...]:
+    """Return all defects that the embedded target can be given."""
+    command = ["erl", "-noshell", "-pa", str(compile_reference()), "-eval", _PRINT]
+    try:
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+            env=clean_environment(),
+            check=False,
+            start_new_session=True,  # an interrupt is for us: erl would ask what to do
+        )
+    except subprocess.TimeoutExpired:
+        raise TargetError(f"erl did not list the planted defects in {_SECONDS:.0f} s") from None
+    if done.returncode != 0:
+        raise TargetError(f"erl could not list the planted defects: {done.stderr.strip()[-200:]}")
+    return tuple(Planted(*line.split("\t")) for line in done.stdout.splitlines())
+
+
+def check_plants(names: tuple[str, ...]) -> None:
+    """Raise :class:`SettingsError` if any of ``names`` is not a planted defect."""
+    if not names:
+        return
+    known = [planted.name for planted in planted_defects()]
+    for name in names:
+        if name not in known:
+            raise SettingsError(f"there is no planted defect {name}; choose of {', '.join(known)}")

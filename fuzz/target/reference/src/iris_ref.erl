@@ -1,0 +1,176 @@
+%%% The start of a node: arguments, the application, and one line that says where it listens.
+%%%
+%%%     erl -noshell -pa EBIN -s iris_ref main -extra KEY VALUE ...
+%%%
+%%% Keys: port (default 8085; 0 lets the system choose), ws_port (default port + 1), ip (default
+%%% 127.0.0.1), data_dir (default iris_ref_data), role (single, core or edge), core (the node
+%%% that an edge asks), auth_enabled (true or false), auth_secret, incomplete_ms, ack_ms,
+%%% ack_scan_ms, plants (names with commas between them), stop_on_eof (true: the node halts
+%%% when its standard input ends, so that it does not outlive who has started it).
+%%%
+%%% When clients can connect, standard output gets the line
+%%% `IRIS_REF READY tcp=PORT ws=PORT node=NODE' (a core has no ports of its own: 0). When the
+%%% start fails, standard error gets one line `IRIS_REF ERROR ...' and the node ends with code 3.
+-module(iris_ref).
+
+-export([main/0, stop_on_eof/0]).
+
+-define(FAILURE, 3).
+
+-spec main() -> ok.
+main() ->
+    case arguments(init:get_plain_arguments(), []) of
+        {ok, Arguments} -> start(Arguments);
+        {error, Text} -> fail(Text)
+    end.
+
+arguments([Key, Value | Rest], Known) ->
+    case argument(Key, Value) of
+        error -> {error, ["the value ", Value, " of ", Key, " is not valid"]};
+        unknown -> {error, ["the argument ", Key, " is not known"]};
+        Argument -> arguments(Rest, [Argument | Known])
+    end;
+arguments([Key], _) ->
+    {error, ["the argument ", Key, " lacks a value"]};
+arguments([], Known) ->
+    {ok, maps:merge(#{data_dir => "iris_ref_data", stop_on_eof => false}, maps:from_list(Known))}.
+
+argument("port", Value) -> number(port, Value, 65535);
+argument("ws_port", Value) -> number(ws_port, Value, 65535);
+argument("incomplete_ms", Value) -> number(incomplete_ms, Value, 3_600_000);
+argument("ack_ms", Value) -> number(ack_ms, Value, 3_600_000);
+argument("ack_scan_ms", Value) -> number(ack_scan_ms, Value, 3_600_000);
+argument("ip", Value) -> address(inet:parse_address(Value));
+argument("data_dir", Value) -> {data_dir, Value};
+argument("role", Value) -> choice(role, Value, [single, core, edge]);
+argument("core", Value) -> {core, list_to_atom(Value)};
+argument("auth_enabled", Value) -> choice(auth_enabled, Value, [true, false]);
+argument("auth_secret", Value) -> {auth_secret, unicode:characters_to_binary(Value)};
+argument("stop_on_eof", Value) -> choice(stop_on_eof, Value, [true, false]);
+argument("plants", Value) -> plants(string:lexemes(Value, ","));
+argument(_, _) -> unknown.
+
+number(Key, Text, Max) ->
+    case string:to_integer(Text) of
+        {Number, ""} when Number >= 0, Number =< Max -> {Key, Number};
+        _ -> error
+    end.
+
+address({ok, Ip}) -> {ip, Ip};
+address({error, _}) -> error.
+
+choice(Key, Text, Choices) ->
+    case [Choice || Choice <- Choices, atom_to_list(Choice) =:= Text] of
+        [Choice] -> {Key, Choice};
+        [] -> error
+    end.
+
+plants(Names) ->
+    case [Name || Name <- Names, iris_ref_plant:enable(Name) =/= ok] of
+        [] -> {plants, Names};
+        _ -> error
+    end.
+
+start(#{role := edge} = Arguments) when not is_map_key(core, Arguments) ->
+    fail("an edge needs the argument core");
+start(#{auth_enabled := true} = Arguments) when not is_map_key(auth_secret, Arguments) ->
+    fail("auth_enabled needs the argument auth_secret");
+start(#{data_dir := Dir} = Arguments) ->
+    _ = application:load(iris_ref),
+    _ = [application:set_env(iris_ref, Key, Value) || {Key, Value} <- maps:to_list(Arguments)],
+    _ = maps:get(stop_on_eof, Arguments) andalso spawn(?MODULE, stop_on_eof, []),
+    case check_ports() of
+        ok -> start_in(Dir);
+        {error, Reason} -> fail(explain(Reason))
+    end.
+
+%% Try the ports before anything is started: a port in use is the commonest failure, and this
+%% way it leaves no trace.
+check_ports() ->
+    check_ports([Transport || Transport <- [tcp, ws], is_port_given(Transport)]).
+
+check_ports([]) ->
+    ok;
+check_ports([Transport | Rest]) ->
+    case iris_ref_listener:open(Transport) of
+        {ok, Socket} ->
+            ok = gen_tcp:close(Socket),
+            check_ports(Rest);
+        {error, _} = Error ->
+            Error
+    end.
+
+is_port_given(Transport) ->
+    case application:get_env(iris_ref, iris_ref_listener:port_key(Transport)) of
+        {ok, Port} -> Port > 0;
+        undefined -> false
+    end.
+
+start_in(Dir) ->
+    case filelib:ensure_dir(filename:join(Dir, "any")) of
+        ok ->
+            start_quietly(Dir);
+        {error, Reason} ->
+            fail(["the data_dir ", Dir, " cannot be made: ", file:format_error(Reason)])
+    end.
+
+%% Start the applications. A failure is told in one line, so the default log is silent meanwhile.
+start_quietly(Dir) ->
+    _ = application:load(mnesia),
+    ok = application:set_env(mnesia, dir, Dir),
+    ok = application:set_env(mnesia, core_dir, false),
+    %% A dump copies the log into the tables' files. By default it comes after each 1,000
+    %% writes, and Mnesia warns when the next is due before one has ended: a store that is full
+    %% and in full use makes 40,000 a second. What the log may hold until then is limited by time.
+    ok = application:set_env(mnesia, dump_log_write_threshold, 200_000),
+    ok = application:set_env(mnesia, dump_log_time_threshold, 20_000),
+    {ok, #{level := Level}} = logger:get_handler_config(default),
+    ok = logger:set_handler_config(default, level, none),
+    case application:ensure_all_started(iris_ref) of
+        {ok, _} ->
+            ok = logger:set_handler_config(default, level, Level),
+            ready();
+        {error, Reason} ->
+            fail(explain(Reason))
+    end.
+
+ready() ->
+    Ports =
+        case application:get_env(iris_ref, role) of
+            {ok, core} -> [0, 0];
+            {ok, _} -> [element(2, application:get_env(iris_ref, Key)) || Key <- [port, ws_port]]
+        end,
+    io:format("IRIS_REF READY tcp=~b ws=~b node=~s~n", Ports ++ [node()]).
+
+%% Wait for the end of the standard input, and end the node.
+-spec stop_on_eof() -> no_return().
+stop_on_eof() ->
+    case io:get_line(standard_io, "") of
+        Line when is_list(Line); is_binary(Line) -> stop_on_eof();
+        %% Nobody reads our output any more: do not wait for it to be written.
+        _ -> erlang:halt(0, [{flush, false}])
+    end.
+
+-spec fail(iodata()) -> no_return().
+fail(Text) ->
+    ok = io:put_chars(standard_error, ["IRIS_REF ERROR ", Text, "\n"]),
+    erlang:halt(?FAILURE).
+
+%% The sentence for a failure, which OTP wraps in one tuple for each supervisor.
+explain({listen, Ip, Port, eaddrinuse}) ->
+    ["port ", integer_to_list(Port), " on ", inet:ntoa(Ip), " is in use"];
+explain({listen, Ip, Port, Reason}) ->
+    [
+        "port ", integer_to_list(Port), " on ", inet:ntoa(Ip), " cannot be opened: ",
+        inet:format_error(Reason)
+    ];
+explain({core_unreachable, Core}) ->
+    ["the core ", atom_to_list(Core), " cannot be reached"];
+explain({failed_to_start_child, _, Reason}) ->
+    explain(Reason);
+explain({shutdown, Reason}) ->
+    explain(Reason);
+explain({iris_ref, {Reason, {iris_ref_app, start, _}}}) ->
+    explain(Reason);
+explain(Reason) ->
+    io_lib:format("the application does not start: ~0tp", [Reason]).

@@ -1,0 +1,29 @@
+%%% The supervisor of all connections. A connection that ends, in whatever way, is not
+%%% restarted: its client has gone with it.
+-module(iris_ref_conn_sup).
+
+-behaviour(supervisor).
+
+-export([start_link/0, start_connection/2]).
+-export([init/1]).
+
+%% Storing the mail of a client takes milliseconds, and many share one sync of the disc.
+-define(SHUTDOWN_MS, 2000).
+
+-spec start_link() -> supervisor:startlink_ret().
+start_link() ->
+    supervisor:start_link({local, ?MODULE}, ?MODULE, []).
+
+-spec start_connection(tcp | ws, gen_tcp:socket()) -> supervisor:startchild_ret().
+start_connection(Transport, Socket) ->
+    supervisor:start_child(?MODULE, [Transport, Socket]).
+
+-spec init([]) -> {ok, {supervisor:sup_flags(), [supervisor:child_spec()]}}.
+init([]) ->
+    Connection = #{
+        id => iris_ref_conn,
+        start => {iris_ref_conn, start_link, []},
+        restart => temporary,
+        shutdown => ?SHUTDOWN_MS
+    },
+    {ok, {#{strategy => simple_one_for_one}, [Connection]}}.

@@ -1,0 +1,84 @@
+%%% The rate limiter: a token bucket of 500 for each user, refilled with 100 a second.
+%%%
+%%% Theory of operation. A bucket is kept as one number, the time at which it will be full
+%%% again (the generic cell rate algorithm): a message moves that time 10 ms on, and it may
+%%% lie at most 500 * 10 ms ahead. One ets:update_counter/4 does it, so that all connections
+%%% of a user share the bucket without a lock and without this process, which only owns the
+%%% sweep: a row whose time has come is a full bucket, the same as no row, and is removed.
+%%%
+%%% A batch is charged for each of its messages: as many as there are tokens for are let
+%%% through, in order. LOGIN costs nothing but is refused to a user without a token, so
+%%% that connecting again is no way round the limit. Source: RFC-001.
+-module(iris_ref_limiter).
+
+-behaviour(gen_server).
+
+-export([create_table/0, start_link/0, take/2, has_token/1]).
+-export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
+
+-define(TABLE, ?MODULE).
+-define(NANOSECONDS_PER_TOKEN, 10_000_000).
+-define(BURST, 500).
+%% A row is of no use 5 s after its last message at the latest.
+-define(SWEEP_MS, 1000).
+
+%% Make the table; its owner is the caller, a supervisor, so that it outlives this process.
+-spec create_table() -> ok.
+create_table() ->
+    ?TABLE = ets:new(?TABLE, [named_table, public, {write_concurrency, true}]),
+    ok.
+
+-spec start_link() -> gen_server:start_ret().
+start_link() ->
+    gen_server:start_link({local, ?MODULE}, ?MODULE, [], []).
+
+%% Take tokens for a number of messages: how many may pass, and after how many milliseconds
+%% the next token comes if not all may.
+-spec take(binary(), pos_integer()) -> {Granted :: non_neg_integer(), RetryMs :: non_neg_integer()}.
+take(User, Count) ->
+    Now = erlang:monotonic_time(nanosecond),
+    Cost = Count * ?NANOSECONDS_PER_TOKEN,
+    %% The first step brings a time that has passed up to now, and takes 1 ns otherwise.
+    Steps = [{2, -1, Now, Now}, {2, Cost + 1}],
+    [_, FullAt] = ets:update_counter(?TABLE, User, Steps, {User, Now}),
+    case FullAt - Now - ?BURST * (?NANOSECONDS_PER_TOKEN + 1) of
+        Excess when Excess =< 0 -> {Count, 0};
+        Excess -> give_back(User, Count, Excess, Now)
+    end.
+
+give_back(User, Count, Excess, Now) ->
+    Refused = min(Count, ceiling(Excess, ?NANOSECONDS_PER_TOKEN)),
+    _ = ets:update_counter(?TABLE, User, {2, -Refused * ?NANOSECONDS_PER_TOKEN}, {User, Now}),
+    Wait = Excess - (Refused - 1) * ?NANOSECONDS_PER_TOKEN,
+    {Count - Refused, max(1, ceiling(Wait, 1_000_000))}.
+
+ceiling(Number, Divisor) -> (Number + Divisor - 1) div Divisor.
+
+%% Tell whether a user has a token, without taking it.
+-spec has_token(binary()) -> boolean().
+has_token(User) ->
+    Latest = erlang:monotonic_time(nanosecond) + (?BURST - 1) * ?NANOSECONDS_PER_TOKEN,
+    case ets:lookup(?TABLE, User) of
+        [{_, FullAt}] -> FullAt =< Latest;
+        [] -> true
+    end.
+
+-spec init([]) -> {ok, []}.
+init([]) ->
+    _ = erlang:send_after(?SWEEP_MS, self(), sweep),
+    {ok, []}.
+
+-spec handle_call(term(), gen_server:from(), []) -> {noreply, []}.
+handle_call(_, _, State) -> {noreply, State}.
+
+-spec handle_cast(term(), []) -> {noreply, []}.
+handle_cast(_, State) -> {noreply, State}.
+
+-spec handle_info(term(), []) -> {noreply, []}.
+handle_info(sweep, State) ->
+    Now = erlang:monotonic_time(nanosecond),
+    _ = ets:select_delete(?TABLE, [{{'_', '$1'}, [{'<', '$1', Now}], [true]}]),
+    _ = erlang:send_after(?SWEEP_MS, self(), sweep),
+    {noreply, State};
+handle_info(_, State) ->
+    {noreply, State}.

@@ -1,0 +1,136 @@
+"""Which target is meant, whether it may be fuzzed, and what a crash dump says."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from pathlib import Path
+
+import pytest
+
+from fuzz.clock import SystemClock
+from fuzz.errors import SettingsError, TargetError
+from fuzz.settings import FuzzSettings, TargetSettings
+from fuzz.target import AttachedTarget, EmbeddedTarget, loopback_only
+from fuzz.target.base import Address
+from fuzz.target.choose import choose_target
+from fuzz.target.dump import read_dump
+
+#: An address of the block that is reserved for documentation (RFC 5737): it is nobody's.
+ELSEWHERE = "192.0.2.1"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.8.0.1"])
+def test_the_loopback_interface_may_be_fuzzed(host: str) -> None:
+    assert loopback_only(host, ()).startswith("127.")
+
+
+def test_another_host_has_to_be_allowed_by_name() -> None:
+    with pytest.raises(SettingsError, match=r"--allow-host 192\.0\.2\.1"):
+        loopback_only(ELSEWHERE, ("192.0.2.2",))
+    assert loopback_only(ELSEWHERE, (ELSEWHERE,)) == ELSEWHERE
+
+
+@pytest.mark.parametrize("host", ["a..b", "x" * 300])
+def test_a_name_that_is_none_is_an_error_with_a_sentence(host: str) -> None:
+    with pytest.raises(SettingsError, match="cannot be resolved"):
+        loopback_only(host, ())
+
+
+def test_a_name_that_does_not_resolve_is_an_error_with_a_sentence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fails(*_: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", fails)
+    with pytest.raises(SettingsError, match="nowhere cannot be resolved: Name or service"):
+        loopback_only("nowhere", ())
+
+
+@pytest.mark.parametrize(
+    "target", ["", "here", ":8085", "127.0.0.1:", "127.0.0.1:0", "127.0.0.1:65536", "a:b", "h:-1"]
+)
+def test_a_target_that_is_neither_is_refused(target: str) -> None:
+    with pytest.raises(SettingsError, match="HOST:PORT"):
+        TargetSettings(target)
+
+
+def test_defects_are_planted_in_the_embedded_target_only() -> None:
+    with pytest.raises(SettingsError, match="embedded target only"):
+        TargetSettings("127.0.0.1:8085", plants=("hang",))
+
+
+def test_settings_choose_the_target() -> None:
+    assert isinstance(choose_target(TargetSettings()), EmbeddedTarget)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        attached = choose_target(TargetSettings(f"localhost:{port}"))
+        assert isinstance(attached, AttachedTarget)
+        assert attached.start({}) == Address("127.0.0.1", port)
+    with pytest.raises(TargetError, match="is it running"):
+        attached.start({})
+    with pytest.raises(SettingsError):
+        choose_target(TargetSettings(f"{ELSEWHERE}:8085"))
+
+
+@pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan")])
+def test_a_time_that_ends_nothing_is_refused(seconds: float) -> None:
+    with pytest.raises(SettingsError, match="--time"):
+        FuzzSettings(TargetSettings(), Path("corpus"), (), seconds=seconds)
+
+
+def test_a_count_of_cases_is_above_zero() -> None:
+    with pytest.raises(SettingsError, match="--cases"):
+        FuzzSettings(TargetSettings(), Path("corpus"), (), cases=0)
+
+
+def test_the_end_of_an_attached_node_is_not_seen_but_waited_for() -> None:
+    """Else whoever waits for its port to come back would try without a pause."""
+    target, clock = AttachedTarget("127.0.0.1", 8085), SystemClock()
+    start = clock.now()
+    assert target.await_exit(0.05) is None
+    assert clock.now() - start >= 0.05
+    assert target.poll() is None
+
+
+def test_stopping_an_attached_target_ends_a_wait_for_it() -> None:
+    target = AttachedTarget("127.0.0.1", 8085)
+    waiting = threading.Thread(target=target.await_exit, args=(30.0,))
+    waiting.start()
+    target.stop()
+    waiting.join(5.0)
+    assert not waiting.is_alive()
+
+
+DUMP = """=erl_crash_dump:0.5
+Mon Nov 23 05:00:00 2026
+Slogan: eheap_alloc: Cannot allocate 1234 bytes of memory (of type "heap").
+System version: Erlang/OTP 25 [erts-13.1.5] [source] [64-bit]
+Taints: crypto,asn1rt_nif
+Atoms: 14000
+Calling Thread: scheduler:1
+=memory
+total: 99
+Slogan: a second one, which is not the head's
+"""
+
+
+def test_a_dump_gives_its_head(tmp_path: Path) -> None:
+    path = tmp_path / "erl_crash.dump"
+    path.write_text(DUMP)
+    dump = read_dump(path)
+    assert dump["slogan"] == 'eheap_alloc: Cannot allocate 1234 bytes of memory (of type "heap").'
+    assert dump["atoms"] == "14000"
+    assert set(dump) == {"slogan", "system_version", "taints", "atoms", "calling_thread"}
+
+
+def test_a_dump_that_is_huge_or_no_text_is_read_at_its_head(tmp_path: Path) -> None:
+    path = tmp_path / "erl_crash.dump"
+    path.write_bytes(b"\xff\xfe\n" + DUMP.encode() + b"\0" * 1_000_000 + b"\nAtoms: 1\n")
+    assert read_dump(path)["atoms"] == "14000"
+
+
+def test_no_dump_is_empty_and_one_that_cannot_be_read_says_why(tmp_path: Path) -> None:
+    assert read_dump(tmp_path / "erl_crash.dump") == {}
+    assert read_dump(tmp_path) == {"unreadable": "Is a directory"}

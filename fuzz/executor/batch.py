@@ -1,0 +1,134 @@
+"""Many cases in flight at once.
+
+The node and the harness take turns on a loopback connection: whoever plays one case at a
+time spends most of it waiting. Here up to a batch of players run side by side in one
+thread; a round resumes every player that can go on, then waits once for all sockets, and
+a barrier is served when nobody can go on without it.
+"""
+
+from __future__ import annotations
+
+import select
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from fuzz.case import Case
+from fuzz.clock import Clock
+from fuzz.executor.endpoint import Endpoint, Patience
+from fuzz.executor.names import Names
+from fuzz.executor.player import Pause, Play, Player, Wait
+from fuzz.observation import Observation
+
+#: Players at a barrier give the others this long to join them, so that one round trip
+#: serves all; most replies on loopback take a tenth of it.
+_GRACE_MS = 1.0
+
+
+@dataclass(slots=True)
+class _Seat:
+    """A player at the table: its generator and what it waits for."""
+
+    number: int
+    player: Player
+    play: Play
+    wait: Wait | Pause | None = None
+    until: float = 0.0
+    finished: float = 0.0
+
+
+class Executor:
+    """Plays cases against one endpoint.
+
+    ``barrier`` returns when the node has read and handled all that was sent to it, and
+    tells whether it did so in time; False gives up the plays that need it.
+    """
+
+    def __init__(
+        self, endpoint: Endpoint, barrier: Callable[[], bool], names: Names, clock: Clock
+    ) -> None:
+        self.endpoint = endpoint
+        self._barrier = barrier
+        self._names = names
+        self._clock = clock
+
+    def play(self, cases: Sequence[Case], patience: Patience) -> list[Observation]:
+        """Play ``cases`` side by side; return one observation each, in their order."""
+        start = self._clock.now()
+        seats = []
+        for number, case in enumerate(cases):
+            player = Player(case, self.endpoint, patience, self._names.fresh(), self._clock)
+            seats.append(_Seat(number, player, player.run()))
+        try:
+            gone = self._run(seats)
+        finally:
+            for seat in seats:
+                seat.play.close()
+                seat.player.close()
+        return [
+            Observation(
+                seat.player.traces(),
+                (seat.finished or self._clock.now()) - start,
+                seat.number in gone,
+            )
+            for seat in seats
+        ]
+
+    def _run(self, seats: list[_Seat]) -> set[int]:
+        """Run all players to their end; return the numbers of those given up."""
+        active = [seat for seat in seats if self._resume(seat, None)]
+        while active:
+            held = [seat for seat in active if seat.wait is Pause.BARRIER]
+            answers = self._poll(active, patient=not held)
+            if answers:
+                active = [s for s in active if self._answered(s, answers)]
+            elif held:
+                if not self._barrier():
+                    return {seat.number for seat in active}
+                active = [s for s in active if s.wait is not Pause.BARRIER or self._resume(s, True)]
+        return set()
+
+    def _answered(self, seat: _Seat, answers: dict[int, bool]) -> bool:
+        """Resume ``seat`` if its wait has an answer; tell whether it still plays."""
+        answer = answers.get(seat.number)
+        return answer is None or self._resume(seat, answer)
+
+    def _resume(self, seat: _Seat, answer: bool | None) -> bool:
+        """Let a player go on to its next wait; False when it has played all."""
+        try:
+            seat.wait = next(seat.play) if answer is None else seat.play.send(answer)
+        except StopIteration:
+            seat.finished = self._clock.now()
+            return False
+        if isinstance(seat.wait, Wait):
+            seat.until = self._clock.now() + seat.wait.seconds
+        return True
+
+    def _poll(self, active: list[_Seat], patient: bool) -> dict[int, bool]:
+        """Wait for sockets; return by seat whether its wait was answered or ran out.
+
+        With nobody at a barrier it waits for the first answer or the first deadline; else
+        only :data:`_GRACE_MS`, so that one silent case does not hold up the batch.
+        """
+        poll = select.poll()
+        by_descriptor: dict[int, int] = {}
+        first = float("inf")
+        for seat in active:
+            if not isinstance(seat.wait, Wait):
+                continue
+            first = min(first, seat.until)
+            if seat.wait.connection is not None:
+                descriptor = seat.wait.connection.fileno()
+                by_descriptor[descriptor] = seat.number
+                poll.register(descriptor, select.POLLOUT if seat.wait.write else select.POLLIN)
+        if first == float("inf"):
+            return {}
+        left = max(0.0, first - self._clock.now()) * 1000
+        ready = poll.poll(left if patient else min(left, _GRACE_MS))
+        answers = {by_descriptor[descriptor]: True for descriptor, _ in ready}
+        if not answers:
+            now = self._clock.now()
+            for seat in active:
+                if isinstance(seat.wait, Wait) and seat.until <= now:
+                    # A pause that is over was not a wait in vain.
+                    answers[seat.number] = seat.wait.connection is None
+        return answers

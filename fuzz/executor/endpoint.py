@@ -1,0 +1,33 @@
+"""Where to connect, and how long to wait for what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An edge: its raw TCP port and, where it has one, its WebSocket port."""
+
+    host: str
+    port: int
+    websocket_port: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Seconds that each wait may take before it counts as silence.
+
+    While searching, waits are short: silence there is only a suspicion, confirmed by a
+    play with :data:`CONFIRMING` patience before anybody is told.
+    """
+
+    connect: float
+    reply: float
+    close: float
+
+
+#: A healthy node answers in a millisecond; a loaded machine may take a few hundred.
+SEARCHING = Patience(connect=1.0, reply=1.0, close=1.0)
+#: Nothing but a stuck process makes a client on the same machine wait this long.
+CONFIRMING = Patience(connect=3.0, reply=3.0, close=3.0)

@@ -1,0 +1,257 @@
+"""Playing one case, as a generator that says what it waits for.
+
+A player never blocks. It yields a :class:`Wait` for a socket, or :data:`BARRIER` where it
+must not go on before the node has read and handled all that was sent so far: between two
+segments (the cut is part of the case, and a kernel would join them), before a connection
+is cut, and between the closing of two connections (what one sent to the other must have
+arrived). The batch runs many players and serves all their barriers with one round trip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from enum import Enum
+
+from fuzz.case import GROUP_TOKEN, MSGID_TOKEN, Case, Step, StepKind, Transport, bind
+from fuzz.clock import Clock, Deadline
+from fuzz.executor.connection import Connection
+from fuzz.executor.endpoint import Endpoint, Patience
+from fuzz.observation import ConnectionTrace, Ending
+from grammar import Direction, GroupJoin, ReliableMsg, ServerOpcode, decode, frame_bounds
+from grammar.errors import GrammarError
+
+
+@dataclass(slots=True)
+class Wait:
+    """Wait until ``connection`` can be read (or written), for at most ``seconds``."""
+
+    connection: Connection | None
+    seconds: float
+    write: bool = False
+
+
+class Pause(Enum):
+    """The one other thing that a player can ask for."""
+
+    BARRIER = "barrier"
+
+
+BARRIER = Pause.BARRIER
+
+#: The replies that give a token its value.
+_TEACHING = frozenset({ServerOpcode.GROUP_JOIN, ServerOpcode.RELIABLE_MSG})
+
+#: Sent to the player: True when the wait was answered, False when its time ran out.
+Play = Generator[Wait | Pause, bool, None]
+
+
+class Player:
+    """Plays ``case`` against ``endpoint``; drive :meth:`run`, then read :meth:`traces`."""
+
+    def __init__(
+        self,
+        case: Case,
+        endpoint: Endpoint,
+        patience: Patience,
+        names: dict[bytes, bytes],
+        clock: Clock,
+    ) -> None:
+        self._case = case
+        self._endpoint = endpoint
+        self._patience = patience
+        self._values = names
+        self._clock = clock
+        self._connections: dict[int, Connection] = {}
+        #: The connection that sent or ended last, until a barrier has told that all was handled.
+        self._unsettled: int | None = None
+
+    def run(self) -> Play:
+        """Play the steps, then half-close what is open, in order of opening."""
+        for step in self._case.steps:
+            # A connection's own end comes after all that it sent, without any help.
+            ends = step.kind is StepKind.HALF_CLOSE and step.connection == self._unsettled
+            if not ends and step.kind is not StepKind.WAIT:
+                yield from self._settle()
+            yield from _STEPS[step.kind](self, step)
+        yield from self._finish()
+
+    def traces(self) -> tuple[ConnectionTrace, ...]:
+        """Return what was seen on each connection, in order of opening."""
+        return tuple(
+            ConnectionTrace(
+                number, link.ending or Ending.UNUSED, tuple(link.pieces), link.waited_for
+            )
+            for number, link in self._connections.items()
+        )
+
+    def close(self) -> None:
+        """Let go of every socket, also when the play was given up."""
+        for link in self._connections.values():
+            link.end(Ending.DROPPED)
+
+    def _link(
+        self, step: Step, transport: Transport = Transport.TCP
+    ) -> Generator[Wait | Pause, bool, Connection]:
+        link = self._connections.get(step.connection)
+        if link is not None:
+            return link
+        link = Connection(step.connection, self._endpoint, transport)
+        self._connections[step.connection] = link
+        if link.connecting:
+            if (yield Wait(link, self._patience.connect, write=True)):
+                link.connected()
+            else:
+                self._silent(link, "an accepted connection")
+        if link.framing is not None and link.ending is None:
+            link.send(link.framing.request())
+            deadline = self._deadline(self._patience.reply, "the WebSocket upgrade")
+            while not link.framing.open and link.ending is None:
+                yield from self._reply(link, deadline)
+                if deadline.expired() and not link.framing.open:
+                    self._silent(link, deadline.what)
+        return link
+
+    def _open(self, step: Step) -> Play:
+        yield from self._link(step, Transport(step.value))
+
+    def _login(self, step: Step) -> Play:
+        first = step.connection not in self._connections
+        link = yield from self._link(step)
+        yield from self._write(link, b"\x01" + self._bound(step.data))
+        if link.ending is None and first:
+            deadline = self._deadline(self._patience.reply, "the reply to LOGIN")
+            yield from self._reply(link, deadline)
+        elif link.ending is None:
+            # What was sent before may hold a frame that is not complete: then this LOGIN is
+            # only more of it, and no reply is owed.
+            yield from self._wait(step)
+
+    def _send(self, step: Step) -> Play:
+        link = yield from self._link(step)
+        yield from self._write(link, self._bound(step.data))
+        self._unsettled = link.number
+
+    def _wait(self, _step: Step) -> Play:
+        yield BARRIER
+        self._unsettled = None
+        for link in self._connections.values():
+            self._take(link)
+
+    def _half_close(self, step: Step) -> Play:
+        link = yield from self._link(step)
+        yield from self._to_end(link)
+        self._unsettled = link.number
+
+    def _reset(self, step: Step) -> Play:
+        link = yield from self._link(step)
+        if link.ending is None:
+            self._take(link)
+            if link.ending is None:
+                link.reset()
+        self._unsettled = link.number
+
+    def _pause(self, step: Step) -> Play:
+        yield Wait(None, step.value / 1000)
+
+    def _finish(self) -> Play:
+        still_open = [link for link in self._connections.values() if link.ending is None]
+        for link in still_open:
+            if self._unsettled != link.number:
+                yield from self._settle()
+            yield from self._to_end(link)
+            self._unsettled = link.number
+
+    def _settle(self) -> Play:
+        """Wait until all that was sent so far has been handled, if anything was sent."""
+        if self._unsettled is not None:
+            yield BARRIER
+            self._unsettled = None
+
+    def _write(self, link: Connection, data: bytes) -> Play:
+        if link.framing is not None:
+            data = link.framing.wrap(data)
+        while link.ending is None and data:
+            data = data[link.send(data) :]
+            if data and not (yield Wait(link, self._patience.reply, write=True)):
+                # A server that has stopped reading is judged by how it ends.
+                return
+        self._take_last_words(link)
+
+    def _reply(self, link: Connection, deadline: Deadline) -> Play:
+        if (yield Wait(link, deadline.left())):
+            self._take(link)
+        else:
+            self._silent(link, deadline.what)
+
+    def _to_end(self, link: Connection) -> Play:
+        if link.ending is None:
+            link.half_close()
+            self._take_last_words(link)
+        deadline = self._deadline(self._patience.close, "the end of the stream after half-close")
+        while link.ending is None:
+            yield from self._reply(link, deadline)
+            if deadline.expired():
+                # It talks, but it does not end.
+                self._silent(link, deadline.what)
+
+    def _deadline(self, seconds: float, what: str) -> Deadline:
+        return Deadline.after(self._clock, seconds, what)
+
+    def _silent(self, link: Connection, what: str) -> None:
+        if link.ending is None:
+            link.waited_for = what
+            link.end(Ending.DEADLINE)
+
+    def _take_last_words(self, link: Connection) -> None:
+        """Take what the peer said before a write to it failed; else leave it for a read."""
+        if link.ending is not None:
+            self._take(link)
+
+    def _take(self, link: Connection) -> None:
+        data = link.receive()
+        if link.framing is not None and data:
+            data = link.framing.unwrap(data)
+        if data:
+            link.pieces.append(data)
+
+    def _bound(self, data: bytes) -> bytes:
+        """Return ``data`` with its tokens bound to what is known by now.
+
+        Replies are read only when something of theirs is wanted: it costs more than all else.
+        """
+        if GROUP_TOKEN in data or MSGID_TOKEN in data:
+            for link in self._connections.values():
+                self._values |= learn(b"".join(link.pieces))
+        return bind(data, self._values)
+
+
+_STEPS: dict[StepKind, Callable[[Player, Step], Play]] = {
+    StepKind.OPEN: Player._open,
+    StepKind.LOGIN: Player._login,
+    StepKind.SEND: Player._send,
+    StepKind.WAIT: Player._wait,
+    StepKind.HALF_CLOSE: Player._half_close,
+    StepKind.RESET: Player._reset,
+    StepKind.PAUSE: Player._pause,
+}
+
+
+def learn(replies: bytes) -> dict[bytes, bytes]:
+    """Return the tokens that the server's frames in ``replies`` give a value to: the last ones."""
+    latest = {
+        opcode: replies[offset : offset + length]
+        for offset, length, opcode in frame_bounds(replies, Direction.SERVER)
+        if opcode in _TEACHING
+    }
+    values: dict[bytes, bytes] = {}
+    for segment in latest.values():
+        try:
+            (frame,) = decode(segment, Direction.SERVER)
+        except GrammarError:
+            continue  # cut short, or not what it says: it teaches nothing
+        if isinstance(frame, GroupJoin):
+            values[GROUP_TOKEN] = frame.group_id
+        elif isinstance(frame, ReliableMsg):
+            values[MSGID_TOKEN] = frame.msg_id
+    return values

@@ -1,0 +1,1 @@
+"""The watchdog: looks at the target after each play, and lays what it saw before the oracles."""

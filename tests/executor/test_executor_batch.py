@@ -1,0 +1,84 @@
+"""Cases played side by side do not disturb one another."""
+
+from __future__ import annotations
+
+import threading
+
+from fuzz.case import Case
+from fuzz.clock import SystemClock
+from fuzz.executor import Executor, Names, Patience
+from fuzz.observation import ConnectionTrace, Ending
+from tests.executor.fake_server import LOGIN_OK, SECONDS, Peer, ScriptedServer, echo, polite
+from tests.executor.support import AMPLE, WAIT, executor, login, open_, pause, send
+
+BATCH = 16
+
+
+def test_observations_come_in_the_order_of_the_cases() -> None:
+    cases = [Case((open_(n), send(b"case %d" % n, n))) for n in range(BATCH)]
+    with ScriptedServer(echo) as server:
+        observations = executor(server).play(cases, AMPLE)
+    assert [o.traces for o in observations] == [
+        (ConnectionTrace(n, Ending.CLOSED, (b"case %d" % n,)),) for n in range(BATCH)
+    ]
+
+
+def test_one_silent_case_among_sixteen_spoils_no_observation_of_another() -> None:
+    def script(peer: Peer) -> None:
+        if peer.read() == b"\x01silent":
+            peer.hold()
+        peer.say(LOGIN_OK)
+        echo(peer)
+
+    cases = [Case((login(user=b"user%d" % n), send(b"x"), WAIT, send(b"y"))) for n in range(15)]
+    cases.insert(7, Case((login(user=b"silent"),)))
+    with ScriptedServer(script) as server:
+        observations = executor(server).play(cases, Patience(5.0, 1.0, 5.0))
+    silent = observations.pop(7)
+    assert silent.traces == (ConnectionTrace(0, Ending.DEADLINE, (), "the reply to LOGIN"),)
+    assert silent.seconds >= 1.0
+    well = (ConnectionTrace(0, Ending.CLOSED, (LOGIN_OK, b"x", b"y")),)
+    assert [o.traces for o in observations] == [well] * 15
+    assert max(o.seconds for o in observations) < silent.seconds
+    assert not any(o.cut_short for o in (silent, *observations))
+
+
+def test_cases_are_in_flight_together() -> None:
+    """No connection is answered before all sixteen have asked: one by one would be silence."""
+    all_here = threading.Barrier(BATCH, timeout=SECONDS)
+
+    def script(peer: Peer) -> None:
+        peer.read()
+        all_here.wait()
+        peer.say(LOGIN_OK)
+
+    cases = [Case((login(),))] * BATCH
+    with ScriptedServer(script) as server:
+        observations = executor(server).play(cases, AMPLE)
+    assert {o.endings() for o in observations} == {frozenset({Ending.CLOSED})}
+
+
+def test_barriers_are_shared() -> None:
+    crossed = 0
+
+    with ScriptedServer(polite) as server:
+
+        def barrier() -> bool:
+            nonlocal crossed
+            crossed += 1
+            return server.quiet()
+
+        cases = [Case((open_(), send(b"1"), send(b"2"), send(b"3")))] * BATCH
+        Executor(server.endpoint, barrier, Names(0), SystemClock()).play(cases, AMPLE)
+        for number in range(BATCH):
+            assert server.ended(number).segments == [b"1", b"2", b"3"]
+    # Two for each case; how many of them fall together is up to the kernel.
+    assert 2 <= crossed < 2 * BATCH
+
+
+def test_a_pause_in_one_case_does_not_hold_up_the_others() -> None:
+    cases = [Case((login(), pause(150))), Case((login(), send(b"x"), send(b"y")))]
+    with ScriptedServer(polite) as server:
+        pausing, other = executor(server).play(cases, AMPLE)
+    assert pausing.seconds >= 0.15
+    assert other.seconds < pausing.seconds

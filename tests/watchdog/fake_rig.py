@@ -1,0 +1,160 @@
+"""A rig without a target: what a case does is said by the words in its bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import cast
+
+from fuzz.beam.fake import FakeAgent
+from fuzz.case import Case, Step, StepKind
+from fuzz.clock import FakeClock
+from fuzz.evidence import Pulse
+from fuzz.executor import Patience
+from fuzz.executor.endpoint import SEARCHING
+from fuzz.node import Application, Event, Point
+from fuzz.observation import Ending, NodeExit, Observation
+from fuzz.rig import Recovery, Rig
+from tests.oracles.evidence_support import SILENT, STUCK, observed
+
+APPLICATION = Application("iris_ref", "1", False, ())
+
+
+def case(*words: str) -> Case:
+    """Return a case whose bytes hold ``words``."""
+    return Case((Step(StepKind.SEND, 0, " ".join(words).encode()),))
+
+
+class FakeTarget:
+    """A node that ends when it is told to; waiting for that moves the clock."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.end: NodeExit | None = None
+        self._clock = clock
+
+    def await_exit(self, seconds: float) -> NodeExit | None:
+        if self.end is None:
+            self._clock.advance(seconds)
+        return self.end
+
+
+class FakeRig:
+    """Does what a :class:`fuzz.rig.Rig` does, and keeps a list of what it was asked for.
+
+    ``words`` maps a word to what a play of a case that holds it does; it may return the
+    observation of that case.
+    """
+
+    def __init__(
+        self,
+        words: Mapping[str, Callable[[FakeRig], Observation | None]],
+        points: tuple[Point, ...] = (),
+    ) -> None:
+        self.clock = FakeClock()
+        self.target = FakeTarget(self.clock)
+        self.agent: FakeAgent | None = FakeAgent(points, applications=[APPLICATION])
+        self.points = self.agent.instrument().points
+        self.node = self.agent.info
+        self.pulses: list[Pulse] = []
+        self.cut: tuple[str, ...] = ()
+        self.calls: list[str] = []
+        self.plays: list[tuple[tuple[Case, ...], Patience]] = []
+        self._words = words
+
+    def as_rig(self) -> Rig:
+        """Return it as the rig that it stands in for."""
+        return cast(Rig, self)
+
+    def play(self, cases: Sequence[Case], patience: Patience = SEARCHING) -> list[Observation]:
+        self.plays.append((tuple(cases), patience))
+        self.calls.append("play")
+        return [self._play(case) for case in cases]
+
+    def _play(self, played: Case) -> Observation:
+        text = b" ".join(step.data for step in played.steps).decode()
+        seen = observed()
+        for word, effect in self._words.items():
+            if word in text.split():
+                seen = effect(self) or seen
+        return seen
+
+    def bystanders_well(self, patience: Patience = SEARCHING) -> bool:
+        return not self.cut
+
+    def reconnect(self) -> bool:
+        """Tell whether the agent answers on a new connection: only if it is not silent."""
+        assert self.agent is not None
+        return not self.agent.silent
+
+    def bystanders_cut(self) -> tuple[str, ...]:
+        return self.cut
+
+    def pulse(self, seconds: float) -> Pulse:
+        """Return the next of ``pulses``; the last one stays."""
+        if not self.pulses:
+            return Pulse.WELL
+        return self.pulses.pop(0) if len(self.pulses) > 1 else self.pulses[0]
+
+    def reseat(self) -> None:
+        self.calls.append("reseat")
+        self.cut = ()
+
+    def recover(self, fresh_node: bool = False) -> Recovery:
+        how = "node" if fresh_node else "application"
+        self.calls.append(f"recover {how}")
+        self.cut, self.pulses, self.target.end = (), [], None
+        levels = self.agent.levels if self.agent is not None else None
+        self.agent = FakeAgent(self.points, applications=[APPLICATION])
+        self.agent.instrument()
+        if levels is not None:
+            self.agent.levels = levels
+        return Recovery(how, 0.5)
+
+    # What cases do.
+
+    def grow(self, atoms: int = 0, processes: int = 0) -> None:
+        """Let counts of the node rise."""
+        assert self.agent is not None
+        levels = self.agent.levels
+        self.agent.levels = replace(
+            levels, atoms=levels.atoms + atoms, processes=levels.processes + processes
+        )
+
+
+def reports(*events: Event) -> Callable[[FakeRig], None]:
+    """Return an effect: the node logs ``events``."""
+
+    def effect(rig: FakeRig) -> None:
+        for event in events:
+            if rig.agent is not None:
+                rig.agent.report(event)
+
+    return effect
+
+
+def hangs(rig: FakeRig) -> Observation:
+    """Be silent, with a process that loops."""
+    assert rig.agent is not None
+    rig.agent.stuck = (STUCK,)
+    return SILENT
+
+
+def cuts_bystanders(rig: FakeRig) -> None:
+    rig.cut = ("a client that is logged in",)
+
+
+def stops_application(rig: FakeRig) -> Observation:
+    rig.pulses = [Pulse.REFUSED]
+    cuts_bystanders(rig)
+    return observed(Ending.RESET)
+
+
+def ends_node(rig: FakeRig) -> Observation:
+    assert rig.agent is not None
+    rig.agent.silent = True
+    rig.target.end = NodeExit(None, "SIGABRT")
+    return observed(Ending.RESET)
+
+
+def leaks(rig: FakeRig) -> None:
+    rig.grow(atoms=2)

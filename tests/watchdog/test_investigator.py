@@ -1,0 +1,244 @@
+"""From an alarm after a batch to the case that causes it, and to a target that is well."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from fuzz.case import MAX_CONNECTIONS, MAX_STEPS, USER_TOKENS, Case, Step, StepKind
+from fuzz.executor.endpoint import CONFIRMING, SEARCHING
+from fuzz.finding import Finding, Kind
+from fuzz.observation import Observation
+from fuzz.rig import Recovery
+from fuzz.watchdog.attribute import Attributed, Investigator, merge
+from fuzz.watchdog.watchdog import Watchdog
+from tests.oracles.evidence_support import OTHER, SILENT, STATEM
+from tests.watchdog.fake_rig import (
+    FakeRig,
+    case,
+    cuts_bystanders,
+    ends_node,
+    hangs,
+    leaks,
+    reports,
+    stops_application,
+)
+
+Effect = Callable[[FakeRig], Observation | None]
+
+PLAIN = [case(f"plain{n}") for n in range(15)]
+CRASH = case("crash")
+
+
+class Desk:
+    """An investigator over a fake rig, the findings known so far, and the recoveries."""
+
+    def __init__(self, **words: Effect) -> None:
+        self.rig = FakeRig(words)
+        self.watchdog = Watchdog(self.rig.as_rig())
+        self.known: set[str] = set()
+        self.recoveries: list[Recovery] = []
+        self.investigator = Investigator(
+            self.rig.as_rig(), self.watchdog, self._is_known, self.recoveries.append
+        )
+        self.watchdog.glance([])
+
+    def run(self, *batch: Case) -> list[Attributed]:
+        """Play a batch and return what its alarm, if any, comes down to."""
+        observations = self.rig.play(batch)
+        glance = self.watchdog.glance(observations)
+        if not (glance.alarmed or glance.grown):
+            return []
+        attributed = []
+        for one in self.investigator.investigate(batch, observations, glance):
+            self.known.add(one.finding.fingerprint)  # what the store does
+            attributed.append(one)
+        return attributed
+
+    def _is_known(self, finding: Finding) -> bool:
+        return finding.fingerprint in self.known
+
+
+def told(attributed: list[Attributed]) -> list[tuple[Kind, Case | None, int, int]]:
+    return [(a.finding.kind, a.case, a.reproduced, a.plays) for a in attributed]
+
+
+@pytest.mark.parametrize("place", [0, 7, 15])
+def test_the_culprit_in_a_batch_is_found(place: int) -> None:
+    desk = Desk(crash=reports(STATEM))
+    batch = [*PLAIN[:place], CRASH, *PLAIN[place:]]
+    assert told(desk.run(*batch)) == [(Kind.PROCESS_CRASH, CRASH, 1, 1)]
+    assert desk.rig.plays[-1][0] == (CRASH,)
+    assert desk.investigator.replays == place + 1
+
+
+def test_two_culprits_are_found_each_with_its_own_case() -> None:
+    desk = Desk(crash=reports(STATEM), other=reports(OTHER))
+    found = told(desk.run(PLAIN[0], case("other"), PLAIN[1], CRASH, PLAIN[2]))
+    assert [(kind, culprit) for kind, culprit, *_ in found] == [
+        (Kind.PROCESS_CRASH, case("other")),
+        (Kind.PROCESS_CRASH, CRASH),
+    ]
+
+
+def test_the_search_ends_when_everything_new_has_its_case() -> None:
+    desk = Desk(crash=reports(STATEM))
+    desk.run(CRASH, *PLAIN)
+    assert len(desk.rig.plays) == 2
+
+
+def test_what_is_known_is_counted_and_not_searched_for() -> None:
+    desk = Desk(crash=reports(STATEM))
+    desk.run(CRASH, *PLAIN)
+    played = len(desk.rig.plays)
+    assert told(desk.run(*PLAIN, CRASH)) == [(Kind.PROCESS_CRASH, None, 0, 0)]
+    assert len(desk.rig.plays) == played + 1
+
+
+def test_something_new_beside_something_known_is_still_found() -> None:
+    desk = Desk(crash=reports(STATEM), other=reports(OTHER))
+    desk.run(CRASH)
+    found = told(desk.run(case("other"), CRASH))
+    assert found[0] == (Kind.PROCESS_CRASH, None, 0, 0)
+    assert found[1] == (Kind.PROCESS_CRASH, case("other"), 1, 1)
+
+
+def test_cases_that_ended_badly_are_tried_first() -> None:
+    desk = Desk(crash=reports(STATEM), silent=lambda _: SILENT)
+    desk.run(*PLAIN, case("silent", "crash"))
+    assert desk.rig.plays[1] == ((case("silent", "crash"),), CONFIRMING)
+
+
+def test_a_case_that_was_not_silent_is_played_again_without_more_patience() -> None:
+    desk = Desk(crash=reports(STATEM))
+    desk.run(CRASH)
+    assert desk.rig.plays[1] == ((CRASH,), SEARCHING)
+
+
+def half(own: str) -> Effect:
+    """Return an effect that crashes the node's process once both halves were played."""
+
+    def effect(rig: FakeRig) -> None:
+        halves = {word for word in ("left", "right") if case(word) in rig.plays[-1][0]}
+        merged = len(rig.plays[-1][0]) == 1 and len(rig.plays[-1][0][0].steps) > 1
+        if own == "right" and (len(halves) == 2 or merged):
+            reports(STATEM)(rig)
+
+    return effect
+
+
+def test_what_only_all_together_do_is_kept_as_one_merged_case() -> None:
+    desk = Desk(left=half("left"), right=half("right"))
+    batch = (case("left"), PLAIN[0], case("right"))
+    assert told(desk.run(*batch)) == [(Kind.PROCESS_CRASH, merge(batch), 1, 1)]
+
+
+def test_what_never_comes_back_is_kept_all_the_same() -> None:
+    def once(rig: FakeRig) -> None:
+        if len(rig.plays) == 1:
+            reports(STATEM)(rig)
+
+    desk = Desk(once=once)
+    batch = (PLAIN[0], case("once"), PLAIN[1])
+    assert told(desk.run(*batch)) == [(Kind.PROCESS_CRASH, merge(batch), 0, 1)]
+
+
+def test_a_hang_is_told_when_it_comes_back_with_more_patience() -> None:
+    desk = Desk(hang=hangs)
+    assert told(desk.run(*PLAIN, case("hang"))) == [(Kind.HANG, case("hang"), 1, 1)]
+    assert desk.rig.plays[1] == ((case("hang"),), CONFIRMING)
+
+
+def test_a_silence_that_does_not_come_back_is_not_told() -> None:
+    desk = Desk(slow=lambda rig: SILENT if len(rig.plays) == 1 else None)
+    assert desk.run(*PLAIN, case("slow")) == []
+
+
+def test_a_known_hang_is_not_waited_for_again() -> None:
+    desk = Desk(hang=hangs)
+    desk.run(case("hang"))
+    played = len(desk.rig.plays)
+    assert told(desk.run(*PLAIN, case("hang"))) == [(Kind.HANG, None, 0, 0)]
+    assert len(desk.rig.plays) == played + 1
+
+
+def test_a_leak_is_told_when_it_grows_with_each_of_many_plays() -> None:
+    desk = Desk(leak=leaks)
+    assert told(desk.run(PLAIN[0], case("leak"), PLAIN[1])) == [(Kind.LEAK, case("leak"), 1, 1)]
+
+
+def test_growth_once_is_not_told() -> None:
+    def loads(rig: FakeRig) -> None:
+        rig.grow(atoms=9 if len(rig.plays) <= 3 else 0)
+
+    desk = Desk(lazy=loads)
+    assert desk.run(PLAIN[0], case("lazy"), PLAIN[1]) == []
+
+
+def test_a_known_leak_costs_no_plays() -> None:
+    desk = Desk(leak=leaks)
+    desk.run(case("leak"))
+    played = len(desk.rig.plays)
+    assert desk.run(case("leak"), *PLAIN) == []
+    assert len(desk.rig.plays) == played + 1
+
+
+@pytest.mark.parametrize(
+    ("effect", "kind", "call"),
+    [
+        (stops_application, Kind.APP_DOWN, "recover application"),
+        (ends_node, Kind.NODE_DOWN, "recover node"),
+        (hangs, Kind.HANG, "recover application"),
+        (cuts_bystanders, Kind.LISTENER_RESTART, "reseat"),
+    ],
+)
+def test_the_target_is_well_again_after_each_harm(effect: Effect, kind: Kind, call: str) -> None:
+    desk = Desk(harm=effect)
+    assert told(desk.run(PLAIN[0], case("harm"))) == [(kind, case("harm"), 1, 1)]
+    # Once after the batch, once after the play that proved it.
+    assert [c for c in desk.rig.calls if c != "play"] == [call, call]
+    assert len(desk.recoveries) == (0 if call == "reseat" else 2)
+    assert desk.run(*PLAIN) == []
+
+
+def test_nothing_is_brought_back_when_only_a_connection_crashed() -> None:
+    desk = Desk(crash=reports(STATEM))
+    desk.run(CRASH)
+    assert set(desk.rig.calls) == {"play"}
+
+
+def test_the_worst_effect_of_a_cause_is_what_is_told() -> None:
+    desk = Desk(crash=reports(STATEM), cut=cuts_bystanders)
+    (attributed,) = desk.run(case("crash", "cut"))
+    assert attributed.finding.kind is Kind.LISTENER_RESTART
+    assert attributed.finding.cause.origin == STATEM.process
+
+
+def test_judging_alone_is_patient_and_returns_what_the_oracles_say() -> None:
+    desk = Desk(crash=reports(STATEM))
+    (finding,) = desk.investigator.judge_alone(CRASH)
+    assert finding.kind is Kind.PROCESS_CRASH
+    assert desk.rig.plays == [((CRASH,), CONFIRMING)]
+    assert desk.investigator.judge_alone(PLAIN[0]) == ()
+
+
+def test_judging_growth_plays_many_times() -> None:
+    desk = Desk(leak=leaks)
+    assert [f.kind for f in desk.investigator.judge_growth(case("leak"))] == [Kind.LEAK]
+    assert desk.investigator.judge_growth(PLAIN[0]) == ()
+
+
+def test_merging_gives_each_case_connections_of_its_own() -> None:
+    two = Case((Step(StepKind.LOGIN, 0, USER_TOKENS[0]), Step(StepKind.SEND, 2, b"x")))
+    merged = merge([two, PLAIN[0], two])
+    assert [step.connection for step in merged.steps] == [0, 2, 3, 4, 6]
+    assert [step.data for step in merged.steps[:2]] == [USER_TOKENS[0], b"x"]
+    assert merged.steps[3].data == USER_TOKENS[1], "each case keeps users of its own"
+
+
+def test_merging_leaves_out_what_does_not_fit() -> None:
+    wide = Case((Step(StepKind.SEND, MAX_CONNECTIONS - 1, b"x"),))
+    assert merge([wide, PLAIN[0]]) == wide
+    long = Case(PLAIN[0].steps * (MAX_STEPS - 1))
+    assert len(merge([long, PLAIN[0], PLAIN[1]]).steps) == MAX_STEPS

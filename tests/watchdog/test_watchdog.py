@@ -1,0 +1,199 @@
+"""The two looks of the watchdog, over a rig that does what a test says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from fuzz.errors import HarnessFault
+from fuzz.evidence import Growth, Pulse
+from fuzz.node import EventKind
+from fuzz.observation import Ending, NodeExit, Observation
+from fuzz.watchdog.watchdog import Watchdog
+from tests.oracles.evidence_support import PROC_LIB, SILENT, STATEM, STUCK, observed
+from tests.watchdog.fake_rig import FakeRig, case, hangs, leaks, reports
+
+
+def rig_with(**words: Callable[[FakeRig], Observation | None]) -> tuple[FakeRig, Watchdog]:
+    rig = FakeRig(words)
+    return rig, Watchdog(rig.as_rig())
+
+
+@pytest.mark.parametrize(
+    ("observation", "alarmed"),
+    [
+        (observed(), False),
+        (observed(Ending.RESET), False),
+        (observed(Ending.DROPPED), False),
+        (observed(Ending.REFUSED), True),
+        (SILENT, True),
+        (observed(cut_short=True), True),
+    ],
+)
+def test_a_glance_is_alarmed_by_what_the_client_saw(
+    observation: Observation, alarmed: bool
+) -> None:
+    _, watchdog = rig_with()
+    assert watchdog.glance([observed(), observation]).alarmed is alarmed
+
+
+@pytest.mark.parametrize(
+    ("kind", "alarmed"),
+    [
+        (EventKind.CRASH, True),
+        (EventKind.SUPERVISOR, True),
+        (EventKind.APPLICATION, True),
+        (EventKind.ERROR, False),
+    ],
+)
+def test_a_glance_is_alarmed_by_what_broke_and_not_by_a_line_in_the_log(
+    kind: EventKind, alarmed: bool
+) -> None:
+    rig, watchdog = rig_with()
+    event = replace(STATEM, kind=kind)
+    reports(event)(rig)
+    glance = watchdog.glance([observed()])
+    assert (glance.alarmed, glance.events) == (alarmed, (event,))
+
+
+def test_a_glance_is_alarmed_by_bystanders_and_by_an_agent_that_is_silent() -> None:
+    rig, watchdog = rig_with()
+    rig.cut = ("a client",)
+    assert watchdog.glance([observed()]).alarmed
+    rig, watchdog = rig_with()
+    assert rig.agent is not None
+    rig.agent.silent = True
+    glance = watchdog.glance([observed()])
+    assert (glance.alarmed, glance.reading) == (True, None)
+
+
+def test_without_an_agent_a_glance_sees_what_the_client_sees() -> None:
+    rig, watchdog = rig_with()
+    rig.agent = None
+    assert not watchdog.glance([observed()]).alarmed
+    assert watchdog.glance([SILENT]).alarmed
+    assert watchdog.settle([SILENT]).suspects == ()
+
+
+def test_growth_is_what_rises_above_the_highest_level_so_far() -> None:
+    rig, watchdog = rig_with()
+    grown = []
+    for atoms, processes in ((0, 0), (1, 0), (0, 0), (-1, 3), (1, 0), (1, -1)):
+        rig.grow(atoms, processes)
+        grown.append(watchdog.glance([observed()]).grown)
+    assert grown == [(), ("atoms",), (), ("processes",), (), ("atoms",)]
+
+
+def test_levels_start_anew_when_they_are_forgotten() -> None:
+    rig, watchdog = rig_with()
+    watchdog.glance([observed()])
+    rig.grow(atoms=100)
+    watchdog.forget_levels()
+    assert watchdog.glance([observed()]).grown == ()
+
+
+def test_settle_adds_reports_that_came_late_to_those_read_before() -> None:
+    rig, watchdog = rig_with()
+    reports(PROC_LIB)(rig)
+    evidence = watchdog.settle([observed()], [STATEM])
+    assert evidence.events == (STATEM, PROC_LIB)
+    assert evidence.pulse is Pulse.WELL
+
+
+def test_settle_waits_for_a_listener_that_comes_back() -> None:
+    rig, watchdog = rig_with()
+    rig.pulses = [Pulse.REFUSED, Pulse.REFUSED, Pulse.WELL]
+    assert watchdog.settle([observed()]).pulse is Pulse.WELL
+
+
+def test_settle_gives_a_listener_three_seconds_and_no_more() -> None:
+    rig, watchdog = rig_with()
+    rig.pulses = [Pulse.REFUSED]
+    assert watchdog.settle([observed()]).pulse is Pulse.REFUSED
+    assert 3.0 <= rig.clock.now() < 3.2
+
+
+def test_settle_tells_a_node_that_ended_from_one_that_is_silent() -> None:
+    rig, watchdog = rig_with()
+    assert rig.agent is not None
+    rig.agent.silent = True
+    rig.pulses = [Pulse.REFUSED]
+    evidence = watchdog.settle([observed()])
+    assert (evidence.node_silent, evidence.node_exit, evidence.pulse) == (True, None, None)
+    rig.target.end = NodeExit(1, None)
+    evidence = watchdog.settle([observed()])
+    assert (evidence.node_silent, evidence.node_exit) == (False, NodeExit(1, None))
+
+
+def test_a_node_that_serves_clients_is_not_silent_because_its_agent_is() -> None:
+    rig, watchdog = rig_with()
+    assert rig.agent is not None
+    rig.agent.silent = True
+    with pytest.raises(HarnessFault, match="the agent does not answer"):
+        watchdog.settle([observed()])
+
+
+def test_settle_notices_a_node_that_ends_while_it_looks() -> None:
+    rig, watchdog = rig_with()
+    rig.pulses = [Pulse.REFUSED]
+    await_exit = rig.target.await_exit
+
+    def ends_in_a_second(seconds: float) -> NodeExit | None:
+        if rig.clock.now() > 1.0:
+            rig.target.end = NodeExit(None, "SIGABRT")
+        return await_exit(seconds)
+
+    rig.target.await_exit = ends_in_a_second  # type: ignore[method-assign]
+    assert watchdog.settle([observed()]).node_exit == NodeExit(None, "SIGABRT")
+
+
+def test_settle_names_lost_applications_and_cut_bystanders() -> None:
+    rig, watchdog = rig_with()
+    assert rig.agent is not None
+    rig.agent.stop_app("iris_ref", 1.0)
+    rig.cut = ("a client",)
+    evidence = watchdog.settle([observed()])
+    assert evidence.applications_lost == ("iris_ref",)
+    assert evidence.bystanders_cut == ("a client",)
+
+
+def test_suspects_are_asked_for_only_when_a_connection_was_silent() -> None:
+    rig, watchdog = rig_with(hang=hangs)
+    observations = rig.play([case("hang")])
+    assert watchdog.settle([observed()]).suspects == ()
+    assert watchdog.settle(observations).suspects == (STUCK,)
+
+
+def test_growth_with_each_play_is_counted_play_by_play() -> None:
+    rig, watchdog = rig_with(leak=leaks)
+    (growth,), _ = watchdog.confirm_growth(case("leak"), ["atoms"])
+    assert growth == Growth("atoms", plays=10, grew=10, amount=20)
+    assert growth.steady()
+    assert len(rig.plays) == 10
+
+
+def test_growth_once_is_no_leak_however_much_it_is() -> None:
+    def loads_a_module(rig: FakeRig) -> None:
+        rig.grow(atoms=500 if len(rig.plays) == 1 else 0)
+
+    _, watchdog = rig_with(lazy=loads_a_module)
+    (growth,), _ = watchdog.confirm_growth(case("lazy"), ["atoms"])
+    assert growth == Growth("atoms", plays=10, grew=1, amount=500)
+    assert not growth.steady()
+
+
+def test_growth_that_was_looked_into_does_not_count_again_at_the_next_glance() -> None:
+    _, watchdog = rig_with(leak=leaks)
+    watchdog.glance([observed()])
+    watchdog.confirm_growth(case("leak"), ["atoms"])
+    assert watchdog.glance([observed()]).grown == ()
+
+
+def test_a_node_that_dies_while_growth_is_counted_shows_none() -> None:
+    rig, watchdog = rig_with(leak=leaks)
+    assert rig.agent is not None
+    rig.agent.silent = True
+    (growth,), _ = watchdog.confirm_growth(case("leak"), ["atoms"])
+    assert growth == Growth("atoms", 0, 0, 0)

@@ -1,0 +1,1 @@
+"""Engines: what proposes cases and learns from what they did."""

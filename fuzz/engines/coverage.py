@@ -1,0 +1,283 @@
+"""The coverage engine: libFuzzer proposes, a live BEAM node answers, its counters steer.
+
+libFuzzer calls :meth:`CoverageEngine.test_one` with one input after the other and reads
+its counters after each call. Playing one case at a time would leave node and harness
+waiting for each other, so cases are collected and played sixteen at once, with one
+reading of the node's coverage for all. libFuzzer meanwhile sees only the constant counter
+for each of them. When the reading of a batch holds something new, its cases are played
+again one by one; those that earned something go on the list of *credits*. The next time
+libFuzzer asks for a mutation it is handed a credited case instead, and when it runs that,
+the counters that the case had earned alone are put before it: it keeps the case and
+learns from it as if it had just been played.
+
+The seeds come first, one at a time, each with a counter of its own, so that libFuzzer
+keeps them all.
+"""
+
+from __future__ import annotations
+
+import functools
+import random
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from fuzz.case import Case, decode_case, encode_case
+from fuzz.engines.counters import Counters
+from fuzz.engines.feedback import (
+    SHAPES,
+    BatchMemory,
+    Features,
+    Memory,
+    News,
+    features_of,
+    loud,
+    shape_of,
+)
+from fuzz.engines.trim import trim
+from fuzz.errors import CaseFileError
+from fuzz.generate.mutate import Mutator
+from fuzz.observation import Observation
+from fuzz.rig import Rig
+from fuzz.store.corpus import EvolvedCorpus
+from fuzz.store.journal import Journal
+from fuzz.watchdog.attribute import Attributed, Investigator
+from fuzz.watchdog.watchdog import Glance, Watchdog, calm
+
+#: Cases in flight: at sixteen the node is never idle, and a batch is still quickly told apart.
+BATCH = 16
+#: Decoded cases kept: libFuzzer mutates the same few hundred units again and again.
+_DECODED = 4096
+#: The cost of a login and a frame or two on one connection, in steps: as cheap as can be.
+_CHEAP = 5
+#: Bytes that take about as long as one more step.
+_BYTES_A_STEP = 128
+
+
+@dataclass(slots=True)
+class Totals:
+    """What the engine has done so far."""
+
+    cases: int = 0
+    replays: int = 0
+    corpus: int = 0
+
+
+class CoverageEngine:
+    """Batches, plays, judges and credits; see the top of this module.
+
+    ``after_batch`` is called when a batch has been judged: the place where the budget is
+    looked at. ``found`` is handed what the investigator attributes.
+    """
+
+    def __init__(
+        self,
+        rig: Rig,
+        watchdog: Watchdog,
+        investigator: Investigator,
+        mutator: Mutator,
+        journal: Journal,
+        evolved: EvolvedCorpus,
+        found: Callable[[Attributed], None],
+        after_batch: Callable[[], None],
+        seeds: Sequence[bytes],
+        feedback: bool = True,
+        chance: random.Random | None = None,
+    ) -> None:
+        self.totals = Totals()
+        self._rig = rig
+        self._watchdog = watchdog
+        self._investigator = investigator
+        self._mutator = mutator
+        self._journal = journal
+        self._evolved = evolved
+        self._found = found
+        self._after_batch = after_batch
+        self._feedback = feedback
+        self._blind = rig.agent is None
+        self._size = SHAPES if self._blind else len(rig.points)
+        self._seeds = {data: self._size + number for number, data in enumerate(seeds)}
+        self.counters = Counters(self._size + len(self._seeds))
+        self._batches = BatchMemory(self._size)
+        self._cases = Memory(self._size)
+        self._queue: list[bytes] = []
+        self._credits: deque[tuple[bytes, Features]] = deque()
+        self._due: dict[bytes, Features] = {}
+        self._made: dict[bytes, Case] = {}
+        self._decoded = functools.lru_cache(_DECODED)(decode_case)
+        self._seeding = True
+        self._last_features: Features = ()
+        self._cheap = Case(())
+        self._random = chance or random.Random()
+
+    # What libFuzzer calls.
+
+    def test_one(self, data: bytes) -> None:
+        """Take one input from libFuzzer."""
+        earned = self._due.pop(data, None)
+        if earned is not None:
+            self._steer(earned)
+            return
+        self._steer(())
+        if not data:
+            return
+        self._queue.append(data)
+        if self._seeding:
+            self._flush()
+            seed = self._seeds.get(data)
+            own = ((seed, 1),) if seed is not None and self._last_features else ()
+            self._steer((*own, *self._last_features))
+        elif len(self._queue) >= BATCH:
+            self._flush()
+
+    def mutate(self, data: bytes, max_bytes: int) -> bytes:
+        """Return a credited case if one is due, else a mutation of ``data``."""
+        self._seeding = False
+        credited = self._credited(max_bytes)
+        if credited:
+            return credited
+        return self._made_of(self._mutator.mutate(self._chosen(data), max_bytes))
+
+    def cross(self, a: bytes, b: bytes, max_bytes: int) -> bytes:
+        """Return a credited case if one is due, else a case made of two."""
+        self._seeding = False
+        credited = self._credited(max_bytes)
+        if credited:
+            return credited
+        return self._made_of(self._mutator.cross(self._chosen(a), self._chosen(b), max_bytes))
+
+    # What they rest on.
+
+    @property
+    def points_covered(self) -> int:
+        """Return how many coverage points (or dialogue shapes) were ever hit."""
+        return self._batches.count()
+
+    def covered(self) -> list[int]:
+        """Return the indices of the coverage points that were ever hit."""
+        return [] if self._blind else self._batches.covered()
+
+    def _chosen(self, data: bytes) -> Case:
+        """Return the case in ``data``, or the last cheap one in the place of a costly one.
+
+        libFuzzer chooses all units alike, as if each took the same time. A case of four
+        clients costs as much as five of one, and a flood of frames as much as a hundred; so
+        each is granted its share of time and not of turns.
+        """
+        case = self._case(data)
+        cost = len(case.steps) + 2 * len(case.connections()) + len(data) // _BYTES_A_STEP
+        if cost <= _CHEAP:
+            self._cheap = case
+        elif self._random.random() > _CHEAP / cost:
+            return self._cheap
+        return case
+
+    def _credited(self, max_bytes: int) -> bytes:
+        """Return the next case on the list of credits; empty when there is none."""
+        while self._credits:
+            credited, features = self._credits.popleft()
+            if len(credited) <= max_bytes:
+                self._due[credited] = features
+                return credited
+        return b""
+
+    def _made_of(self, case: Case) -> bytes:
+        data = encode_case(case)
+        self._made[data] = case
+        return data
+
+    def _case(self, data: bytes) -> Case:
+        made = self._made.get(data)
+        if made is not None:
+            return made
+        try:
+            return self._decoded(data)
+        except CaseFileError:
+            # Only libFuzzer's own first input, and what it was given as empty.
+            return Case(())
+
+    def _steer(self, features: Sequence[tuple[int, int]]) -> None:
+        if self._feedback:
+            self.counters.write(features)
+        else:
+            self.counters.write([f for f in features if f[0] >= self._size])
+
+    def _flush(self) -> None:
+        """Play, judge and credit what is in the queue."""
+        queue, self._queue = self._queue, []
+        cases = [self._case(data) for data in queue]
+        batch_number = self._journal.begin(queue)
+        observations = self._rig.play(cases)
+        glance = self._watchdog.glance(observations)
+        self.totals.cases += len(cases)
+        # A seed that raises an alarm is a finding, and no ground to build upon.
+        alarmed = self._seeding and glance.alarmed
+        self._last_features = () if alarmed else self._features(observations, glance)
+        news = self._batches.learn(self._last_features, len(cases))
+        if glance.alarmed or glance.grown:
+            for attributed in self._investigator.investigate(cases, observations, glance):
+                self._found(attributed)
+        if self._seeding:
+            self._cases.learn(self._last_features)
+            self._batches.account(self._last_features)
+        elif news and self._feedback:
+            self._credit([c for c, o in zip(cases, observations, strict=True) if calm(o)], news)
+        self._journal.judged(batch_number)
+        self._made.clear()
+        self._after_batch()
+
+    def _credit(self, cases: Sequence[Case], news: News) -> None:
+        """Play cases alone until the news is explained; credit those that earn something."""
+        unexplained = set(news.hit)
+        for case in cases:
+            features = self._alone(case)
+            if features is None:
+                continue
+            earned = self._cases.learn(features)
+            if earned:
+                self._keep(case, features, earned)
+            unexplained.difference_update(index for index, _ in features)
+            if news.hit and not unexplained:
+                return
+
+    def _keep(self, case: Case, features: Features, earned: set[int]) -> None:
+        """Put a case on the list of credits and into the corpus, without its idle steps."""
+        best = [features]
+        wanted = loud(features, earned)
+
+        def earns(shorter: Case) -> bool:
+            found = self._alone(shorter)
+            if found is None or loud(found, earned) != wanted:
+                return False
+            best.append(found)
+            return True
+
+        data = encode_case(trim(case, earns))
+        self._credits.append((data, best[-1]))
+        self._evolved.add(data)
+        self.totals.corpus += 1
+
+    def _alone(self, case: Case) -> Features | None:
+        """Play one case and return what it did by itself.
+
+        None when it raised an alarm, which is looked into: a case that breaks the target is
+        a finding, and no ground to build upon.
+        """
+        number = self._journal.begin([encode_case(case)])
+        observations = self._rig.play([case])
+        glance = self._watchdog.glance(observations)
+        self.totals.replays += 1
+        if glance.alarmed:
+            for attributed in self._investigator.investigate([case], observations, glance):
+                self._found(attributed)
+        self._journal.judged(number)
+        if glance.alarmed:
+            return None
+        features = self._features(observations, glance)
+        self._batches.account(features)
+        return features
+
+    def _features(self, observations: Sequence[Observation], glance: Glance) -> Features:
+        if self._blind:
+            return shape_of(observations)
+        return features_of(glance.reading.coverage) if glance.reading is not None else ()

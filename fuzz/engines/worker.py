@@ -1,0 +1,283 @@
+"""The worker: the child process of a campaign that libFuzzer takes over.
+
+It owns the target, so that a campaign of several workers is several of these, and saves
+findings itself, at once. To the campaign it sends events through a pipe, and from it it
+hears one word: stop. When the pipe breaks the campaign is gone, and it ends as well.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sys
+import traceback
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import NoReturn
+
+from fuzz.case import encode_case
+from fuzz.clock import SystemClock
+from fuzz.engines.coverage import CoverageEngine
+from fuzz.engines.libfuzzer import MAX_BYTES, byte_mutate, fuzz
+from fuzz.errors import AgentError, HarnessFault, IrisFuzzError, StoreError
+from fuzz.events import Ended, Event, Faulted, Found, Progress, Recovered, Started
+from fuzz.finding import Finding
+from fuzz.generate.mutate import Mutator
+from fuzz.node import Point
+from fuzz.rig import Recovery, Rig
+from fuzz.settings import FuzzSettings
+from fuzz.store.corpus import EvolvedCorpus, load_seeds
+from fuzz.store.crashes import Context, CrashStore
+from fuzz.store.journal import Journal
+from fuzz.target.choose import choose_target
+from fuzz.wakeful import awake
+from fuzz.watchdog.attribute import Attributed, Investigator
+from fuzz.watchdog.watchdog import Watchdog
+
+#: Progress goes out at most this often: what a person can follow.
+_PROGRESS_SECONDS = 0.25
+#: What the campaign sends to end a worker.
+STOP = "stop"
+#: EX_SOFTWARE of sysexits.h: the worker itself is at fault.
+_FAULT_STATUS = 70
+
+
+class Worker:
+    """One fuzzing run in this process; :meth:`run` never returns."""
+
+    def __init__(self, settings: FuzzSettings, pipe: Connection, folder: Path) -> None:
+        """Take the corpus; ``folder`` is the run's own, and goes away with the campaign."""
+        self._folder = folder
+        self._settings = settings
+        self._pipe = pipe
+        self._clock = SystemClock()
+        self._rig = Rig(choose_target(settings.target), self._clock)
+        self._store = CrashStore(settings.corpus / "crashes")
+        self._journal = Journal.open(settings.corpus / "journal")
+        self._evolved = EvolvedCorpus(settings.corpus / "evolved")
+        self._engine: CoverageEngine
+        self._started = self._sent = 0.0
+        self._recovering = 0.0
+        self._restarts = 0
+        self._found: Counter[str] = Counter()
+
+    def run(self, awake: bool) -> NoReturn:
+        """Start the target, fuzz it until the budget is spent, and end the process.
+
+        ``awake`` tells whether the processors are kept from sleeping.
+        """
+        loaded = load_seeds(self._settings.seeds)
+        unjudged = self._journal.unjudged()
+        offered = dict.fromkeys([*unjudged, *(data for _, data in loaded.seeds)])
+        seeds = [data for data in offered if len(data) <= MAX_BYTES]
+        self._rig.start()
+        watchdog = Watchdog(self._rig)
+        investigator = Investigator(self._rig, watchdog, self._known, self._recovered)
+        self._engine = CoverageEngine(
+            self._rig,
+            watchdog,
+            investigator,
+            Mutator(random.Random(self._settings.random_seed), byte_mutate),
+            self._journal,
+            self._evolved,
+            self._attributed,
+            self._after_batch,
+            seeds,
+            self._settings.feedback,
+            random.Random(self._settings.random_seed),
+        )
+        notes = [*self._store.problems(), *self._journal.notes(), *loaded.problems]
+        if len(seeds) < len(offered):
+            left_out = len(offered) - len(seeds)
+            notes.append(f"{left_out} seeds are longer than {MAX_BYTES} bytes and are left out")
+        if not awake:
+            notes.append("processors may sleep between steps, which costs speed; see the README")
+        self._emit(self._start_event(len(seeds), len(unjudged), notes))
+        self._started = self._clock.now()
+        listing = _write_seeds(self._folder, seeds)
+        fuzz(self._engine, listing, self._settings.dictionary, self._failed)
+        raise SystemExit(0)
+
+    def _start_event(self, seeds: int, unjudged: int, notes: list[str]) -> Started:
+        notes += self._rig.notes
+        if unjudged:
+            notes.append(
+                f"{unjudged} cases were not judged when the last run ended: they come first"
+            )
+        blind = self._rig.agent is None
+        if blind:
+            notes.append(
+                "there is no agent in this target: crash reports, leaks and coverage cannot be "
+                "seen, and the search is guided by the shape of the replies alone"
+            )
+        guide = "replies" if blind else "BEAM coverage"
+        return Started(
+            target=self._rig.target.name,
+            guided_by=guide if self._settings.feedback else f"nothing ({guide} is only measured)",
+            points_total=len(self._rig.points),
+            seeds=seeds,
+            notes=tuple(notes),
+        )
+
+    # What the engine calls back.
+
+    def _known(self, finding: Finding) -> bool:
+        saved = self._store.known().get(finding.fingerprint)
+        return saved is not None and saved.kind.rank <= finding.kind.rank
+
+    def _attributed(self, attributed: Attributed) -> None:
+        """Save a finding before anything else happens, then tell the campaign."""
+        finding = attributed.finding
+        if attributed.case is None:
+            saved = self._store.count(finding)
+        else:
+            evidence = {
+                **finding.evidence,
+                "reproduced": f"{attributed.reproduced} of {attributed.plays}",
+            }
+            saved = self._store.save(
+                encode_case(attributed.case), replace(finding, evidence=evidence), self._context()
+            )
+        self._found[finding.fingerprint] += 1
+        self._emit(Found(finding, str(saved.path), saved.new, self._found[finding.fingerprint]))
+
+    def _recovered(self, recovery: Recovery) -> None:
+        self._recovering += recovery.seconds
+        self._restarts += 1
+        self._emit(Recovered(recovery.how, recovery.seconds))
+
+    def _after_batch(self) -> None:
+        """Look at the budget and at the pipe; end the process when it is time."""
+        now = self._clock.now()
+        if now - self._sent >= _PROGRESS_SECONDS:
+            self._sent = now
+            self._emit(self._progress())
+        reason = self._over(now - self._started)
+        if reason:
+            self._end(reason)
+
+    def _over(self, seconds: float) -> str:
+        settings = self._settings
+        if self._pipe.poll() and self._pipe.recv() == STOP:
+            return "stopped"
+        if settings.until_finding and self._found:
+            return "a finding"
+        if settings.seconds is not None and seconds >= settings.seconds:
+            return "time is up"
+        if settings.cases is not None and self._engine.totals.cases >= settings.cases:
+            return "all cases are played"
+        return ""
+
+    def _failed(self, error: BaseException) -> NoReturn:
+        """Tell the campaign why the engine cannot go on, and end the process.
+
+        After a fault of the harness nothing says that the run has ended: the campaign sees
+        a worker that died, and replaces it.
+        """
+        if isinstance(error, (BrokenPipeError, EOFError)):
+            self._end("the campaign is gone")
+        fatal = isinstance(error, IrisFuzzError) and not isinstance(
+            error, (AgentError, HarnessFault)
+        )
+        if not fatal:
+            traceback.print_exception(error)
+        self._leave([Faulted(sentence_of(error), fatal)], status=_FAULT_STATUS)
+
+    def _end(self, reason: str) -> NoReturn:
+        """End the run: its last event carries the totals."""
+        modules = modules_of(self._rig.points, self._engine.covered())
+        self._leave([Ended(self._progress(), reason, modules)], status=0)
+
+    def _leave(self, last: Sequence[Event], status: int) -> NoReturn:
+        """Stop the target, flush, say ``last``, and go without libFuzzer's own farewell."""
+        try:
+            self._rig.stop()
+            try:
+                self._store.flush()
+                self._journal.close()
+            except StoreError as error:
+                last = [Faulted(str(error), fatal=True), *last]
+            with suppress(BrokenPipeError):
+                for event in last:
+                    self._emit(event)
+        finally:
+            sys.stderr.flush()
+            os._exit(status)
+
+    def _progress(self) -> Progress:
+        totals = self._engine.totals
+        return Progress(
+            cases=totals.cases,
+            seconds=self._clock.now() - self._started,
+            points_covered=self._engine.points_covered,
+            points_total=len(self._rig.points),
+            corpus=totals.corpus,
+            restarts=self._restarts,
+            replays=totals.replays,
+            recovering_seconds=self._recovering,
+        )
+
+    def _context(self) -> Context:
+        target = self._settings.target
+        switches = [word for name in target.plants for word in ("--plant", name)]
+        if not target.embedded:
+            switches = ["--target", target.target]
+        node = self._rig.node
+        return Context(
+            target=self._rig.target.name,
+            otp=node.otp if node is not None else "unknown",
+            plants=target.plants,
+            switches=tuple(switches),
+        )
+
+    def _emit(self, event: Event) -> None:
+        self._pipe.send(event)
+
+
+def modules_of(points: Sequence[Point], covered: Sequence[int]) -> dict[str, tuple[int, int]]:
+    """Return for each module how many of its points were hit, and how many it has."""
+    total = Counter(point.module for point in points)
+    hit = Counter(points[index].module for index in covered)
+    return {module: (hit[module], total[module]) for module in sorted(total)}
+
+
+def sentence_of(error: BaseException) -> str:
+    """Return what to tell a person about ``error``: its own sentence if it is one of ours."""
+    if isinstance(error, IrisFuzzError):
+        return str(error)
+    return f"a fault in the harness itself: {type(error).__name__}: {error}"
+
+
+def main(settings: FuzzSettings, pipe: Connection, log: str) -> None:
+    """Run a worker in a fresh process; what libFuzzer says goes to the file ``log``."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # the campaign says when to stop
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    with awake() as granted:
+        try:
+            Worker(settings, pipe, Path(log).parent).run(granted)
+        except IrisFuzzError as error:
+            pipe.send(Faulted(str(error), fatal=True))
+
+
+def _write_seeds(folder: Path, seeds: Sequence[bytes]) -> Path:
+    """Write the seeds as files and return the file that lists them, commas between."""
+    if "," in str(folder):
+        raise StoreError(f"{folder} has a comma in its name; set TMPDIR to a folder without")
+    paths = []
+    for number, data in enumerate(seeds):
+        path = folder / f"{number:06}"
+        path.write_bytes(data)
+        paths.append(str(path))
+    listing = folder / "listing"
+    # libFuzzer takes a list apart from its end, and plays it so.
+    listing.write_text(",".join(reversed(paths)))
+    return listing

@@ -1,0 +1,205 @@
+"""Findings on disk: one case and one JSON for each fingerprint.
+
+A finding is a pair: ``crash-<sha1 of the case>`` and the same name with ``.json``. The case
+is written first, so that a kill between the two leaves the bytes, which are what matters;
+the journal then has the case as unjudged, it is played again, and the pair is completed.
+
+A pair always tells of *one* play: steps, evidence and replay line belong to the case beside
+them. So when a known fingerprint shows itself on a worse rung of the ladder, the pair of
+that play takes the place of the old one: the new pair is complete before the old goes. In
+all other cases the first case stays and only the hits are counted, in memory, until
+:meth:`CrashStore.flush`; a kill loses a count, never a finding.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from fuzz.case import decode_case
+from fuzz.describe import describe_steps
+from fuzz.errors import CaseFileError, HarnessFault, StoreError
+from fuzz.finding import Finding, Kind
+from fuzz.store.atomic import ensure_writable, store_error, sweep, write_atomic
+from fuzz.store.sidecar import Sidecar, encode_sidecar, read_sidecar, sidecar_path
+
+_PREFIX = "crash-"
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Under which circumstances a case is played.
+
+    ``plants`` are the defects that the target was told to have, ``switches`` what a replay
+    needs on its command line besides the file.
+    """
+
+    target: str
+    otp: str
+    plants: tuple[str, ...] = ()
+    switches: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SavedFinding:
+    """Where a finding is, whether it is ``new``, its ``hits`` so far and worst ``kind``."""
+
+    path: Path
+    new: bool
+    hits: int
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    path: Path
+    sidecar: Sidecar
+
+    def saved(self, new: bool = False) -> SavedFinding:
+        return SavedFinding(self.path, new, self.sidecar.hits, self.sidecar.kind)
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class CrashStore:
+    """The findings in one folder. Opening it reads what is there; nothing is deleted."""
+
+    def __init__(self, folder: Path, now: Callable[[], datetime] = _utc_now) -> None:
+        ensure_writable(folder)
+        sweep(folder)
+        self._folder = folder
+        self._now = now
+        self._entries: dict[str, _Entry] = {}
+        self._dirty: set[str] = set()
+        self._problems: list[str] = []
+        self._load()
+
+    def known(self) -> Mapping[str, SavedFinding]:
+        """Return the findings by fingerprint, those of earlier campaigns included."""
+        return {name: entry.saved() for name, entry in self._entries.items()}
+
+    def problems(self) -> tuple[str, ...]:
+        """Return a sentence for each file that was left alone when opening."""
+        return tuple(self._problems)
+
+    def save(self, case: bytes, finding: Finding, context: Context) -> SavedFinding:
+        """Keep ``finding`` and the bytes that led to it; raise :class:`StoreError`.
+
+        Once this returns for a new fingerprint or a worse kind, both files are on the disk.
+        """
+        known = self._entries.get(finding.fingerprint)
+        if known is None:
+            return self._store(case, finding, context, None).saved(new=True)
+        saved = self.count(finding)
+        if finding.kind.rank < known.sidecar.kind.rank:
+            old = self._entries[finding.fingerprint]
+            return self._store(case, finding, context, old).saved()
+        return saved
+
+    def count(self, finding: Finding) -> SavedFinding:
+        """Count one more hit of a known fingerprint without a case, in memory."""
+        known = self._entries.get(finding.fingerprint)
+        if known is None:
+            raise HarnessFault(f"finding {finding.fingerprint} was counted before it was saved")
+        sidecar = replace(known.sidecar, hits=known.sidecar.hits + 1)
+        entry = _Entry(known.path, sidecar)
+        self._entries[finding.fingerprint] = entry
+        self._dirty.add(finding.fingerprint)
+        return entry.saved()
+
+    def flush(self) -> None:
+        """Write the hits that were counted in memory; called at the end of a campaign."""
+        for fingerprint in sorted(self._dirty):
+            entry = self._entries[fingerprint]
+            if entry.path.exists():  # a person may have moved the pair away meanwhile
+                self._write_json(entry)
+        self._dirty.clear()
+
+    def _store(self, case: bytes, finding: Finding, context: Context, old: _Entry | None) -> _Entry:
+        """Write a pair, and remove the ``old`` one whose place it takes."""
+        path = self._place(case, finding.fingerprint, old)
+        sidecar = _describe(path, case, finding, context, self._now())
+        if old is not None:
+            sidecar = replace(sidecar, first_seen=old.sidecar.first_seen, hits=old.sidecar.hits)
+        entry = _Entry(path, sidecar)
+        write_atomic(path, case)
+        self._write_json(entry)
+        self._entries[finding.fingerprint] = entry
+        self._dirty.discard(finding.fingerprint)
+        if old is not None and old.path != path:
+            _remove(sidecar_path(old.path))
+            _remove(old.path)
+        return entry
+
+    def _place(self, case: bytes, fingerprint: str, old: _Entry | None) -> Path:
+        """Return the path for a case; one case that shows two defects gets two names."""
+        digest = hashlib.sha1(case, usedforsecurity=False).hexdigest()
+        path = self._folder / f"{_PREFIX}{digest}"
+        if (old is not None and old.path == path) or not sidecar_path(path).exists():
+            return path
+        return path.with_name(f"{path.name}-{fingerprint}")
+
+    def _write_json(self, entry: _Entry) -> None:
+        write_atomic(sidecar_path(entry.path), encode_sidecar(entry.sidecar, entry.path.name))
+
+    def _load(self) -> None:
+        try:
+            names = {path.name for path in self._folder.glob(f"{_PREFIX}*") if path.is_file()}
+        except OSError as error:
+            raise store_error(self._folder, "read", error) from None
+        for name in sorted(names):
+            path = self._folder / name
+            if not name.endswith(".json"):
+                self._load_pair(path)
+            elif name.removesuffix(".json") not in names:
+                self._problems.append(f"{path} has no case beside it; it is left alone")
+
+    def _load_pair(self, path: Path) -> None:
+        try:
+            sidecar = read_sidecar(path)
+        except StoreError as error:
+            self._problems.append(str(error))
+            return
+        if sidecar is None:
+            self._problems.append(f"{path} has no JSON beside it; replay it to see what it does")
+            return
+        # Two pairs of one fingerprint: two campaigns shared the folder, or one was killed
+        # while a worse play took the place of the first. The worst counts; both files stay.
+        known = self._entries.get(sidecar.fingerprint)
+        if known is None or sidecar.kind.rank < known.sidecar.kind.rank:
+            self._entries[sidecar.fingerprint] = _Entry(path, sidecar)
+
+
+def _describe(
+    path: Path, case: bytes, finding: Finding, context: Context, now: datetime
+) -> Sidecar:
+    try:
+        steps = tuple(describe_steps(decode_case(case)))
+    except CaseFileError as error:
+        steps = (str(error),)  # what cannot be described is still kept
+    return Sidecar(
+        fingerprint=finding.fingerprint,
+        kind=finding.kind,
+        title=finding.title,
+        cause=finding.cause,
+        evidence=finding.evidence,
+        steps=steps,
+        target=context.target,
+        otp=context.otp,
+        plants=context.plants,
+        replay=shlex.join(("iris-fuzz", "replay", str(path), *context.switches)),
+        first_seen=now.astimezone(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise store_error(path, "removed", error) from None

@@ -1,0 +1,1 @@
+"""Triage: what becomes of a finding after it is saved."""

@@ -1,0 +1,126 @@
+"""Replay: does a saved case still do what it did?
+
+A case is played ``plays`` times, each time on a target that is well. What the oracles say is
+compared with what the JSON beside the case expects: the same cause is a failure that is
+still there, another one is a different finding, and silence in every play means fixed. A
+file without a JSON expects nothing in particular, so any finding is a failure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from fuzz.case import Case, read_case
+from fuzz.errors import CaseFileError, IrisFuzzError, StoreError
+from fuzz.finding import Finding, Kind
+from fuzz.rig import Recovery, Rig
+from fuzz.store.sidecar import Sidecar, read_sidecar
+from fuzz.watchdog.attribute import Investigator
+from fuzz.watchdog.watchdog import Watchdog
+
+#: Kinds that only an agent in the node can see.
+_INSIDE = frozenset({Kind.PROCESS_CRASH, Kind.LEAK})
+
+
+class Verdict(StrEnum):
+    """What a replay says of a file."""
+
+    FIXED = "FIXED"
+    FAILED = "FAILED"
+    DIFFERENT = "DIFFERENT"
+    ERROR = "ERROR"
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """The verdict on one file: ``shown`` of ``plays`` plays gave a finding."""
+
+    path: Path
+    verdict: Verdict
+    shown: int
+    plays: int
+    findings: tuple[Finding, ...] = ()
+    note: str = ""
+
+
+def case_files(paths: Iterable[Path]) -> Iterator[Path]:
+    """Yield the files to replay: a folder stands for the cases in it.
+
+    Raises :class:`CaseFileError` for a path that does not exist, and for a folder with
+    nothing in it to replay.
+    """
+    for path in paths:
+        if not path.is_dir():
+            if not path.exists():
+                raise CaseFileError(f"{path} does not exist")
+            yield path
+            continue
+        inside = sorted(
+            file
+            for file in path.iterdir()
+            if file.is_file() and not file.name.startswith(".") and file.suffix != ".json"
+        )
+        if not inside:
+            raise CaseFileError(f"{path} holds no case to replay")
+        yield from inside
+
+
+class Replayer:
+    """Replays cases on one rig, which is started already."""
+
+    def __init__(self, rig: Rig) -> None:
+        self._watchdog = Watchdog(rig)
+        self._investigator = Investigator(rig, self._watchdog, _nothing, _unnoticed)
+        self._rig = rig
+
+    def replay(self, path: Path, plays: int) -> Replayed:
+        """Play the case in ``path``; a case that can't be played is an ERROR, with the reason."""
+        try:
+            case, expected = read_case(path), read_sidecar(path)
+        except (CaseFileError, StoreError) as error:
+            return Replayed(path, Verdict.ERROR, 0, 0, note=str(error))
+        if expected is not None and expected.kind in _INSIDE and self._rig.agent is None:
+            unseen = f"a {expected.kind.value} cannot be seen in a target without an agent"
+            return Replayed(path, Verdict.ERROR, 0, 0, note=unseen)
+        note = "a raw payload, sent by a logged-in client" if case.raw else ""
+        seen: list[tuple[Finding, ...]] = []
+        try:
+            for _ in range(plays):
+                seen.append(self._play(case, expected))
+        except IrisFuzzError as error:
+            return Replayed(path, Verdict.ERROR, 0, len(seen), note=str(error))
+        return _verdict(path, seen, expected, note)
+
+    def _play(self, case: Case, expected: Sidecar | None) -> tuple[Finding, ...]:
+        """Play once. A leak shows only in many plays, so one that is expected gets them."""
+        findings = self._investigator.judge_alone(case)
+        if expected is None or expected.kind is not Kind.LEAK or findings:
+            return findings
+        return self._investigator.judge_growth(case)
+
+
+def _verdict(
+    path: Path, seen: list[tuple[Finding, ...]], expected: Sidecar | None, note: str
+) -> Replayed:
+    shown = [findings for findings in seen if findings]
+    everything = tuple({f.fingerprint: f for findings in shown for f in findings}.values())
+    if not shown:
+        return Replayed(path, Verdict.FIXED, 0, len(seen), note=note)
+    same = [
+        findings
+        for findings in shown
+        if expected is None or expected.fingerprint in {f.fingerprint for f in findings}
+    ]
+    verdict = Verdict.FAILED if same else Verdict.DIFFERENT
+    return Replayed(path, verdict, len(same or shown), len(seen), everything, note)
+
+
+def _nothing(_finding: Finding) -> bool:
+    return False
+
+
+def _unnoticed(_recovery: Recovery) -> None:
+    """A replay does not count recoveries."""

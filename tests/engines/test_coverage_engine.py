@@ -1,0 +1,266 @@
+"""The engine over fakes: what libFuzzer would see, and in which order things happen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import cast
+
+from fuzz.case import Case, encode_case
+from fuzz.engines.counters import Counters
+from fuzz.engines.coverage import BATCH, CoverageEngine
+from fuzz.finding import Finding
+from fuzz.generate.mutate import Mutator
+from fuzz.node import Point
+from fuzz.store.corpus import EvolvedCorpus
+from fuzz.store.journal import Journal
+from fuzz.watchdog.attribute import Attributed, Investigator
+from fuzz.watchdog.watchdog import Watchdog
+from tests.oracles.evidence_support import STATEM
+from tests.watchdog.fake_rig import FakeRig, case, reports
+
+POINTS = tuple(Point("iris_ref_conn", "f", 0, line, "function") for line in range(8))
+SEEDS = [encode_case(case(f"seed{n}", "base")) for n in range(3)]
+#: The counters of the seeds stand behind those of the points.
+OWN = len(POINTS)
+MOST = 10_000
+
+
+def hit(index: int, count: int = 1) -> Callable[[FakeRig], None]:
+    """Return an effect: the node passes a point."""
+
+    def effect(rig: FakeRig) -> None:
+        if rig.agent is not None:
+            rig.agent.hit(index, count)
+
+    return effect
+
+
+class Written(Counters):
+    """Counters that remember what was written last."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self.last: tuple[tuple[int, int], ...] = ()
+
+    def write(self, features: Iterable[tuple[int, int]]) -> None:
+        self.last = tuple(features)
+        super().write(self.last)
+
+
+class Echo:
+    """A mutator that hands out what the test puts in, then numbered cases."""
+
+    def __init__(self) -> None:
+        self.next: list[Case] = []
+        self.made = 0
+
+    def mutate(self, _case: Case, _max_bytes: int) -> Case:
+        self.made += 1
+        return self.next.pop(0) if self.next else case(f"plain{self.made}", "base")
+
+    def cross(self, a: Case, b: Case, _max_bytes: int) -> Case:
+        return Case(a.steps + b.steps)
+
+
+class Bench:
+    """An engine with everything that it rests on made up; ``log`` keeps the order of things."""
+
+    def __init__(self, feedback: bool = True, agent: bool = True) -> None:
+        self.log: list[str] = []
+        self.begun: list[list[bytes]] = []
+        self.evolved: list[bytes] = []
+        self.found: list[Attributed] = []
+        words = {
+            "base": hit(0),
+            "new": hit(3),
+            "loud": hit(4, 9),
+            "crash": reports(STATEM),
+        }
+        self.rig = FakeRig(words, POINTS)
+        if not agent:
+            self.rig.agent, self.rig.points = None, ()
+        self._keep_log()
+        self.mutator = Echo()
+        watchdog = Watchdog(self.rig.as_rig())
+        self.engine = CoverageEngine(
+            self.rig.as_rig(),
+            watchdog,
+            Investigator(self.rig.as_rig(), watchdog, self._known, lambda _: None),
+            cast(Mutator, self.mutator),
+            cast(Journal, self),
+            cast(EvolvedCorpus, self),
+            self._found,
+            lambda: self.log.append("after"),
+            SEEDS,
+            feedback,
+        )
+        self.counters = self.engine.counters = Written(self.engine.counters.size)
+
+    def _keep_log(self) -> None:
+        play = self.rig.play
+
+        def logged(cases: Sequence[Case], *patience: object) -> object:
+            self.log.append(f"play {len(cases)}")
+            return play(cases, *patience)  # type: ignore[arg-type]
+
+        self.rig.play = logged  # type: ignore[assignment]
+
+    def _known(self, finding: Finding) -> bool:
+        return finding.fingerprint in {one.finding.fingerprint for one in self.found}
+
+    def _found(self, attributed: Attributed) -> None:
+        self.log.append("found")
+        self.found.append(attributed)
+
+    # What the engine needs of the journal and of the evolved corpus.
+
+    def begin(self, batch: Sequence[bytes]) -> int:
+        self.log.append("begin")
+        self.begun.append(list(batch))
+        return len(self.begun)
+
+    def judged(self, number: int) -> None:
+        self.log.append(f"judged {number}")
+
+    def add(self, data: bytes) -> None:
+        self.evolved.append(data)
+
+    # What libFuzzer does.
+
+    def seed(self) -> None:
+        """Run the seeds, then forget what happened."""
+        for data in SEEDS:
+            self.engine.test_one(data)
+        self.log.clear()
+
+    def batch(self, *cases: Case) -> None:
+        """Let the engine mutate and run until a batch is full; ``cases`` come first."""
+        self.mutator.next += cases
+        for _ in range(BATCH):
+            self.engine.test_one(self.engine.mutate(SEEDS[0], MOST))
+
+
+def test_seeds_are_played_one_by_one_each_with_a_counter_of_its_own() -> None:
+    bench = Bench()
+    for number, data in enumerate(SEEDS):
+        bench.engine.test_one(data)
+        assert bench.counters.last == ((OWN + number, 1), (0, 1))
+    assert [len(batch) for batch in bench.begun] == [1, 1, 1]
+    assert bench.engine.totals.cases == 3
+
+
+def test_a_case_is_journalled_before_it_is_played_and_marked_after_it_is_judged() -> None:
+    bench = Bench()
+    bench.engine.test_one(SEEDS[0])
+    assert bench.log == ["begin", "play 1", "judged 1", "after"]
+    assert bench.begun == [[SEEDS[0]]]
+
+
+def test_mutations_are_played_sixteen_at_once() -> None:
+    bench = Bench()
+    bench.seed()
+    for number in range(1, BATCH):
+        bench.engine.test_one(bench.engine.mutate(SEEDS[0], MOST))
+        assert bench.log == [], f"case {number} was played too early"
+    bench.engine.test_one(bench.engine.mutate(SEEDS[0], MOST))
+    assert bench.log[:2] == ["begin", "play 16"]
+    assert len(bench.begun[-1]) == len(set(bench.begun[-1])) == BATCH
+
+
+def test_a_batch_steers_nothing_by_itself() -> None:
+    bench = Bench()
+    bench.seed()
+    bench.batch(case("new", "base"))
+    assert bench.counters.last == ()
+
+
+def test_a_case_that_earned_something_comes_back_with_what_it_did_alone() -> None:
+    bench = Bench()
+    bench.seed()
+    earning = case("new", "base")
+    bench.batch(case("x", "base"), earning)
+    credited = bench.engine.mutate(SEEDS[0], MOST)
+    assert credited == encode_case(earning)
+    played = len(bench.rig.plays)
+    bench.engine.test_one(credited)
+    # Alone it passed each point once; the batch together passed point 0 sixteen times.
+    assert set(bench.counters.last) == {(0, 1), (3, 1)}
+    assert len(bench.rig.plays) == played
+    assert bench.evolved == [credited]
+    assert (bench.engine.totals.corpus, bench.engine.totals.cases) == (1, 3 + BATCH)
+    assert bench.engine.mutate(SEEDS[0], MOST) != credited
+
+
+def test_a_crossover_hands_out_credits_too() -> None:
+    bench = Bench()
+    bench.seed()
+    bench.batch(case("new"))
+    assert bench.engine.cross(SEEDS[0], SEEDS[1], MOST) == encode_case(case("new"))
+    crossed = bench.engine.cross(SEEDS[0], SEEDS[1], MOST)
+    assert crossed == encode_case(Case(case("seed0", "base").steps + case("seed1", "base").steps))
+
+
+def test_a_credit_that_libfuzzer_has_no_room_for_is_dropped() -> None:
+    bench = Bench()
+    bench.seed()
+    bench.batch(case("new", "x" * 500))
+    assert b"plain" in bench.engine.mutate(SEEDS[0], 100)
+    assert b"new" not in bench.engine.mutate(SEEDS[0], MOST)
+
+
+def test_a_batch_without_news_is_not_played_again() -> None:
+    bench = Bench()
+    bench.seed()
+    bench.batch()
+    bench.batch(case("new"))
+    bench.log.clear()
+    bench.batch(case("new"))  # run the credit's turn and fifteen others
+    bench.batch()
+    assert [line for line in bench.log if line.startswith("play")] == ["play 16"]
+
+
+def test_a_point_passed_more_often_than_ever_is_earned_too() -> None:
+    bench = Bench()
+    bench.seed()
+    bench.batch(case("loud", "base"))
+    assert bench.engine.mutate(SEEDS[0], MOST) == encode_case(case("loud", "base"))
+
+
+def test_without_feedback_only_the_seeds_steer_but_coverage_is_measured() -> None:
+    bench = Bench(feedback=False)
+    bench.engine.test_one(SEEDS[1])
+    assert bench.counters.last == ((OWN + 1, 1),)
+    bench.seed()
+    bench.batch(case("new"))
+    assert not bench.counters.last
+    assert b"new" not in bench.engine.mutate(SEEDS[0], MOST)
+    assert bench.evolved == []
+    assert bench.engine.covered() == [0, 3]
+    assert bench.engine.points_covered == 2
+
+
+def test_without_an_agent_the_shapes_of_the_dialogues_are_the_features() -> None:
+    bench = Bench(agent=False)
+    bench.engine.test_one(SEEDS[0])
+    own, shape = bench.counters.last
+    assert own[0] > shape[0]
+    assert bench.engine.points_covered == 1
+    assert bench.engine.covered() == []
+
+
+def test_an_alarm_is_investigated_before_the_batch_counts_as_judged() -> None:
+    bench = Bench()
+    bench.seed()
+    bench.batch(case("crash", "base"))
+    assert bench.found[0].case == case("crash", "base")
+    assert bench.log[:4] == ["begin", "play 16", "play 1", "found"]
+    assert bench.log[-2:] == ["judged 4", "after"]
+
+
+def test_empty_and_damaged_input_of_libfuzzers_own_does_no_harm() -> None:
+    bench = Bench()
+    bench.engine.test_one(b"")
+    assert bench.log == []
+    bench.engine.test_one(b"IRISCASE")
+    assert bench.rig.plays[-1][0] == (Case(()),)
+    assert b"plain" in bench.engine.mutate(b"", MOST)

@@ -1,0 +1,71 @@
+"""Records read back as written; damage anywhere is noticed and never an exception."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fuzz.store.records import HEADER, Record, begun, judged, read
+
+quick = settings(max_examples=200, deadline=None, derandomize=True)
+
+numbers = st.integers(0, 2**64 - 1)
+batches = st.lists(
+    st.tuples(numbers, st.none() | st.lists(st.binary(max_size=20), max_size=4).map(tuple)),
+    max_size=5,
+)
+
+
+def segment(batch: list[tuple[int, tuple[bytes, ...] | None]]) -> bytes:
+    parts = (judged(n) if cases is None else begun(n, cases) for n, cases in batch)
+    return HEADER + b"".join(parts)
+
+
+def test_the_layout_is_frozen() -> None:
+    """The check sums were worked out bit by bit from the polynomial of CRC-32 (ISO 3309)."""
+    assert begun(1, (b"ab", b"")).hex() == (
+        "01 0000000000000001 0000000e 5ece23a5 00000002 00000002 00000000 6162".replace(" ", "")
+    )
+    assert judged(2).hex() == "02 0000000000000002 00000000 15e8a0a9".replace(" ", "")
+
+
+@quick
+@given(batches)
+def test_round_trip(batch: list[tuple[int, tuple[bytes, ...] | None]]) -> None:
+    content = read(segment(batch))
+    assert content.records == tuple(Record(number, cases) for number, cases in batch)
+    assert content.note == ""
+
+
+@quick
+@given(batches, st.data())
+def test_a_cut_gives_the_whole_records_before_it(
+    batch: list[tuple[int, tuple[bytes, ...] | None]], data: st.DataObject
+) -> None:
+    whole = segment(batch)
+    cut = data.draw(st.integers(0, len(whole) - 1))
+    content = read(whole[:cut])
+    ends = [len(segment(batch[:index])) for index in range(len(batch) + 1)]
+    assert len(content.records) == max(0, sum(1 for end in ends if end <= cut) - 1)
+    assert bool(content.note) == (cut > len(HEADER) and cut not in ends)
+
+
+@quick
+@given(batches.filter(bool), st.data())
+def test_a_flipped_bit_is_never_read_as_another_record(
+    batch: list[tuple[int, tuple[bytes, ...] | None]], data: st.DataObject
+) -> None:
+    whole = bytearray(segment(batch))
+    whole[data.draw(st.integers(0, len(whole) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+    content = read(bytes(whole))
+    expected = tuple(Record(number, cases) for number, cases in batch)
+    assert content.note
+    assert content.records == expected[: len(content.records)]
+    assert len(content.records) < len(expected)
+
+
+@quick
+@given(st.binary(max_size=80))
+def test_any_bytes_are_read(data: bytes) -> None:
+    assert read(data).records == ()
+    read(HEADER + data)

@@ -1,0 +1,213 @@
+"""``iris-fuzz doctor``: is this machine able to run a campaign, and if not, what to do?
+
+A check returns what it found, or raises the error that a campaign would end with. What only
+costs speed is said as a note, and is no failure.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import resource
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+import click
+from rich.text import Text
+
+from fuzz.beam.inject import NAME, SOURCES
+from fuzz.cli.options import corpus_option, port_option
+from fuzz.cli.screen import screen
+from fuzz.clock import SystemClock
+from fuzz.erlang import compile_erlang, otp_release
+from fuzz.errors import IrisFuzzError, SettingsError
+from fuzz.report.text import say
+from fuzz.rig import Rig
+from fuzz.settings import TargetSettings
+from fuzz.store.atomic import ensure_writable
+from fuzz.target.choose import choose_target
+from fuzz.target.embedded import scratch_folder
+from fuzz.target.reference_build import compile_reference
+from fuzz.wakeful import awake
+
+#: Those that atheris 3.0.0 has wheels for; the ceiling is the first one that is too new.
+_PYTHONS = ((3, 11), (3, 14))
+#: A batch of sixteen cases with up to four connections each, the node's side not counted.
+_LEAST_FILES = 256
+#: The oldest release whose emulator and compiler the agent is written for.
+_LEAST_OTP = 25
+
+
+class Mark(Enum):
+    """The word that a check's line begins with, and its colour."""
+
+    OK = ("ok", "green")
+    NOTE = ("note", "yellow")
+    WRONG = ("WRONG", "bold red")
+    SKIPPED = ("-", "dim")
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What a check says that found nothing wrong, but something slow."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of the report; ``needs`` names the check without which it makes no sense."""
+
+    name: str
+    look: Callable[[], str | Note]
+    needs: str = ""
+
+
+@click.command(short_help="Check this machine, and say what to do about what is wrong.")
+@corpus_option("The folder that a campaign would write to; nothing is left in it.")
+@port_option("The port that a campaign would use, and the next one.")
+def doctor(corpus: Path, port: int) -> int:
+    """Check this machine, and say what to do about each thing that is wrong.
+
+    The last check is a trial: the reference Iris is started with the agent in it, serves a
+    client, and is stopped. A `note` costs speed and nothing else.
+
+    \b
+    Examples:
+      iris-fuzz doctor
+      iris-fuzz doctor --port 9000 --corpus /tmp/corpus
+
+    Exit codes: 0 all is well, 2 something has to be put right first.
+    """
+    console, failed = screen(), set[str]()
+    for check in checks(corpus, port):
+        mark, said = _outcome(check, failed)
+        if mark in (Mark.WRONG, Mark.SKIPPED):
+            failed.add(check.name)
+        word, style = mark.value
+        say(console, [Text.assemble((f"{word:<7}", style), f"{check.name:<13}", said)])
+    if failed:
+        say(console, [Text("\nput right what is WRONG, then run it again")])
+        return 2
+    say(console, [Text("\nall is well: iris-fuzz fuzz --time 60")])
+    return 0
+
+
+def checks(corpus: Path, port: int) -> tuple[Check, ...]:
+    """Return the checks in the order in which they are made."""
+    return (
+        Check("Python", _python),
+        Check("Atheris", _atheris),
+        Check("Erlang", _erlang),
+        Check("Erlang code", _compiled, needs="Erlang"),
+        Check("ports", lambda: _ports(port)),
+        Check("open files", _files),
+        Check("corpus", lambda: _corpus(corpus)),
+        Check("memory disk", _memory_disk),
+        Check("wake-up", _wake_up),
+        Check("trial", _trial, needs="Erlang code"),
+    )
+
+
+def _outcome(check: Check, failed: set[str]) -> tuple[Mark, str]:
+    if check.needs in failed:
+        return Mark.SKIPPED, f"not looked at: it needs {check.needs}"
+    try:
+        said = check.look()
+    except IrisFuzzError as error:
+        return Mark.WRONG, str(error)
+    return (Mark.NOTE, said.text) if isinstance(said, Note) else (Mark.OK, said)
+
+
+def _python() -> str:
+    lowest, above = _PYTHONS
+    release = sys.version.split()[0]
+    if not lowest <= sys.version_info[:2] < above:
+        raise SettingsError(
+            f"{release} has no release of Atheris; make .venv with a Python from 3.11 to 3.13: "
+            "make clean setup PYTHON=python3.13"
+        )
+    return release
+
+
+def _atheris() -> str:
+    try:
+        importlib.import_module("atheris")
+        return importlib.metadata.version("atheris")
+    except ImportError as error:
+        raise SettingsError(
+            f"cannot be imported ({error}); `make setup` installs it, on Linux x86-64"
+        ) from None
+
+
+def _erlang() -> str:
+    release = otp_release()
+    if not release.isdecimal() or int(release) < _LEAST_OTP:
+        raise SettingsError(f"Erlang/OTP {release} is too old; install {_LEAST_OTP} or newer")
+    return f"OTP {release}"
+
+
+def _compiled() -> str:
+    compile_erlang(SOURCES, NAME)
+    # Three folders up: the cache, and not the one that belongs to these very sources.
+    return f"compiled, in {compile_reference().parents[2]}"
+
+
+def _ports(port: int) -> str:
+    for number in (port, port + 1) if port else ():
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", number))
+            except OSError as error:
+                raise SettingsError(
+                    f"port {number} on 127.0.0.1 cannot be had ({error.strerror}); "
+                    "free it, or choose another with --port"
+                ) from None
+    return f"{port} and {port + 1} are free" if port else "the system chooses"
+
+
+def _files() -> str:
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < _LEAST_FILES:
+        raise SettingsError(f"only {soft} files may be open; run `ulimit -n 1024` first")
+    return "no limit" if soft == resource.RLIM_INFINITY else f"up to {soft}"
+
+
+def _corpus(folder: Path) -> str:
+    """Try to write, in the folder that there is: a check makes none."""
+    whole = folder.absolute()
+    ensure_writable(next(path for path in (whole, *whole.parents) if path.exists()))
+    return f"{folder} can be written"
+
+
+def _memory_disk() -> str | Note:
+    folder = scratch_folder()
+    if folder is None:
+        return Note("no 512 MiB free in /dev/shm: the node's data goes to a slower disk")
+    return f"the node's data goes to {folder}"
+
+
+def _wake_up() -> str | Note:
+    with awake() as granted:
+        if granted:
+            return "processors are kept from sleeping while a campaign runs"
+    return Note(
+        "processors may sleep between steps, which costs speed; "
+        "to change that, let this user write to /dev/cpu_dma_latency"
+    )
+
+
+def _trial() -> str:
+    clock = SystemClock()
+    rig, begun = Rig(choose_target(TargetSettings(port=0)), clock), clock.now()
+    try:
+        rig.start()
+        points = len(rig.points)
+    finally:
+        rig.stop()
+    return f"a node with {points} coverage points served a client ({clock.now() - begun:.1f} s)"

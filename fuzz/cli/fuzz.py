@@ -1,0 +1,149 @@
+"""``iris-fuzz fuzz``: the main job."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from types import FrameType
+
+import click
+from rich.console import Console
+
+from fuzz.campaign import Campaign
+from fuzz.cli.options import SHIPPED_CORPUS, corpus_option, target_options, target_settings
+from fuzz.cli.screen import screen
+from fuzz.errors import IrisFuzzError
+from fuzz.report.console import ConsoleReport, summary_lines
+from fuzz.report.summary import Summary
+from fuzz.report.text import say, width_of
+from fuzz.settings import FuzzSettings
+from fuzz.store.atomic import ensure_writable
+
+
+@click.command(short_help="Fuzz a target, steered by the coverage of its BEAM.")
+@target_options
+@click.option("--time", "seconds", type=float, metavar="SECONDS", help="End after so long.")
+@click.option("--cases", type=int, metavar="N", help="End after so many cases.")
+@click.option("--until-finding", is_flag=True, help="End with the first finding.")
+@corpus_option("Where crashes/, evolved/ and journal/ are kept.")
+@click.option(
+    "--seed-corpus",
+    "seeds",
+    multiple=True,
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    metavar="FOLDER",
+    help="Start from the cases in this folder, which may be empty; may be repeated. "
+    "[default: the shipped seeds, and what earlier runs found interesting]",
+)
+@click.option(
+    "--no-feedback",
+    is_flag=True,
+    help="Measure coverage, but do not let it steer: blind mutation of the seeds.",
+)
+@click.option(
+    "--seed", "random_seed", type=int, metavar="N", help="Seed of the mutator's random numbers."
+)
+@click.option(
+    "--summary",
+    "summary_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write the summary to this file, as JSON.",
+)
+def fuzz(
+    target: str,
+    port: int,
+    plants: tuple[str, ...],
+    allowed: tuple[str, ...],
+    seconds: float | None,
+    cases: int | None,
+    until_finding: bool,
+    corpus: Path,
+    seeds: tuple[Path, ...],
+    no_feedback: bool,
+    random_seed: int | None,
+    summary_file: Path | None,
+) -> int:
+    """Fuzz a target, steered by the coverage of its BEAM.
+
+    Without --time, --cases or --until-finding it goes on until Ctrl-C, which ends it with
+    the summary like any other end.
+
+    \b
+    Examples:
+      iris-fuzz fuzz --time 60
+      iris-fuzz fuzz --plant crash_alone --until-finding
+      iris-fuzz fuzz --time 600 --corpus /tmp/night --summary night.json
+      iris-fuzz fuzz --target 127.0.0.1:8085 --cases 100000
+
+    \b
+    Files, in the folder that --corpus names:
+      crashes/crash-SHA1       the case that shows a finding, one a defect
+      crashes/crash-SHA1.json  what was seen, and how to play it again
+      evolved/                 cases that reached something new, for the next run
+      journal/                 cases in flight, so that a kill loses none
+
+    Elsewhere: compiled Erlang code in ~/.cache/iris-fuzz, and, while it runs, the data of
+    the embedded node in /dev/shm or the temporary folder.
+
+    Exit codes: 0 nothing found, 1 findings, 2 could not run.
+    """
+    settings = FuzzSettings(
+        target=target_settings(target, port, plants, allowed),
+        corpus=corpus,
+        seeds=seeds or _default_seeds(corpus),
+        dictionary=_dictionary(),
+        seconds=seconds,
+        cases=cases,
+        until_finding=until_finding,
+        feedback=not no_feedback,
+        random_seed=random_seed,
+    )
+    if summary_file is not None:
+        ensure_writable(summary_file.absolute().parent)
+    return run_campaign(Campaign(settings), screen(), summary_file)
+
+
+def run_campaign(campaign: Campaign, console: Console, summary_file: Path | None) -> int:
+    """Run ``campaign`` to its end, show it, and return the exit code."""
+    summary = Summary()
+    report = ConsoleReport(summary, console)
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        report.ending()
+        campaign.stop()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    failure: IrisFuzzError | None = None
+    try:
+        with report:
+            for event in campaign.events():
+                summary.take(event)
+                report.take(event)
+    except IrisFuzzError as error:
+        failure = error
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if failure is None or summary.started is not None:
+        say(console, summary_lines(summary, width_of(console)))
+        if summary_file is not None:
+            summary.write(summary_file)
+    if failure is not None and not summary.findings:
+        raise failure
+    if failure is not None:
+        click.echo(f"iris-fuzz: {failure}", err=True)
+    return 1 if summary.findings else 0
+
+
+def _default_seeds(corpus: Path) -> tuple[Path, ...]:
+    """Return the folder's own seeds, or the shipped ones, and what evolved from them."""
+    own = corpus / "seeds"
+    seeds = own if own.is_dir() else SHIPPED_CORPUS / "seeds"
+    evolved = corpus / "evolved"
+    return (seeds, evolved) if evolved.is_dir() else (seeds,)
+
+
+def _dictionary() -> Path | None:
+    path = SHIPPED_CORPUS / "dictionaries" / "iris.dict"
+    return path if path.is_file() else None

@@ -1,0 +1,102 @@
+"""``iris-fuzz``: the verbs, and the one place where errors become sentences.
+
+Exit codes: 0 nothing found (or all cases FIXED), 1 findings, 2 could not run, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import metadata
+from types import FrameType
+from typing import NoReturn
+
+import click
+
+from fuzz.cli.doctor import doctor
+from fuzz.cli.fuzz import fuzz
+from fuzz.cli.replay import replay
+from fuzz.cli.show import show
+from fuzz.cli.target import target
+from fuzz.errors import IrisFuzzError
+
+_NAME = "iris-fuzz"
+#: What a shell gives for a command that was interrupted: 128 and the number of SIGINT.
+_INTERRUPTED = 130
+
+
+def _print_version(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
+    if not wanted or context.resilient_parsing:
+        return
+    try:
+        number = metadata.version(_NAME)
+    except metadata.PackageNotFoundError:
+        number = "(run from its sources; `make setup` installs it)"
+    click.echo(f"{_NAME} {number}")
+    context.exit()
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Show the version and exit.",
+)
+def cli() -> None:
+    """Fuzz live Erlang nodes that speak the Iris protocol.
+
+    The node's own coverage, read while it serves real TCP connections, steers the search;
+    a watchdog tells what broke, and each finding is saved as a case that replays.
+
+    \b
+    Begin with:
+      iris-fuzz doctor                      is this machine ready?
+      iris-fuzz fuzz --time 60              fuzz the reference Iris for a minute
+      iris-fuzz show corpus/crashes/FILE    what does this case do?
+      iris-fuzz replay corpus/crashes       does it still happen?
+
+    \b
+    Exit codes: 0  nothing found; all cases FIXED; all is well
+                1  findings; a case that is not FIXED
+                2  could not run: one sentence says why
+              130  interrupted; but fuzz ends with its summary, and 0 or 1
+    """
+
+
+for command in (fuzz, replay, show, target, doctor):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    with _ended_cleanly():
+        try:
+            code = cli(prog_name=_NAME, standalone_mode=False)
+        except click.exceptions.Abort:
+            code = _INTERRUPTED
+        except click.ClickException as error:
+            error.show()
+            code = 2
+        except IrisFuzzError as error:
+            click.echo(f"{_NAME}: {error}", err=True)
+            code = error.exit_code
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+@contextmanager
+def _ended_cleanly() -> Iterator[None]:
+    """Let SIGTERM end a verb as Ctrl-C does, so that nodes and their folders are removed."""
+
+    def interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,89 @@
+"""Options that several verbs share, and the settings they make."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from fuzz.settings import IRIS_PORT, TargetSettings
+
+#: One below the last of all: the next one is that of WebSocket.
+_LAST_PORT = 65_534
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+#: The repository's own corpus: where an editable installation keeps it.
+SHIPPED_CORPUS = Path(__file__).resolve().parents[2] / "corpus"
+
+
+def port_option(text: str) -> Callable[[_Command], _Command]:
+    """Return the option ``--port``, explained by ``text``."""
+    return click.option(
+        "--port",
+        type=click.IntRange(0, _LAST_PORT),
+        default=IRIS_PORT,
+        show_default=True,
+        metavar="PORT",
+        help=text,
+    )
+
+
+def plant_option(text: str) -> Callable[[_Command], _Command]:
+    """Return the option ``--plant``, explained by ``text``."""
+    return click.option("--plant", "plants", multiple=True, metavar="NAME", help=text)
+
+
+def corpus_option(text: str) -> Callable[[_Command], _Command]:
+    """Return the option ``--corpus``, explained by ``text``."""
+    return click.option(
+        "--corpus",
+        type=click.Path(path_type=Path, file_okay=False),
+        default=Path("corpus"),
+        show_default=True,
+        metavar="FOLDER",
+        help=text,
+    )
+
+
+def target_options(command: _Command) -> _Command:
+    """Add the options that choose a target."""
+    for option in reversed(
+        (
+            click.option(
+                "--target",
+                default="embedded",
+                show_default=True,
+                metavar="embedded|HOST:PORT",
+                help="The reference Iris, started for you, or a server that is running, which "
+                "is seen from outside only.",
+            ),
+            port_option(
+                "Port of the embedded target; its WebSocket port is the next one. 0 lets the "
+                "system choose both."
+            ),
+            plant_option(
+                "Switch a planted defect on in the embedded target; may be repeated. "
+                "`iris-fuzz target plants` lists them."
+            ),
+            click.option(
+                "--allow-host",
+                "allowed",
+                multiple=True,
+                metavar="HOST",
+                help="Allow this host although it is not on the loopback interface. It will "
+                "be sent malformed traffic: name only what is yours.",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def target_settings(
+    target: str, port: int, plants: tuple[str, ...], allowed: tuple[str, ...]
+) -> TargetSettings:
+    """Return validated settings of a target."""
+    return TargetSettings(target, port, plants, allowed)

@@ -1,0 +1,1 @@
+"""Reporters: each takes the events of a run and shows them to somebody."""

@@ -1,0 +1,122 @@
+"""The summary of a run: gathered from its events, written as JSON or as text."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fuzz.events import Ended, Event, Found, Progress, Recovered, Started
+from fuzz.finding import Finding
+from fuzz.store.atomic import write_atomic
+
+#: The rate of now is that of so many seconds: shorter jumps about, longer hides a stall.
+_RECENT_SECONDS = 5.0
+
+
+@dataclass(slots=True)
+class SeenFinding:
+    """A finding of this run: the worst that was seen of it, where it is, how often it came."""
+
+    finding: Finding
+    path: str
+    new: bool
+    hits: int
+
+
+@dataclass(slots=True)
+class Summary:
+    """Takes every event; holds the state of the run as it is known so far."""
+
+    started: Started | None = None
+    progress: Progress = field(default_factory=lambda: Progress(0, 0.0, 0, 0, 0, 0, 0, 0.0))
+    findings: dict[str, SeenFinding] = field(default_factory=dict)
+    recoveries: Counter[str] = field(default_factory=Counter)
+    modules: dict[str, tuple[int, int]] = field(default_factory=dict)
+    reason: str = ""
+    _recent: deque[Progress] = field(default_factory=deque)
+
+    def take(self, event: Event) -> None:
+        """Take in one event."""
+        if isinstance(event, Started):
+            self.started = event
+        elif isinstance(event, Progress):
+            self._progressed(event)
+        elif isinstance(event, Found):
+            self._found(event)
+        elif isinstance(event, Recovered):
+            self.recoveries[event.how] += 1
+        elif isinstance(event, Ended):
+            self.progress, self.reason = event.progress, event.reason
+            self.modules = dict(event.modules)
+
+    def cases_per_second(self) -> float:
+        """Return judged cases per second over the whole run, recoveries included."""
+        return self.progress.cases / self.progress.seconds if self.progress.seconds else 0.0
+
+    def recent_rate(self) -> float:
+        """Return judged cases per second over the last few seconds of progress."""
+        if not self._recent:
+            return self.cases_per_second()
+        first, last = self._recent[0], self._recent[-1]
+        seconds = last.seconds - first.seconds
+        return (last.cases - first.cases) / seconds if seconds > 0 else self.cases_per_second()
+
+    def as_json(self) -> dict[str, object]:
+        """Return the summary as JSON values."""
+        progress = self.progress
+        return {
+            "cases": progress.cases,
+            "seconds": round(progress.seconds, 3),
+            "cases_per_second": round(self.cases_per_second(), 1),
+            "points_covered": progress.points_covered,
+            "points_total": progress.points_total,
+            "guided_by": self.started.guided_by if self.started else "",
+            "corpus": progress.corpus,
+            "replays": progress.replays,
+            "restarts": progress.restarts,
+            "recoveries": dict(self.recoveries),
+            "recovering_seconds": round(progress.recovering_seconds, 3),
+            "ended_by": self.reason,
+            "modules": {
+                name: {"covered": covered, "total": total}
+                for name, (covered, total) in self.modules.items()
+            },
+            "findings": [
+                {
+                    "kind": seen.finding.kind.value,
+                    "severity": seen.finding.kind.severity.value,
+                    "fingerprint": fingerprint,
+                    "title": seen.finding.title,
+                    "path": seen.path,
+                    "new": seen.new,
+                    "hits": seen.hits,
+                }
+                for fingerprint, seen in self.findings.items()
+            ],
+        }
+
+    def write(self, path: Path) -> None:
+        """Write the summary as a JSON file; raise :class:`fuzz.errors.StoreError`."""
+        write_atomic(path, (json.dumps(self.as_json(), indent=2) + "\n").encode())
+
+    def _progressed(self, progress: Progress) -> None:
+        self.progress = progress
+        self._recent.append(progress)
+        while (
+            len(self._recent) > 2 and progress.seconds - self._recent[1].seconds >= _RECENT_SECONDS
+        ):
+            self._recent.popleft()
+
+    def _found(self, event: Found) -> None:
+        fingerprint = event.finding.fingerprint
+        seen = self.findings.get(fingerprint)
+        if seen is None:
+            self.findings[fingerprint] = SeenFinding(
+                event.finding, event.path, event.new, event.hits
+            )
+            return
+        seen.hits, seen.path = event.hits, event.path
+        if event.finding.kind.rank < seen.finding.kind.rank:
+            seen.finding = event.finding

@@ -1,0 +1,105 @@
+"""A run's exit code, its summary, and how a signal ends it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from io import StringIO
+from pathlib import Path
+from typing import cast
+
+import pytest
+from rich.console import Console
+
+from fuzz.campaign import Campaign
+from fuzz.cli.fuzz import run_campaign
+from fuzz.errors import HarnessFault, TargetError
+from fuzz.events import Ended, Event, Found, Progress, Started
+from fuzz.finding import Cause, Finding, Kind
+
+STARTED = Started("embedded", "BEAM coverage", 120, 9)
+ENDED = Ended(Progress(1000, 4.0, 30, 120, 7, 2, 5, 0.75), "time is up")
+FOUND = Found(Finding(Kind.HANG, "nothing came", Cause("hang")), "crash-1", new=True)
+
+
+class Scripted:
+    """A campaign that yields what it is given; an exception among it is raised."""
+
+    def __init__(self, *events: Event | Exception) -> None:
+        self.stops = 0
+        self._events = events
+
+    def stop(self) -> None:
+        self.stops += 1
+
+    def events(self) -> Iterator[Event]:
+        for event in self._events:
+            if isinstance(event, Exception):
+                raise event
+            yield event
+
+
+class Interrupted(Scripted):
+    """A campaign during which the process gets a signal."""
+
+    def __init__(self, number: signal.Signals) -> None:
+        super().__init__()
+        self._number = number
+
+    def events(self) -> Iterator[Event]:
+        yield STARTED
+        os.kill(os.getpid(), self._number)
+        yield ENDED
+
+
+def run(campaign: Scripted, summary_file: Path | None = None) -> tuple[int, str]:
+    out = StringIO()
+    console = Console(file=out, width=120)
+    return run_campaign(cast(Campaign, campaign), console, summary_file), out.getvalue()
+
+
+def test_a_run_without_a_finding_ends_with_zero_and_the_summary() -> None:
+    code, text = run(Scripted(STARTED, ENDED))
+    assert code == 0
+    assert "1000 in 4.0 s" in text
+
+
+@pytest.mark.parametrize("new", [True, False])
+def test_a_run_with_a_finding_ends_with_one(new: bool) -> None:
+    assert run(Scripted(STARTED, Found(FOUND.finding, "crash-1", new), ENDED))[0] == 1
+
+
+def test_the_summary_is_written_as_json(tmp_path: Path) -> None:
+    file = tmp_path / "summary.json"
+    run(Scripted(STARTED, FOUND, ENDED), file)
+    assert json.loads(file.read_text())["findings"][0]["kind"] == "hang"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_asks_the_campaign_to_stop_and_the_summary_follows(
+    number: signal.Signals,
+) -> None:
+    before = signal.getsignal(number)
+    campaign = Interrupted(number)
+    code, text = run(campaign)
+    assert (code, campaign.stops) == (0, 1)
+    assert "summary" in text
+    assert signal.getsignal(number) is before
+
+
+def test_a_fault_in_the_middle_still_leaves_the_summary(tmp_path: Path) -> None:
+    file = tmp_path / "summary.json"
+    code, _ = run(Scripted(STARTED, FOUND, HarnessFault("the worker died 3 times")), file)
+    assert code == 1, "what was found counts for more than how the run ended"
+    with pytest.raises(HarnessFault):
+        run(Scripted(STARTED, HarnessFault("the worker died 3 times")))
+    assert len(json.loads(file.read_text())["findings"]) == 1
+
+
+def test_a_run_that_never_began_has_no_summary(tmp_path: Path) -> None:
+    file = tmp_path / "summary.json"
+    with pytest.raises(TargetError):
+        run(Scripted(TargetError("port 8085 is in use")), file)
+    assert not file.exists()

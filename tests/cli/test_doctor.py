@@ -1,0 +1,156 @@
+"""The doctor looks at everything that a campaign needs, and says what to do about it."""
+
+from __future__ import annotations
+
+import importlib
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+import pytest
+
+from fuzz import wakeful
+from fuzz.cli import doctor as module
+from fuzz.cli.doctor import Check, checks
+from fuzz.erlang import otp_release
+from fuzz.errors import IrisFuzzError
+from tests.cli.support import Ran, Run
+
+HERE = ("127.0.0.1", 0)
+NAMES = [check.name for check in checks(Path("corpus"), 0)]
+
+
+@pytest.fixture
+def no_erlang(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """Take Erlang off the path, and out of what is remembered of it."""
+    otp_release.cache_clear()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    yield
+    otp_release.cache_clear()
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    """Return a port that somebody listens on, and with nobody on the one before it."""
+    with ExitStack() as held:
+        while True:
+            port: int = held.enter_context(socket.create_server(HERE)).getsockname()[1]
+            with suppress(OSError), socket.create_server((HERE[0], port - 1)):
+                break
+        yield port
+
+
+def look(name: str, corpus: Path = Path("corpus"), port: int = 0) -> object:
+    (check,) = (check for check in checks(corpus, port) if check.name == name)
+    return check.look()
+
+
+def lines(ran: Ran) -> dict[str, tuple[str, str]]:
+    """Return the mark and the text of each line of the report, by the check's name."""
+    assert "Traceback" not in ran.out + ran.err
+    told = [line for line in ran.out.partition("\n\n")[0].splitlines() if line]
+    return {line[7:20].strip(): (line[:7].strip(), line[20:]) for line in told}
+
+
+def test_a_machine_that_is_ready_passes_and_is_left_as_it_was(run: Run, tmp_path: Path) -> None:
+    corpus = tmp_path / "not" / "yet"
+    ran = run("doctor", "--port", "0", "--corpus", corpus)
+    told = lines(ran)
+    assert ran.code == 0
+    assert list(told) == NAMES
+    assert {mark for mark, _ in told.values()} <= {"ok", "note"}
+    assert told["corpus"] == ("ok", f"{corpus} can be written")
+    assert "coverage points served a client" in told["trial"][1]
+    assert ran.out.endswith("all is well: iris-fuzz fuzz --time 60\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("no_erlang")
+def test_without_erlang_it_says_what_to_install_and_leaves_out_what_needs_it(
+    run: Run, tmp_path: Path
+) -> None:
+    ran = run("doctor", "--port", "0", "--corpus", tmp_path)
+    told = lines(ran)
+    assert ran.code == 2
+    assert told["Erlang"][0] == "WRONG"
+    assert "apt install erlang-base" in told["Erlang"][1]
+    assert told["Erlang code"] == ("-", "not looked at: it needs Erlang")
+    assert told["trial"] == ("-", "not looked at: it needs Erlang code")
+    assert told["corpus"][0] == "ok"
+    assert "put right what is WRONG" in ran.out
+
+
+def test_what_is_wrong_is_a_line_each_and_the_rest_is_still_looked_at(
+    run: Run, taken: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    every = checks(tmp_path / "file" / "corpus", taken)
+    quick = tuple(Check(c.name, (lambda: "skipped") if c.needs else c.look) for c in every)
+    monkeypatch.setattr(module, "checks", lambda *_: quick)
+    ran = run("doctor")
+    told = lines(ran)
+    assert ran.code == 2
+    assert [name for name, (mark, _) in told.items() if mark == "WRONG"] == ["ports", "corpus"]
+    assert f"port {taken} on 127.0.0.1 cannot be had" in told["ports"][1]
+    assert "choose another with --port" in told["ports"][1]
+    assert "choose another folder" in told["corpus"][1]
+
+
+def test_the_port_of_websocket_is_looked_at_too(taken: int) -> None:
+    with pytest.raises(IrisFuzzError, match=f"port {taken} .* cannot be had"):
+        look("ports", port=taken - 1)
+
+
+def test_an_old_erlang_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "otp_release", lambda: "24")
+    with pytest.raises(IrisFuzzError, match="Erlang/OTP 24 is too old; install 25"):
+        look("Erlang")
+
+
+@pytest.mark.parametrize("release", [(3, 10), (3, 14)])
+def test_a_python_that_atheris_is_not_made_for_is_refused(
+    release: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "version_info", (*release, 0, "final", 0))
+    with pytest.raises(IrisFuzzError, match=r"from 3\.11 to 3\.13"):
+        look("Python")
+
+
+def test_atheris_that_cannot_be_imported_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(_name: str) -> None:
+        raise ImportError("no module of that name")
+
+    monkeypatch.setattr(importlib, "import_module", missing)
+    with pytest.raises(IrisFuzzError, match=r"no module of that name.*make setup"):
+        look("Atheris")
+
+
+def test_few_open_files_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module.resource, "getrlimit", lambda _which: (64, 64))
+    with pytest.raises(IrisFuzzError, match=r"only 64 files .*`ulimit -n 1024`"):
+        look("open files")
+
+
+def test_sleepy_processors_are_a_note_and_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wakeful, "_LATENCY_FILE", str(tmp_path / "missing" / "latency"))
+    said = look("wake-up")
+    assert isinstance(said, module.Note)
+    assert "/dev/cpu_dma_latency" in said.text
+
+
+def test_a_disk_in_place_of_memory_is_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "scratch_folder", lambda: None)
+    said = look("memory disk")
+    assert isinstance(said, module.Note)
+    assert "/dev/shm" in said.text
+
+
+def test_a_note_does_not_change_the_exit_code(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = Check("wake-up", lambda: module.Note("slow"))
+    monkeypatch.setattr(module, "checks", lambda *_: (slow,))
+    ran = run("doctor")
+    assert (ran.code, lines(ran)) == (0, {"wake-up": ("note", "slow")})

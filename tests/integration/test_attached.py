@@ -1,0 +1,101 @@
+"""A server that is already running is seen from outside only, and still watched."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+import fuzz.rig
+from fuzz.case import encode_case, read_case
+from fuzz.clock import SystemClock
+from fuzz.errors import TargetError
+from fuzz.finding import Kind
+from fuzz.generate.seeds import SEEDS as CASES
+from fuzz.rig import Rig
+from fuzz.settings import FuzzSettings, TargetSettings
+from fuzz.target import AttachedTarget, EmbeddedTarget
+from fuzz.target.base import Address
+from fuzz.watchdog.attribute import Investigator
+from fuzz.watchdog.watchdog import Watchdog
+from tests.integration.support import ROOT, kinds_of, run_campaign
+from tests.planted.support import Bench
+from tests.planted.triggers import TRIGGERS
+
+#: The only seed is the trigger itself: how a finding is made is tested here, not the search.
+SEED = ROOT / "corpus" / "regressions" / TRIGGERS["crash_cascades"].name
+
+
+@contextmanager
+def somebodys_server(*plants: str) -> Iterator[Address]:
+    """Return where a server listens that the campaign has not started."""
+    server = EmbeddedTarget(0, plants)
+    try:
+        yield server.start({})
+    finally:
+        server.stop()
+
+
+@contextmanager
+def attached(address: Address) -> Iterator[Rig]:
+    """Return a rig on a server that runs."""
+    rig = Rig(AttachedTarget(address.host, address.port), SystemClock())
+    rig.start()
+    try:
+        yield rig
+    finally:
+        rig.stop()
+
+
+def test_without_an_agent_a_restart_is_seen_by_those_it_cut_off(tmp_path: Path) -> None:
+    seeds = tmp_path / "seeds"
+    seeds.mkdir()
+    shutil.copy(SEED, seeds)
+    with somebodys_server("crash_cascades") as address:
+        summary = run_campaign(
+            FuzzSettings(
+                TargetSettings(f"{address.host}:{address.port}"),
+                tmp_path,
+                (seeds,),
+                seconds=180.0,
+                until_finding=True,
+            )
+        )
+    assert summary.started is not None
+    assert summary.started.guided_by == "replies"
+    assert any("there is no agent" in note for note in summary.started.notes)
+    assert kinds_of(summary) == [Kind.LISTENER_RESTART.value]
+    (seen,) = summary.findings.values()
+    assert read_case(Path(seen.path)).steps
+    # What can be known from outside, and no more.
+    assert seen.finding.cause.what == "bystanders cut off"
+
+
+def test_a_finding_is_told_before_the_end_of_a_server_that_is_not_ours(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fuzz.rig, "_READY_SECONDS", 1.0)
+    case = TRIGGERS["app_gives_up"].case()
+    batch = [CASES["op-05-get-status"], case]
+    with somebodys_server("app_gives_up") as address, attached(address) as rig:
+        watchdog = Watchdog(rig)
+        investigator = Investigator(rig, watchdog, lambda _: False, lambda _: None)
+        observations = rig.play(batch)
+        glance = watchdog.glance(observations)
+        told = investigator.investigate(batch, observations, glance)
+        one = next(told)
+        with pytest.raises(TargetError, match="serves nobody any more and is not ours to restart"):
+            next(told)
+    assert one.finding.kind is Kind.APP_DOWN
+    assert one.case is not None
+    # It could not be played again, so all that was played is kept.
+    assert (one.reproduced, one.plays) == (0, 0)
+    assert all(step.data in encode_case(one.case) for step in case.steps[2:])
+
+
+def test_a_websocket_where_there_is_no_port_for_it_is_no_finding() -> None:
+    with somebodys_server() as address, attached(address) as rig:
+        assert Bench(rig).judge(CASES["dialogue-websocket"]) == ()

@@ -1,0 +1,40 @@
+"""The node's own coverage steers the search: with it, the same effort reaches more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fuzz.settings import FuzzSettings, TargetSettings
+from tests.integration.support import run_campaign
+
+#: Cases of each campaign: some six seconds with feedback on an idle machine, three without.
+CASES = 8_000
+#: Chance has its share in what a campaign reaches, so two of each kind are added up.
+RANDOM_SEEDS = (1, 2)
+#: Coverage points, of some 890 that blind search reaches in two campaigns. Of 14 pairs of
+#: single campaigns, eight of them beside two busy loops, the least difference was 19, the mean
+#: 33 and the standard deviation 10: two of them are three deviations above this.
+MARGIN = 20
+
+
+def covered(feedback: bool, random_seed: int, corpus: Path) -> int:
+    """Return the coverage points that a campaign without any seed reaches."""
+    seeds = corpus / "seeds"
+    seeds.mkdir(parents=True)
+    settings = FuzzSettings(
+        TargetSettings(port=0),
+        corpus,
+        (seeds,),
+        cases=CASES,
+        feedback=feedback,
+        random_seed=random_seed,
+    )
+    summary = run_campaign(settings)
+    assert summary.progress.cases >= CASES
+    return summary.progress.points_covered
+
+
+def test_feedback_reaches_more_than_blind_search(tmp_path: Path) -> None:
+    blind = [covered(False, seed, tmp_path / f"blind{seed}") for seed in RANDOM_SEEDS]
+    steered = [covered(True, seed, tmp_path / f"steered{seed}") for seed in RANDOM_SEEDS]
+    assert sum(steered) >= sum(blind) + MARGIN, f"{steered} points with feedback, {blind} without"

@@ -1,0 +1,49 @@
+"""Rigs for tests: a started target under watch, and the judge that a replay uses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from fuzz.case import Case
+from fuzz.clock import SystemClock
+from fuzz.finding import Finding
+from fuzz.rig import Recovery, Rig
+from fuzz.target import EmbeddedTarget
+from fuzz.watchdog.attribute import Investigator
+from fuzz.watchdog.watchdog import Watchdog
+
+
+class Bench:
+    """A rig, and what is said of the cases that are played on it."""
+
+    def __init__(self, rig: Rig) -> None:
+        self.rig = rig
+        self.recoveries: list[Recovery] = []
+        self._watchdog = Watchdog(rig)
+        self._judge = Investigator(rig, self._watchdog, lambda _: False, self.recoveries.append)
+
+    def judge(self, case: Case) -> tuple[Finding, ...]:
+        """Return the findings of one play, then those of many plays if there are none."""
+        return self._judge.judge_alone(case) or self._judge.judge_growth(case)
+
+    def fresh_node(self) -> None:
+        """Go on with a new node."""
+        self.rig.recover(fresh_node=True)
+        self._watchdog.forget_levels()
+
+    def os_pid(self) -> int:
+        """Return the operating system's number of the node."""
+        assert self.rig.node is not None
+        return self.rig.node.os_pid
+
+
+@contextmanager
+def bench(*plants: str) -> Iterator[Bench]:
+    """Return a bench whose target has these defects; its node ends with the context."""
+    rig = Rig(EmbeddedTarget(0, plants), SystemClock())
+    rig.start()
+    try:
+        yield Bench(rig)
+    finally:
+        rig.stop()

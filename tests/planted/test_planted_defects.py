@@ -1,0 +1,155 @@
+"""Each planted defect is found, told by its reason, and survived; a clean target is innocent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from fuzz.case import raw_case
+from fuzz.finding import Finding, Kind
+from fuzz.generate.seeds import SEEDS
+from fuzz.target.planted import planted_defects
+from tests.planted.support import Bench, bench
+from tests.planted.triggers import PAYLOADS, TRIGGERS, main, regressions
+
+REGRESSIONS = Path(__file__).parents[2] / "corpus" / "regressions"
+
+#: What a client may do that is no news to anybody.
+WELL = SEEDS["dialogue-offline-message"]
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a finding must say: its cause, words of its title, and some evidence.
+
+    ``recovered`` is how the target was brought back after it.
+    """
+
+    what: str
+    reason: str
+    origin: str = ""
+    says: str = ""
+    evidence: Mapping[str, object] = field(default_factory=dict)
+    recovered: tuple[str, ...] = ()
+
+    def check(self, finding: Finding) -> None:
+        cause = finding.cause
+        assert (cause.what, cause.reason, cause.origin) == (self.what, self.reason, self.origin)
+        assert self.says in finding.title
+        shown = {key: finding.evidence[key] for key in self.evidence}
+        assert shown == self.evidence
+
+
+EXPECTED = {
+    "crash_alone": Expected(
+        "crash",
+        "error:function_clause",
+        "iris_ref_conn:init/1",
+        "crashed with error:function_clause in iris_ref_session:handle/2",
+    ),
+    "crash_cascades": Expected(
+        "crash",
+        "error:function_clause",
+        "iris_ref_presence",
+        "cut off (a client that is logged in, a client before its login)",
+        {"bystanders_cut": ["a client that is logged in", "a client before its login"]},
+    ),
+    "app_gives_up": Expected(
+        "crash",
+        "error:function_clause",
+        "iris_ref_offline",
+        "the node lives, but its port refuses connections (stopped: iris_ref)",
+        {"applications_lost": ["iris_ref"]},
+        recovered=("application",),
+    ),
+    "node_abort": Expected(
+        "node ended",
+        "SIGABRT",
+        says="the node ended by SIGABRT",
+        evidence={"signal": "SIGABRT", "status": None, "slogan": None},
+        recovered=("node",),
+    ),
+    "node_dump": Expected(
+        "node ended",
+        "iris_ref: sequence number overflow",
+        says="exit status 1: iris_ref: sequence number overflow",
+        evidence={"signal": None, "status": 1, "slogan": "iris_ref: sequence number overflow"},
+        recovered=("node",),
+    ),
+    "hang": Expected(
+        "hang",
+        "iris_ref_cbor",
+        "iris_ref_conn:init/1",
+        says="while iris_ref_conn:init/1 is in iris_ref_cbor:look_for_break/1",
+        evidence={"waited_for": ["the end of the stream after half-close"]},
+        recovered=("application",),
+    ),
+    "atom_leak": Expected("leak", "atoms", says="atoms grow by 1.0 with each play"),
+}
+
+
+@pytest.fixture(scope="module")
+def kinds() -> dict[str, Kind]:
+    """The kind that the embedded target's own table states for each defect."""
+    return {defect.name: Kind(defect.kind) for defect in planted_defects()}
+
+
+@pytest.fixture(scope="module")
+def clean() -> Iterator[Bench]:
+    with bench() as made:
+        yield made
+
+
+def test_each_planted_defect_has_a_trigger_and_an_expectation(kinds: dict[str, Kind]) -> None:
+    assert set(TRIGGERS) == set(kinds)
+    assert set(EXPECTED) == set(kinds)
+
+
+@pytest.mark.parametrize("name", sorted(TRIGGERS))
+def test_a_planted_defect_is_one_finding_with_its_kind_and_reason(
+    name: str, kinds: dict[str, Kind]
+) -> None:
+    expected, case = EXPECTED[name], TRIGGERS[name].case()
+    with bench(name) as planted:
+        first = planted.os_pid()
+        (finding,) = planted.judge(case)
+        assert finding.kind is kinds[name]
+        expected.check(finding)
+        assert tuple(recovery.how for recovery in planted.recoveries) == expected.recovered
+        # The target is well again, and a client that does nothing wrong sees nothing wrong.
+        assert planted.judge(WELL) == ()
+        # Another node has other pids and user names, and the defect keeps its fingerprint.
+        if planted.os_pid() == first:
+            planted.fresh_node()
+        assert planted.os_pid() != first
+        (again,) = planted.judge(case)
+        assert (again.kind, again.fingerprint) == (finding.kind, finding.fingerprint)
+
+
+def test_a_payload_without_any_format_is_a_trigger_too() -> None:
+    with bench("crash_alone") as planted:
+        (finding,) = planted.judge(raw_case(PAYLOADS["raw-reserved-opcode-34"]))
+        EXPECTED["crash_alone"].check(finding)
+
+
+@pytest.mark.parametrize("name", sorted(TRIGGERS))
+def test_the_same_case_on_a_clean_target_is_no_finding(clean: Bench, name: str) -> None:
+    assert clean.judge(TRIGGERS[name].case()) == ()
+    assert clean.recoveries == []
+
+
+@pytest.mark.parametrize("name", sorted(PAYLOADS))
+def test_the_same_payload_on_a_clean_target_is_no_finding(clean: Bench, name: str) -> None:
+    assert clean.judge(raw_case(PAYLOADS[name])) == ()
+    assert clean.recoveries == []
+
+
+def test_the_files_are_what_is_generated(tmp_path: Path) -> None:
+    main(tmp_path)
+    made = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert made == regressions()
+    committed = {name: (REGRESSIONS / name).read_bytes() for name in made}
+    assert committed == made

@@ -41,10 +41,36 @@ from fuzz.watchdog.watchdog import Watchdog
 
 #: Progress goes out at most this often: what a person can follow.
 _PROGRESS_SECONDS = 0.25
+#: A finding that shows in one of two plays is caught by eight searches in all but 1 of 256.
+_TRIES = 8
 #: What the campaign sends to end a worker.
 STOP = "stop"
 #: EX_SOFTWARE of sysexits.h: the worker itself is at fault.
 _FAULT_STATUS = 70
+
+
+class Elusive:
+    """Findings whose saved case did not bring them back when it was played again.
+
+    What a server draws by chance (an id, an order) decides about some findings. They are
+    saved like all others, but stay wanted: the next case that shows one is looked for, and
+    takes the place of the first. After :data:`_TRIES` of them that is given up, since a
+    search costs a batch of plays.
+    """
+
+    def __init__(self) -> None:
+        self._tries: Counter[str] = Counter()
+
+    def note(self, fingerprint: str, came_back: bool) -> bool:
+        """Take in what a finding's case did; tell whether it is better than the one before."""
+        if not came_back:
+            self._tries[fingerprint] += 1
+            return False
+        return self._tries.pop(fingerprint, 0) > 0
+
+    def wanted(self, fingerprint: str) -> bool:
+        """Tell whether a case that shows the finding is still looked for."""
+        return 0 < self._tries[fingerprint] < _TRIES
 
 
 class Worker:
@@ -65,6 +91,7 @@ class Worker:
         self._recovering = 0.0
         self._restarts = 0
         self._found: Counter[str] = Counter()
+        self._elusive = Elusive()
 
     def run(self, awake: bool) -> NoReturn:
         """Start the target, fuzz it until the budget is spent, and end the process.
@@ -128,7 +155,9 @@ class Worker:
 
     def _known(self, finding: Finding) -> bool:
         saved = self._store.known().get(finding.fingerprint)
-        return saved is not None and saved.kind.rank <= finding.kind.rank
+        if saved is None or self._elusive.wanted(finding.fingerprint):
+            return False
+        return saved.kind.rank <= finding.kind.rank
 
     def _attributed(self, attributed: Attributed) -> None:
         """Save a finding before anything else happens, then tell the campaign."""
@@ -140,8 +169,12 @@ class Worker:
                 **finding.evidence,
                 "reproduced": f"{attributed.reproduced} of {attributed.plays}",
             }
+            better = self._elusive.note(finding.fingerprint, attributed.reproduced > 0)
             saved = self._store.save(
-                encode_case(attributed.case), replace(finding, evidence=evidence), self._context()
+                encode_case(attributed.case),
+                replace(finding, evidence=evidence),
+                self._context(),
+                better,
             )
         self._found[finding.fingerprint] += 1
         self._emit(Found(finding, str(saved.path), saved.new, self._found[finding.fingerprint]))
@@ -165,7 +198,7 @@ class Worker:
         settings = self._settings
         if self._pipe.poll() and self._pipe.recv() == STOP:
             return "stopped"
-        if settings.until_finding and self._found:
+        if settings.until_finding and not all(map(self._elusive.wanted, self._found)):
             return "a finding"
         if settings.seconds is not None and seconds >= settings.seconds:
             return "time is up"

@@ -5,7 +5,8 @@ is written first, so that a kill between the two leaves the bytes, which are wha
 the journal then has the case as unjudged, it is played again, and the pair is completed.
 
 A pair always tells of *one* play: steps, evidence and replay line belong to the case beside
-them. So when a known fingerprint shows itself on a worse rung of the ladder, the pair of
+them. So when a known fingerprint shows itself on a worse rung of the ladder, or surely and
+not by chance, the pair of
 that play takes the place of the old one: the new pair is complete before the old goes. In
 all other cases the first case stays and only the hits are counted, in memory, until
 :meth:`CrashStore.flush`; a kill loses a count, never a finding.
@@ -88,16 +89,21 @@ class CrashStore:
         """Return a sentence for each file that was left alone when opening."""
         return tuple(self._problems)
 
-    def save(self, case: bytes, finding: Finding, context: Context) -> SavedFinding:
+    def save(
+        self, case: bytes, finding: Finding, context: Context, better: bool = False
+    ) -> SavedFinding:
         """Keep ``finding`` and the bytes that led to it; raise :class:`StoreError`.
 
-        Once this returns for a new fingerprint or a worse kind, both files are on the disk.
+        ``better`` says that this case shows the finding more surely than the one before: it
+        takes its place. Once this returns for a new fingerprint, a worse kind or a better
+        case, both files are on the disk.
         """
         known = self._entries.get(finding.fingerprint)
         if known is None:
             return self._store(case, finding, context, None).saved(new=True)
         saved = self.count(finding)
-        if finding.kind.rank < known.sidecar.kind.rank:
+        rank = known.sidecar.kind.rank
+        if finding.kind.rank < rank or (better and finding.kind.rank == rank):
             old = self._entries[finding.fingerprint]
             return self._store(case, finding, context, old).saved()
         return saved

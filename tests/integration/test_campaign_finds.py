@@ -24,6 +24,9 @@ FOUND = {
 #: Most take a few seconds on an idle machine; a minute is what is promised there, and a
 #: machine that runs other tests as well is granted three.
 SECONDS = 180.0
+#: Some cases show their finding by chance only (the server draws the ids in them); one that
+#: came back once when it was saved comes back again in ten.
+PLAYS = 10
 
 
 @pytest.fixture(scope="module")
@@ -50,5 +53,5 @@ def test_a_campaign_finds_a_planted_defect(name: str, clean: Replayer, tmp_path:
     assert saved.parent == tmp_path / "crashes"
     # The node that replays it is another one: the defect is known by its fingerprint.
     with bench(name) as planted:
-        assert Replayer(planted.rig).replay(saved, 1).verdict is Verdict.FAILED
+        assert Replayer(planted.rig).replay(saved, PLAYS).verdict is Verdict.FAILED
     assert clean.replay(saved, 1).verdict is Verdict.FIXED

@@ -3,7 +3,8 @@
 The kinds form a ladder, worst first. Process liveness alone sees only its first rung:
 the node dies; the application stops while the node lives; a listener restarts, so that
 clients who did nothing wrong are cut off; a process crashes; a process hangs; something
-grows. One defect can look worse by chance (a listener that rebinds too early stops the
+grows; a few bytes cost a lot. Below these stand the server that stays up and does the wrong
+thing, and the one that says it in a wrong form. One defect can look worse by chance (a listener that rebinds too early stops the
 whole application in some runs), so the fingerprint names the *first cause* where one is
 known and not the effect, and the store keeps the worst kind seen for it.
 """
@@ -26,6 +27,9 @@ class Kind(StrEnum):
     PROCESS_CRASH = "process_crash"
     HANG = "hang"
     LEAK = "leak"
+    COST = "cost"
+    SEMANTIC = "semantic"
+    CONFORMANCE = "conformance"
 
     @property
     def rank(self) -> int:
@@ -53,6 +57,9 @@ _SEVERITY: Mapping[Kind, Severity] = {
     Kind.PROCESS_CRASH: Severity.MEDIUM,  # the sender alone
     Kind.HANG: Severity.MEDIUM,  # the sender, and what it holds
     Kind.LEAK: Severity.MEDIUM,  # everybody, in the end
+    Kind.COST: Severity.MEDIUM,  # everybody, while a few bytes keep the node busy
+    Kind.SEMANTIC: Severity.HIGH,  # a user is told, or not told, what is not so
+    Kind.CONFORMANCE: Severity.MEDIUM,  # a client that goes by the protocol is lost
 }
 
 
@@ -91,8 +98,15 @@ class Finding:
 
     @property
     def fingerprint(self) -> str:
-        """Return the identity of the defect."""
+        """Return the identity of the defect: what is fixed, or known, as one thing."""
         return self.cause.fingerprint()
+
+    @property
+    def variant(self) -> str:
+        """Return the identity of this way to show the defect: its rung, and the whole stack."""
+        return hashlib.sha1(
+            _identity((self.fingerprint, self.kind.value, *self.cause.frames))
+        ).hexdigest()[:8]
 
 
 def _identity(parts: Iterable[str]) -> bytes:

@@ -24,7 +24,11 @@ from fuzz.store.atomic import ensure_writable
 @target_options
 @click.option("--time", "seconds", type=float, metavar="SECONDS", help="End after so long.")
 @click.option("--cases", type=int, metavar="N", help="End after so many cases.")
-@click.option("--until-finding", is_flag=True, help="End with the first finding.")
+@click.option(
+    "--until-finding",
+    is_flag=True,
+    help="End with the first finding that comes back when its case is played again.",
+)
 @corpus_option("Where crashes/, evolved/ and journal/ are kept.")
 @click.option(
     "--seed-corpus",

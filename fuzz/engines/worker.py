@@ -20,9 +20,10 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import NoReturn
 
-from fuzz.case import encode_case
+from fuzz.case import Case, decode_case, encode_case
 from fuzz.clock import SystemClock
 from fuzz.engines.coverage import CoverageEngine
+from fuzz.engines.elusive import Elusive
 from fuzz.engines.libfuzzer import MAX_BYTES, byte_mutate, fuzz
 from fuzz.errors import AgentError, HarnessFault, IrisFuzzError, StoreError
 from fuzz.events import Ended, Event, Faulted, Found, Progress, Recovered, Started
@@ -41,36 +42,12 @@ from fuzz.watchdog.watchdog import Watchdog
 
 #: Progress goes out at most this often: what a person can follow.
 _PROGRESS_SECONDS = 0.25
-#: A finding that shows in one of two plays is caught by eight searches in all but 1 of 256.
-_TRIES = 8
+#: Cases among which the cause of a late effect is looked for: four seconds of a campaign.
+_RECENT = 8_192
 #: What the campaign sends to end a worker.
 STOP = "stop"
 #: EX_SOFTWARE of sysexits.h: the worker itself is at fault.
 _FAULT_STATUS = 70
-
-
-class Elusive:
-    """Findings whose saved case did not bring them back when it was played again.
-
-    What a server draws by chance (an id, an order) decides about some findings. They are
-    saved like all others, but stay wanted: the next case that shows one is looked for, and
-    takes the place of the first. After :data:`_TRIES` of them that is given up, since a
-    search costs a batch of plays.
-    """
-
-    def __init__(self) -> None:
-        self._tries: Counter[str] = Counter()
-
-    def note(self, fingerprint: str, came_back: bool) -> bool:
-        """Take in what a finding's case did; tell whether it is better than the one before."""
-        if not came_back:
-            self._tries[fingerprint] += 1
-            return False
-        return self._tries.pop(fingerprint, 0) > 0
-
-    def wanted(self, fingerprint: str) -> bool:
-        """Tell whether a case that shows the finding is still looked for."""
-        return 0 < self._tries[fingerprint] < _TRIES
 
 
 class Worker:
@@ -104,7 +81,7 @@ class Worker:
         seeds = [data for data in offered if len(data) <= MAX_BYTES]
         self._rig.start()
         watchdog = Watchdog(self._rig)
-        investigator = Investigator(self._rig, watchdog, self._known, self._recovered)
+        investigator = Investigator(self._rig, watchdog, self._known, self._recovered, self._recent)
         self._engine = CoverageEngine(
             self._rig,
             watchdog,
@@ -159,23 +136,31 @@ class Worker:
             return False
         return saved.kind.rank <= finding.kind.rank
 
+    def _recent(self) -> list[Case]:
+        """Return the cases played last, for the cause of a late effect."""
+        return [decode_case(data) for data in self._journal.tail(_RECENT)]
+
     def _attributed(self, attributed: Attributed) -> None:
         """Save a finding before anything else happens, then tell the campaign."""
         finding = attributed.finding
         if attributed.case is None:
             saved = self._store.count(finding)
         else:
+            rate = attributed.reproduced / attributed.plays
+            where = " on a fresh node" if attributed.confirms else ""
             evidence = {
                 **finding.evidence,
-                "reproduced": f"{attributed.reproduced} of {attributed.plays}",
+                "reproduced": f"{attributed.reproduced} of {attributed.plays}{where}",
             }
-            better = self._elusive.note(finding.fingerprint, attributed.reproduced > 0)
+            better = self._elusive.note(finding.fingerprint, rate, attributed.confirms)
             saved = self._store.save(
                 encode_case(attributed.case),
                 replace(finding, evidence=evidence),
                 self._context(),
                 better,
             )
+        if attributed.confirms:
+            return
         self._found[finding.fingerprint] += 1
         self._emit(Found(finding, str(saved.path), saved.new, self._found[finding.fingerprint]))
 

@@ -5,26 +5,20 @@ batch is judged as a whole first: if all that the oracles say is known already, 
 counted, and the campaign goes on. Else each case is played alone, with more patience,
 until everything new has a case that shows it. What no case shows alone is tried as all of
 them together, and is kept as that even when it does not come back: evidence is never
-lost. Two kinds are told only when they come back, since a busy machine makes suspicions of
-them: a hang, and a leak.
+lost. Three kinds are told only when they come back, since a busy machine makes suspicions of
+them: a hang, a leak, and a cost.
+
+A finding is told as soon as a case shows it, and once more when that case was played again on
+a fresh node: so many of so many plays. What not even all together show may be the late effect
+of an earlier case, or of many: that is what :mod:`fuzz.watchdog.backtrack` looks for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from fuzz.case import (
-    ALL_USER_TOKENS,
-    MAX_CONNECTIONS,
-    MAX_FILE_BYTES,
-    MAX_STEPS,
-    USER_TOKENS,
-    Case,
-    Step,
-    bind,
-    encode_case,
-)
+from fuzz.case import Case
 from fuzz.errors import IrisFuzzError, TargetError
 from fuzz.evidence import Evidence, Growth, Pulse
 from fuzz.executor.endpoint import CONFIRMING, SEARCHING
@@ -33,29 +27,40 @@ from fuzz.observation import Ending, Observation
 from fuzz.oracles import judge
 from fuzz.oracles.leak import leak_of
 from fuzz.rig import Recovery, Rig
+from fuzz.watchdog.backtrack import Backtracker
+from fuzz.watchdog.merge import merge
 from fuzz.watchdog.watchdog import COUNTED, Glance, Watchdog
 
 #: Kinds that rest on a count or on a wait, and so must be seen twice.
-_SEEN_TWICE = frozenset({Kind.HANG, Kind.LEAK})
+_SEEN_TWICE = frozenset({Kind.HANG, Kind.LEAK, Kind.COST})
+#: Plays on a fresh node that tell how surely a case shows its finding: a defect that depends on
+#: one bit of chance passes for sure in one of eight, and the search goes on for those told apart.
+_CONFIRMATIONS = 3
+#: The same where each play takes seconds of waiting, or ten plays.
+_COSTLY_CONFIRMATIONS = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Attributed:
     """A finding and the case that shows it; ``reproduced`` of ``plays`` plays showed it.
 
-    ``case`` is None for a known finding, which is only counted.
+    ``case`` is None for a known finding, which is only counted. ``confirms`` tells that the
+    finding was told before, and that these plays were made on a fresh node.
     """
 
     finding: Finding
     case: Case | None
     reproduced: int = 0
     plays: int = 0
+    confirms: bool = False
 
 
 class Investigator:
     """Attributes alarms to cases, and leaves a target that is well.
 
     ``known`` tells whether a finding has been saved before, and as no less bad than now.
+    ``recent`` returns the cases that were played last, the latest at the end: those among
+    which the cause of a late effect is looked for.
     """
 
     def __init__(
@@ -64,11 +69,14 @@ class Investigator:
         watchdog: Watchdog,
         known: Callable[[Finding], bool],
         recovered: Callable[[Recovery], None],
+        recent: Callable[[], Sequence[Case]] = tuple,
     ) -> None:
         self._rig = rig
         self._watchdog = watchdog
         self._known = known
         self._recovered = recovered
+        self._recent = recent
+        self._backtracked: set[str] = set()
         self.replays = 0
 
     def investigate(
@@ -108,18 +116,39 @@ class Investigator:
             evidence = self._look(case, observation, grown)
             if evidence is None:
                 continue
+            new = []
             for finding in judge(evidence):
                 shown.add(finding.fingerprint)
                 if self._known(finding):
                     yield Attributed(finding, None)
                 else:
+                    new.append(finding)
                     yield Attributed(finding, case, 1, 1)
             self.heal(evidence)
+            for finding in new:
+                yield self.confirm(case, finding)
             if sought and shown.issuperset(sought):
                 return
         for fingerprint, finding in sought.items():
             if fingerprint not in shown and finding.kind not in _SEEN_TWICE:
-                yield self._together(batch, finding)
+                yield from self._together(batch, finding)
+
+    def confirm(self, case: Case, finding: Finding) -> Attributed:
+        """Play ``case`` again on a fresh node: how surely does it show ``finding``?
+
+        On a target that is not ours to restart, it is played as the target is.
+        """
+        if self._rig.target.restartable:
+            self._recovered(self._rig.recover(fresh_node=True))
+            self._watchdog.forget_levels()
+        plays = _COSTLY_CONFIRMATIONS if finding.kind in _SEEN_TWICE else _CONFIRMATIONS
+        again = [self.judge_again(case, finding) for _ in range(plays)]
+        return Attributed(finding, case, sum(again), plays, confirms=True)
+
+    def judge_again(self, case: Case, finding: Finding) -> bool:
+        """Play ``case`` in the way that shows ``finding``, and tell whether it did."""
+        judge_case = self.judge_growth if finding.kind is Kind.LEAK else self.judge_alone
+        return finding.fingerprint in {found.fingerprint for found in judge_case(case)}
 
     def judge_alone(self, case: Case) -> tuple[Finding, ...]:
         """Play ``case`` once with all patience and return what the oracles say."""
@@ -175,41 +204,31 @@ class Investigator:
             return self._watchdog.settle(observations, (*glance.events, *reports), growth)
         return self._watchdog.settle(observations, glance.events, growth)
 
-    def _together(self, batch: Sequence[Case], finding: Finding) -> Attributed:
+    def _together(self, batch: Sequence[Case], finding: Finding) -> Iterator[Attributed]:
+        """Yield all of ``batch`` as one case, and the earlier cases where it shows nothing."""
         case = merge(batch)
-        again = {found.fingerprint for found in self.judge_alone(case)}
-        return Attributed(finding, case, int(finding.fingerprint in again), 1)
+        shown = self.judge_again(case, finding)
+        yield Attributed(finding, case, int(shown), 1)
+        if shown:
+            yield self.confirm(case, finding)
+        elif finding.fingerprint not in self._backtracked:
+            self._backtracked.add(finding.fingerprint)
+            found = self._backtrack(finding)
+            if found is not None:
+                yield self.confirm(found, finding)
+
+    def _backtrack(self, finding: Finding) -> Case | None:
+        tracker = Backtracker(self._rig, self._watchdog, self._bring_back)
+        cases = tracker.trace(self._recent(), finding.fingerprint)
+        self.replays += tracker.plays
+        return cases
+
+    def _bring_back(self) -> None:
+        self._recovered(self._rig.recover())
+        self._watchdog.forget_levels()
 
     def _unknown_growth(self, grown: Sequence[str]) -> tuple[str, ...]:
         return tuple(what for what in grown if not self._known(leak_of(what)))
-
-
-def merge(batch: Sequence[Case]) -> Case:
-    """Return the cases of ``batch`` one after the other, on connections and as users of their own.
-
-    Cut to the limits of a case: what does not fit is left out, the latest first.
-    """
-    steps: list[Step] = []
-    base = size = 0
-    strangers = list(ALL_USER_TOKENS)
-    for case in batch:
-        named = [token for token in USER_TOKENS if any(token in s.data for s in case.steps)]
-        width = max(step.connection for step in case.steps) + 1
-        size += len(encode_case(case))
-        if (
-            base + width > MAX_CONNECTIONS
-            or len(steps) + len(case.steps) > MAX_STEPS
-            or len(named) > len(strangers)
-            or size > MAX_FILE_BYTES
-        ):
-            break
-        users = dict(zip(named, strangers, strict=False))
-        del strangers[: len(named)]
-        steps += [
-            replace(s, connection=base + s.connection, data=bind(s.data, users)) for s in case.steps
-        ]
-        base += width
-    return Case(tuple(steps))
 
 
 def _silent(evidence: Evidence) -> bool:

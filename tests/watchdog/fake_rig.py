@@ -28,13 +28,17 @@ def case(*words: str) -> Case:
 class FakeTarget:
     """A node that ends when it is told to; waiting for that moves the clock."""
 
+    restartable = True
+
     def __init__(self, clock: FakeClock) -> None:
         self.end: NodeExit | None = None
+        self.on_wait: Callable[[], None] = lambda: None
         self._clock = clock
 
     def await_exit(self, seconds: float) -> NodeExit | None:
         if self.end is None:
             self._clock.advance(seconds)
+            self.on_wait()
         return self.end
 
 

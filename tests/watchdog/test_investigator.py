@@ -11,7 +11,8 @@ from fuzz.executor.endpoint import CONFIRMING, SEARCHING
 from fuzz.finding import Finding, Kind
 from fuzz.observation import Observation
 from fuzz.rig import Recovery
-from fuzz.watchdog.attribute import Attributed, Investigator, merge
+from fuzz.watchdog.attribute import Attributed, Investigator
+from fuzz.watchdog.merge import merge
 from fuzz.watchdog.watchdog import Watchdog
 from tests.oracles.evidence_support import OTHER, SILENT, STATEM
 from tests.watchdog.fake_rig import (
@@ -32,13 +33,17 @@ CRASH = case("crash")
 
 
 class Desk:
-    """An investigator over a fake rig, the findings known so far, and the recoveries."""
+    """An investigator over a fake rig, the findings known so far, and the recoveries.
+
+    ``confirmed`` holds what was said after the plays on a fresh node.
+    """
 
     def __init__(self, **words: Effect) -> None:
         self.rig = FakeRig(words)
         self.watchdog = Watchdog(self.rig.as_rig())
         self.known: set[str] = set()
         self.recoveries: list[Recovery] = []
+        self.confirmed: list[Attributed] = []
         self.investigator = Investigator(
             self.rig.as_rig(), self.watchdog, self._is_known, self.recoveries.append
         )
@@ -50,10 +55,10 @@ class Desk:
         glance = self.watchdog.glance(observations)
         if not (glance.alarmed or glance.grown):
             return []
-        attributed = []
+        attributed: list[Attributed] = []
         for one in self.investigator.investigate(batch, observations, glance):
             self.known.add(one.finding.fingerprint)  # what the store does
-            attributed.append(one)
+            (self.confirmed if one.confirms else attributed).append(one)
         return attributed
 
     def _is_known(self, finding: Finding) -> bool:
@@ -70,7 +75,8 @@ def test_the_culprit_in_a_batch_is_found(place: int) -> None:
     batch = [*PLAIN[:place], CRASH, *PLAIN[place:]]
     assert told(desk.run(*batch)) == [(Kind.PROCESS_CRASH, CRASH, 1, 1)]
     assert desk.rig.plays[-1][0] == (CRASH,)
-    assert desk.investigator.replays == place + 1
+    assert told(desk.confirmed) == [(Kind.PROCESS_CRASH, CRASH, 3, 3)]
+    assert desk.investigator.replays == place + 1 + 3
 
 
 def test_two_culprits_are_found_each_with_its_own_case() -> None:
@@ -85,7 +91,7 @@ def test_two_culprits_are_found_each_with_its_own_case() -> None:
 def test_the_search_ends_when_everything_new_has_its_case() -> None:
     desk = Desk(crash=reports(STATEM))
     desk.run(CRASH, *PLAIN)
-    assert len(desk.rig.plays) == 2
+    assert desk.rig.calls == ["play", "play", "recover node", "play", "play", "play"]
 
 
 def test_what_is_known_is_counted_and_not_searched_for() -> None:
@@ -196,16 +202,37 @@ def test_a_known_leak_costs_no_plays() -> None:
 def test_the_target_is_well_again_after_each_harm(effect: Effect, kind: Kind, call: str) -> None:
     desk = Desk(harm=effect)
     assert told(desk.run(PLAIN[0], case("harm"))) == [(kind, case("harm"), 1, 1)]
-    # Once after the batch, once after the play that proved it.
-    assert [c for c in desk.rig.calls if c != "play"] == [call, call]
-    assert len(desk.recoveries) == (0 if call == "reseat" else 2)
+    # Once after the batch, once after the play that proved it; then a fresh node, and once
+    # after each play on that.
+    ((_, _, shown, plays),) = told(desk.confirmed)
+    assert shown == plays > 1
+    assert [c for c in desk.rig.calls if c != "play"] == [call, call, "recover node"] + [
+        call
+    ] * plays
+    assert len(desk.recoveries) == 1 + (0 if call == "reseat" else 2 + plays)
     assert desk.run(*PLAIN) == []
 
 
 def test_nothing_is_brought_back_when_only_a_connection_crashed() -> None:
     desk = Desk(crash=reports(STATEM))
     desk.run(CRASH)
+    assert desk.rig.calls.count("recover node") == 1, "the one for the confirmation"
+    assert set(desk.rig.calls) == {"play", "recover node"}
+
+
+def test_a_target_of_somebody_else_is_not_restarted_for_a_confirmation() -> None:
+    desk = Desk(crash=reports(STATEM))
+    desk.rig.target.restartable = False
+    desk.run(CRASH)
+    assert told(desk.confirmed) == [(Kind.PROCESS_CRASH, CRASH, 3, 3)]
     assert set(desk.rig.calls) == {"play"}
+
+
+def test_a_finding_that_comes_back_by_chance_is_told_with_its_rate() -> None:
+    desk = Desk(crash=lambda rig: reports(STATEM)(rig) if len(rig.plays) % 2 else None)
+    desk.run(CRASH)
+    ((_, _, shown, plays),) = told(desk.confirmed)
+    assert 0 < shown < plays
 
 
 def test_the_worst_effect_of_a_cause_is_what_is_told() -> None:

@@ -15,17 +15,19 @@ from fuzz.evidence import Pulse
 from fuzz.executor.connection import Connection
 from fuzz.executor.endpoint import Endpoint, Patience
 from fuzz.executor.names import Names
+from fuzz.executor.tokens import Tokens
 from fuzz.observation import Ending
 from grammar import Direction, GetStatus, StatusResponse, Stream, encode
 from grammar.errors import GrammarError
 
 
 class Bystander:
-    """One connection that is kept, logged in or not."""
+    """One connection that is kept, logged in (with what ``tokens`` gives its user) or not."""
 
-    def __init__(self, name: str, endpoint: Endpoint, user: bytes | None) -> None:
+    def __init__(self, name: str, endpoint: Endpoint, user: bytes | None, tokens: Tokens) -> None:
         self.name = name
         self._user = user
+        self._tokens = tokens
         self._ask = encode(GetStatus(user or b"nobody"))
         self._link = Connection(0, endpoint)
 
@@ -37,7 +39,7 @@ class Bystander:
                 return False
             link.connected()
         if self._user is not None and link.ending is None:
-            link.send(b"\x01" + self._user)
+            link.send(b"\x01" + self._tokens.credentials(self._user))
             return await_socket(link, deadline) and bool(link.receive())
         return link.ending is None
 
@@ -82,10 +84,10 @@ class Bystanders:
         """Replace all members by new ones; tell whether all could be opened."""
         self.close()
         self._unserved = ()
-        user = next(iter(self._names.fresh().values()))
+        user, tokens = next(iter(self._names.fresh().values())), self._names.tokens
         self._members = (
-            Bystander("a client that is logged in", self._endpoint, user),
-            Bystander("a client before its login", self._endpoint, None),
+            Bystander("a client that is logged in", self._endpoint, user, tokens),
+            Bystander("a client before its login", self._endpoint, None, tokens),
         )
         return all(member.open(deadline) for member in self._members)
 
@@ -114,7 +116,7 @@ class Bystanders:
 
 def canary(endpoint: Endpoint, names: Names, deadline: Deadline) -> Pulse:
     """Be a new client once: connect, log in, ask for a status, go."""
-    member = Bystander("canary", endpoint, next(iter(names.fresh().values())))
+    member = Bystander("canary", endpoint, next(iter(names.fresh().values())), names.tokens)
     try:
         if not member.open(deadline):
             return Pulse.REFUSED if member.cut else Pulse.MUTE

@@ -21,6 +21,7 @@ from fuzz.clock import Clock, SystemClock
 from fuzz.engines import worker
 from fuzz.errors import HarnessFault, IrisFuzzError
 from fuzz.events import Ended, Event, Faulted, Found, Progress
+from fuzz.scratch import scratch_prefix
 from fuzz.settings import FuzzSettings
 
 #: A worker that dies this often without a finding does so for a reason that stays.
@@ -72,7 +73,7 @@ class Campaign:
     def events(self) -> Iterator[Event]:
         """Yield the events of the run; raise :class:`IrisFuzzError` when it can't go on."""
         settings, last = self._settings, Progress(0, 0.0, 0, 0, 0, 0, 0, 0.0)
-        with tempfile.TemporaryDirectory(prefix="iris-fuzz-run-") as folder:
+        with tempfile.TemporaryDirectory(prefix=scratch_prefix("run")) as folder:
             log = Path(folder) / "worker.log"
             deaths, why = 0, ""
             while deaths < _MOST_WORKERS:

@@ -4,9 +4,10 @@ The kinds form a ladder, worst first. Process liveness alone sees only its first
 the node dies; the application stops while the node lives; a listener restarts, so that
 clients who did nothing wrong are cut off; a process crashes; a process hangs; something
 grows; a few bytes cost a lot. Below these stand the server that stays up and does the wrong
-thing, and the one that says it in a wrong form. One defect can look worse by chance (a listener that rebinds too early stops the
-whole application in some runs), so the fingerprint names the *first cause* where one is
-known and not the effect, and the store keeps the worst kind seen for it.
+thing, and the one that says it in a wrong form. One defect can look worse by chance (a
+listener that rebinds too early stops the whole application in some runs), so the fingerprint
+names the *first cause* where one is known and not the effect, and the store keeps the worst
+kind seen for it.
 """
 
 from __future__ import annotations

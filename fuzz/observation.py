@@ -18,17 +18,36 @@ class Ending(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Sent:
+    """One segment that was written, or as much of it as the peer took: its tokens are bound.
+
+    ``order`` counts what was sent, and who left, over all connections of the case; ``login``
+    tells that it was a LOGIN step.
+    """
+
+    order: int
+    data: bytes
+    login: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectionTrace:
     """One connection of a played case.
 
     ``received`` holds what came back, in the pieces that the steps waited for;
-    ``waited_for`` names the wait that ran out when ``ending`` is DEADLINE.
+    ``waited_for`` names the wait that ran out when ``ending`` is DEADLINE; ``sent`` holds the
+    segments, before any framing of WebSocket; ``left`` is the order (see :class:`Sent`) at
+    which we half-closed or cut it, None if the peer was first; ``plain`` tells raw TCP.
     """
 
     number: int
     ending: Ending
     received: tuple[bytes, ...] = ()
     waited_for: str = ""
+    #: Ours, and not what was seen: traces that show the same are equal.
+    sent: tuple[Sent, ...] = field(default=(), compare=False)
+    left: int | None = field(default=None, compare=False)
+    plain: bool = field(default=True, compare=False)
 
     def replies(self) -> bytes:
         """Return all bytes received, joined."""
@@ -36,13 +55,30 @@ class ConnectionTrace:
 
 
 @dataclass(frozen=True, slots=True)
+class Guard:
+    """What LOGIN is checked against: the secret of the node's tokens, and the time of the play.
+
+    ``now`` is in seconds since 1970, as the claims of a token are.
+    """
+
+    secret: bytes
+    now: float
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
-    """What one play of one case showed on the wire."""
+    """What one play of one case showed on the wire.
+
+    ``guard`` is None where LOGIN needs no token, or the secret is not known; ``users`` are the
+    names that were made for this play, which nobody else uses.
+    """
 
     traces: tuple[ConnectionTrace, ...]
     seconds: float
     #: True when the play was given up before its last step (the target was gone).
     cut_short: bool = False
+    guard: Guard | None = None
+    users: frozenset[bytes] = field(default=frozenset(), compare=False)
 
     def endings(self) -> frozenset[Ending]:
         """Return the ways in which connections ended."""

@@ -20,8 +20,10 @@ from fuzz.errors import AgentError, HarnessFault, TargetError
 from fuzz.evidence import Pulse
 from fuzz.executor import Endpoint, Executor, Names, Patience
 from fuzz.executor.endpoint import CONFIRMING, SEARCHING
+from fuzz.executor.tokens import Tokens
 from fuzz.node import NodeInfo, Point
 from fuzz.observation import Observation
+from fuzz.scratch import scratch_prefix
 from fuzz.target import Target
 
 #: From the ready line to the agent's hello and the first answered canary.
@@ -73,11 +75,12 @@ class Rig:
     def _start(self) -> None:
         environment: dict[str, str] = {}
         if self._use_agent:
-            self._folder = tempfile.TemporaryDirectory(prefix="iris-fuzz-agent-")
+            self._folder = tempfile.TemporaryDirectory(prefix=scratch_prefix("agent"))
             self._files = AgentFiles(self._folder.name)
             environment = dict(self._files.environment())
         address = self.target.start(environment)
         endpoint = Endpoint(address.host, address.port, address.websocket_port)
+        self.names.tokens = Tokens(address.secret)
         self._executor = Executor(endpoint, self.barrier, self.names, self.clock)
         self._bystanders = Bystanders(endpoint, self.names, self.clock)
         deadline = Deadline.after(self.clock, _READY_SECONDS, "the target to serve a client")

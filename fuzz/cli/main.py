@@ -17,6 +17,7 @@ import click
 
 from fuzz.cli.doctor import doctor
 from fuzz.cli.fuzz import fuzz
+from fuzz.cli.planted import planted
 from fuzz.cli.replay import replay
 from fuzz.cli.show import show
 from fuzz.cli.target import target
@@ -68,7 +69,7 @@ def cli() -> None:
     """
 
 
-for command in (fuzz, replay, show, target, doctor):
+for command in (fuzz, replay, show, planted, target, doctor):
     cli.add_command(command)
 
 

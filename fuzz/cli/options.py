@@ -66,7 +66,7 @@ def target_options(command: _Command) -> _Command:
             ),
             plant_option(
                 "Switch a planted defect on in the embedded target; may be repeated. "
-                "`iris-fuzz target plants` lists them."
+                "`iris-fuzz planted` lists them."
             ),
             click.option(
                 "--allow-host",

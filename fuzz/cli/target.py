@@ -6,24 +6,21 @@ import re
 from pathlib import Path
 
 import click
-from rich.table import Table
-from rich.text import Text
 
 from fuzz.cli.options import plant_option, port_option
-from fuzz.cli.screen import screen
 from fuzz.target.foreground import Layout, run_foreground
-from fuzz.target.planted import check_plants, planted_defects
+from fuzz.target.planted import check_plants
 
 #: How a node tells that it is up. A core has no ports of its own: it says 0.
-_READY = re.compile(r"IRIS_REF READY tcp=(?P<tcp>\d+) ws=(?P<ws>\d+) node=(?P<node>\S+)")
+_READY = re.compile(r"IRIS_REF READY tcp=(?P<tcp>\d+) ws=(?P<ws>\d+) node=(?P<node>\S+) auth=\S+")
 
 #: How a node tells why it does not come up.
 _ERROR = "IRIS_REF ERROR "
 
 
-@click.group(short_help="The reference Iris by itself, and its planted defects.")
+@click.group(short_help="The reference Iris by itself.")
 def target() -> None:
-    """The embedded target: a reference Iris, and the defects that can be planted in it."""
+    """The embedded target: a reference Iris, by itself."""
 
 
 @target.command(short_help="Run the reference Iris in the foreground.")
@@ -74,24 +71,6 @@ def run(
     if auth_secret is not None:
         options += [("auth_enabled", "true"), ("auth_secret", auth_secret)]
     return 2 if run_foreground(Layout(port, edges, tuple(options)), _pass_on, data) else 0
-
-
-@target.command(short_help="List the defects that can be planted.")
-def plants() -> int:
-    """List the defects that can be planted, and the finding that each must produce.
-
-    \b
-    Example:
-      iris-fuzz fuzz --plant crash_alone --plant hang --time 60
-    """
-    table = Table(box=None, padding=(0, 2, 1, 0), header_style="dim", pad_edge=False)
-    for column in ("name", "finding", "what it does"):
-        table.add_column(column)
-    for defect in planted_defects():
-        told = Text.assemble((f"{defect.mistake}: ", "bold"), defect.truth)
-        table.add_row(defect.name, defect.kind, told)
-    screen().print(table)
-    return 0
 
 
 def _pass_on(line: str) -> None:

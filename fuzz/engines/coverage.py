@@ -38,12 +38,16 @@ from fuzz.engines.trim import trim
 from fuzz.errors import CaseFileError
 from fuzz.generate.mutate import Mutator
 from fuzz.observation import Observation
+from fuzz.oracles.laws import judge_laws
 from fuzz.rig import Rig
 from fuzz.store.corpus import EvolvedCorpus
 from fuzz.store.journal import Journal
 from fuzz.watchdog.attribute import Attributed, Investigator
 from fuzz.watchdog.watchdog import Glance, Watchdog, calm
 
+#: The share of the time in which plays are held to the laws of the protocol: parsing all that
+#: was said takes as long as playing it, so all are played and some are judged by it.
+_LAW_SHARE = 0.1
 #: Cases in flight: at sixteen the node is never idle, and a batch is still quickly told apart.
 BATCH = 16
 #: Decoded cases kept: libFuzzer mutates the same few hundred units again and again.
@@ -109,6 +113,8 @@ class CoverageEngine:
         self._last_features: Features = ()
         self._cheap = Case(())
         self._random = chance or random.Random()
+        self._lawful_seconds = 0.0
+        self._since = rig.clock.now()
 
     # What libFuzzer calls.
 
@@ -214,7 +220,7 @@ class CoverageEngine:
         alarmed = self._seeding and glance.alarmed
         self._last_features = () if alarmed else self._features(observations, glance)
         news = self._batches.learn(self._last_features, len(cases))
-        if glance.alarmed or glance.grown:
+        if glance.alarmed or glance.grown or self._unlawful(observations):
             for attributed in self._investigator.investigate(cases, observations, glance):
                 self._found(attributed)
         if self._seeding:
@@ -242,6 +248,8 @@ class CoverageEngine:
 
     def _keep(self, case: Case, features: Features, earned: set[int]) -> None:
         """Put a case on the list of credits and into the corpus, without its idle steps."""
+        if self._alone(case, lawful=True) is None:
+            return
         best = [features]
         wanted = loud(features, earned)
 
@@ -257,8 +265,8 @@ class CoverageEngine:
         self._evolved.add(data)
         self.totals.corpus += 1
 
-    def _alone(self, case: Case) -> Features | None:
-        """Play one case and return what it did by itself.
+    def _alone(self, case: Case, lawful: bool = False) -> Features | None:
+        """Play one case and return what it did by itself; ``lawful`` holds it to the laws too.
 
         None when it raised an alarm, which is looked into: a case that breaks the target is
         a finding, and no ground to build upon.
@@ -267,15 +275,42 @@ class CoverageEngine:
         observations = self._rig.play([case])
         glance = self._watchdog.glance(observations)
         self.totals.replays += 1
-        if glance.alarmed:
+        alarmed = glance.alarmed or (lawful and self._breaks_a_law(observations))
+        if alarmed:
             for attributed in self._investigator.investigate([case], observations, glance):
                 self._found(attributed)
         self._journal.judged(number)
-        if glance.alarmed:
+        if alarmed:
             return None
         features = self._features(observations, glance)
         self._batches.account(features)
         return features
+
+    def _unlawful(self, observations: Sequence[Observation]) -> bool:
+        """Tell whether a play breaks a law in a way that is not known yet.
+
+        All of the seeds are looked at, and of the rest as many as there is time for.
+        """
+        clock = self._rig.clock
+        for observation in self._random.sample(observations, len(observations)):
+            start = clock.now()
+            allowed = _LAW_SHARE * (start - self._since)
+            if not self._seeding and self._lawful_seconds > allowed:
+                return False
+            broken = self._breaks_a_law([observation])
+            self._lawful_seconds += clock.now() - start
+            if broken:
+                return True
+        return False
+
+    def _breaks_a_law(self, observations: Sequence[Observation]) -> bool:
+        """Tell whether the laws say anything new of these plays; what is known is counted."""
+        for observation in observations:
+            for finding in judge_laws(observation):
+                if not self._investigator.knows(finding):
+                    return True
+                self._found(Attributed(finding, None))
+        return False
 
     def _features(self, observations: Sequence[Observation], glance: Glance) -> Features:
         if self._blind:

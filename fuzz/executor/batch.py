@@ -54,9 +54,11 @@ class Executor:
     def play(self, cases: Sequence[Case], patience: Patience) -> list[Observation]:
         """Play ``cases`` side by side; return one observation each, in their order."""
         start = self._clock.now()
+        guard = self._names.tokens.guard()
         seats = []
         for number, case in enumerate(cases):
-            player = Player(case, self.endpoint, patience, self._names.fresh(), self._clock)
+            names, tokens = self._names.fresh(), self._names.tokens
+            player = Player(case, self.endpoint, patience, names, self._clock, tokens)
             seats.append(_Seat(number, player, player.run()))
         try:
             gone = self._run(seats)
@@ -69,6 +71,8 @@ class Executor:
                 seat.player.traces(),
                 (seat.finished or self._clock.now()) - start,
                 seat.number in gone,
+                guard,
+                seat.player.users(),
             )
             for seat in seats
         ]

@@ -13,7 +13,7 @@ from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 from fuzz.case import Transport
 from fuzz.errors import HarnessFault
 from fuzz.executor.endpoint import Endpoint
-from fuzz.observation import Ending
+from fuzz.observation import Ending, Sent
 
 _CHUNK = 65_536
 #: Chunks read at once, 256 KiB: a peer that never stops must not keep us from the others.
@@ -36,6 +36,9 @@ class Connection:
         self.ending: Ending | None = None
         self.waited_for = ""
         self.pieces: list[bytes] = []
+        self.sent: list[Sent] = []
+        self.left: int | None = None
+        self.plain = transport is Transport.TCP
         self.framing = _Framing(endpoint.host) if transport is Transport.WEBSOCKET else None
         self._last_words = b""
         self._socket = _new_socket()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import secrets
 
 from fuzz.case import ALL_USER_TOKENS
+from fuzz.executor.tokens import Tokens
 
 #: Seven hex digits follow the letter of the slot: 268 million plays before one recurs.
 _SPACE = 1 << 28
@@ -21,9 +22,10 @@ _DIGITS = bytes.maketrans(b"0123456789abcdef", b"abcdefghijklmnov")
 
 
 class Names:
-    """Hands out one set of user names for each play."""
+    """Hands out one set of user names for each play; ``tokens`` lets them log in."""
 
     def __init__(self, start: int | None = None) -> None:
+        self.tokens = Tokens()
         self._next = secrets.randbelow(_SPACE) if start is None else start
 
     def fresh(self) -> dict[bytes, bytes]:

@@ -13,11 +13,21 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from enum import Enum
 
-from fuzz.case import GROUP_TOKEN, MSGID_TOKEN, Case, Step, StepKind, Transport, bind
+from fuzz.case import (
+    ALL_USER_TOKENS,
+    GROUP_TOKEN,
+    MSGID_TOKEN,
+    Case,
+    Step,
+    StepKind,
+    Transport,
+    bind,
+)
 from fuzz.clock import Clock, Deadline
 from fuzz.executor.connection import Connection
 from fuzz.executor.endpoint import Endpoint, Patience
-from fuzz.observation import ConnectionTrace, Ending
+from fuzz.executor.tokens import Tokens
+from fuzz.observation import ConnectionTrace, Ending, Sent
 from grammar import Direction, GroupJoin, ReliableMsg, ServerOpcode, decode, frame_bounds
 from grammar.errors import GrammarError
 
@@ -42,6 +52,9 @@ BARRIER = Pause.BARRIER
 #: The replies that give a token its value.
 _TEACHING = frozenset({ServerOpcode.GROUP_JOIN, ServerOpcode.RELIABLE_MSG})
 
+#: The texts of a LOGIN that are to succeed wherever the secret of the target is known.
+_USERS = frozenset(ALL_USER_TOKENS)
+
 #: Sent to the player: True when the wait was answered, False when its time ran out.
 Play = Generator[Wait | Pause, bool, None]
 
@@ -56,12 +69,15 @@ class Player:
         patience: Patience,
         names: dict[bytes, bytes],
         clock: Clock,
+        tokens: Tokens,
     ) -> None:
         self._case = case
         self._endpoint = endpoint
         self._patience = patience
         self._values = names
         self._clock = clock
+        self._tokens = tokens
+        self._order = 0
         self._connections: dict[int, Connection] = {}
         #: The connection that sent or ended last, until a barrier has told that all was handled.
         self._unsettled: int | None = None
@@ -80,10 +96,20 @@ class Player:
         """Return what was seen on each connection, in order of opening."""
         return tuple(
             ConnectionTrace(
-                number, link.ending or Ending.UNUSED, tuple(link.pieces), link.waited_for
+                number,
+                link.ending or Ending.UNUSED,
+                tuple(link.pieces),
+                link.waited_for,
+                tuple(link.sent),
+                link.left,
+                link.plain,
             )
             for number, link in self._connections.items()
         )
+
+    def users(self) -> frozenset[bytes]:
+        """Return the names that stand for the users of the case."""
+        return frozenset(self._values[token] for token in ALL_USER_TOKENS)
 
     def close(self) -> None:
         """Let go of every socket, also when the play was given up."""
@@ -118,7 +144,10 @@ class Player:
     def _login(self, step: Step) -> Play:
         first = step.connection not in self._connections
         link = yield from self._link(step)
-        yield from self._write(link, b"\x01" + self._bound(step.data))
+        text = self._bound(step.data)
+        if step.data in _USERS:
+            text = self._tokens.credentials(text)
+        yield from self._write(link, b"\x01" + text, login=True)
         if link.ending is None and first:
             deadline = self._deadline(self._patience.reply, "the reply to LOGIN")
             yield from self._reply(link, deadline)
@@ -148,6 +177,7 @@ class Player:
         if link.ending is None:
             self._take(link)
             if link.ending is None:
+                link.left = self._next_order()
                 link.reset()
         self._unsettled = link.number
 
@@ -168,7 +198,9 @@ class Player:
             yield BARRIER
             self._unsettled = None
 
-    def _write(self, link: Connection, data: bytes) -> Play:
+    def _write(self, link: Connection, data: bytes, login: bool = False) -> Play:
+        if link.ending is None:
+            link.sent.append(Sent(self._next_order(), data, login))
         if link.framing is not None:
             data = link.framing.wrap(data)
         while link.ending is None and data:
@@ -186,6 +218,7 @@ class Player:
 
     def _to_end(self, link: Connection) -> Play:
         if link.ending is None:
+            link.left = self._next_order()
             link.half_close()
             self._take_last_words(link)
         deadline = self._deadline(self._patience.close, "the end of the stream after half-close")
@@ -194,6 +227,10 @@ class Player:
             if deadline.expired():
                 # It talks, but it does not end.
                 self._silent(link, deadline.what)
+
+    def _next_order(self) -> int:
+        self._order += 1
+        return self._order
 
     def _deadline(self, seconds: float, what: str) -> Deadline:
         return Deadline.after(self._clock, seconds, what)
@@ -223,7 +260,7 @@ class Player:
         if GROUP_TOKEN in data or MSGID_TOKEN in data:
             for link in self._connections.values():
                 self._values |= learn(b"".join(link.pieces))
-        return bind(data, self._values)
+        return self._tokens.bind(bind(data, self._values))
 
 
 _STEPS: dict[StepKind, Callable[[Player, Step], Play]] = {

@@ -53,7 +53,7 @@ from grammar import (
 from grammar.envelope import Envelope, MessageKind, encode_envelope
 from grammar.limits import RATE_BURST
 
-A, B = USER_TOKENS[:2]
+A, B, C = USER_TOKENS[:3]
 
 #: Keys of the sizes of RFC-001 Amendment 001; no cipher has ever seen them.
 _KEYS = tuple(bytes(range(start, start + 32)) for start in range(0, 160, 32))
@@ -93,6 +93,11 @@ _BOTH = (_login(), _login(B, 1))
 _GROUP = (_login(), _send(GroupCreate(b"friends")), _WAIT)
 #: A message from the second user to the first, delivered, its id known.
 _DELIVERED = (*_BOTH, _send(SendMessage(A, b"hello"), connection=1), _WAIT)
+
+
+def _with_token(kind: bytes, owner: bytes = A) -> tuple[Step, ...]:
+    """Return a login of the first user with a token; :mod:`fuzz.executor.tokens` has the kinds."""
+    return (_login(A + b":<jwt:%s:%s>" % (kind, owner)), _send(GetStatus(A)))
 
 
 def _login_segment(user: bytes) -> Step:
@@ -184,6 +189,22 @@ _DIALOGUES: Mapping[str, tuple[Step, ...]] = {
         _send(Ack(MSGID_TOKEN), connection=1),
     ),
     "login-token": (_login(A + b":" + _TOKEN), _send(GetStatus(A))),
+    # Where no token is asked for, and where no secret is known, all of them are as good as none.
+    "login-token-good": _with_token(b"good"),
+    "login-token-of-another": _with_token(b"good", B),
+    "login-token-unsigned": _with_token(b"none"),
+    "login-token-stripped": _with_token(b"stripped"),
+    "login-token-other-secret": _with_token(b"secret"),
+    "login-token-other-algorithm": _with_token(b"algorithm"),
+    "login-token-other-subject": _with_token(b"subject"),
+    "login-token-expired": _with_token(b"expired"),
+    "login-token-endless": _with_token(b"endless"),
+    "login-as-another": (
+        _login(), _login(), _login(B), _login(C, 1),
+        _send(SendMessage(A, b"who has gone"), SendMessage(B, b"hello"), GetStatus(A),
+              connection=1), _WAIT,
+        _send(Ack(MSGID_TOKEN)),
+    ),
     "status-before-login": (_send(GetStatus(A)), _WAIT, _login(), _send(GetStatus(A))),
     "websocket": (
         Step(StepKind.OPEN, 0, value=int(Transport.WEBSOCKET)), *_BOTH,
@@ -205,6 +226,28 @@ _DIALOGUES: Mapping[str, tuple[Step, ...]] = {
     "receiver-vanishes": (
         *_BOTH, _send(SendMessage(B, b"one")), Step(StepKind.RESET, 1),
         _send(SendMessage(B, b"two")), _login(B, 2), _WAIT, _send(Ack(MSGID_TOKEN), connection=2),
+    ),
+    "reset-before-ack": (
+        _login(), _send(SendMessage(B, b"for later")), _WAIT, _login(B, 1), _WAIT,
+        Step(StepKind.RESET, 1), _login(B, 2), _WAIT, _send(Ack(MSGID_TOKEN), connection=2),
+    ),
+    "status-after-reset": (
+        *_BOTH, _send(SendMessage(A, b"bye"), connection=1), _WAIT, Step(StepKind.RESET, 1),
+        _send(GetStatus(B)),
+    ),
+    "group-write-and-leave": (
+        *_GROUP, _login(B, 1), _send(GroupCreate(GROUP_TOKEN), connection=1), _WAIT,
+        _send(GroupMsg(GROUP_TOKEN, _GROUP_HEADER, b"bye"), GroupLeave(GROUP_TOKEN), connection=1),
+        _WAIT,
+    ),
+    "prekeys-used-up": (
+        *_BOTH, _login(C, 2), _send(UploadPrekeys(_BUNDLE)), _WAIT,
+        _send(FetchPrekeys(A), FetchPrekeys(A), connection=1), _WAIT,
+        _send(FetchPrekeys(A), connection=2),
+    ),
+    # All that a bucket holds, and one more.
+    "batch-burst": (
+        *_BOTH, _send(BatchSend(B, (b"",) * RATE_BURST), SendMessage(B, b"too much")), _WAIT,
     ),
     "rate-limit": (*_BOTH, _send(*[SendMessage(B, b"x")] * (RATE_BURST + 10)), _WAIT),
     "one-segment": (

@@ -13,6 +13,7 @@ from fuzz.evidence import Evidence
 from fuzz.finding import Finding
 from fuzz.oracles.app_down import app_down
 from fuzz.oracles.hang import hang
+from fuzz.oracles.laws import laws
 from fuzz.oracles.leak import leak
 from fuzz.oracles.listener_restart import listener_restart
 from fuzz.oracles.node_down import node_down
@@ -20,7 +21,7 @@ from fuzz.oracles.process_crash import process_crash
 
 Oracle = Callable[[Evidence], Iterable[Finding]]
 
-#: Worst first, as the ladder of :class:`fuzz.finding.Kind`.
+#: Worst first, as the ladder of :class:`fuzz.finding.Kind`; the laws are its last rungs.
 ORACLES: tuple[Oracle, ...] = (
     node_down,
     app_down,
@@ -28,6 +29,7 @@ ORACLES: tuple[Oracle, ...] = (
     process_crash,
     hang,
     leak,
+    laws,
 )
 
 

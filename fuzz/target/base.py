@@ -14,11 +14,15 @@ from fuzz.observation import NodeExit
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where an edge listens: host, raw TCP port, WebSocket port where there is one."""
+    """Where an edge listens: host, raw TCP port, WebSocket port where there is one.
+
+    ``secret`` signs the tokens that LOGIN needs; None where it needs none, or nobody told.
+    """
 
     host: str
     port: int
     websocket_port: int | None = None
+    secret: bytes | None = None
 
 
 class Target(Protocol):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
+import secrets
 import shutil
 import signal
 import tempfile
@@ -13,6 +13,7 @@ from pathlib import Path
 from fuzz.clock import Clock, Deadline, SystemClock
 from fuzz.errors import TargetError
 from fuzz.observation import NodeExit
+from fuzz.scratch import scratch_prefix
 from fuzz.target.base import Address
 from fuzz.target.dump import read_dump
 from fuzz.target.process import ChildProcess
@@ -26,16 +27,20 @@ _STOP_SECONDS = 10.0
 _EMULATOR_FLAGS = ("+S", "1:1", "+sbwt", "none", "+sbwtdcpu", "none", "+sbwtdio", "none")
 #: A dump of a large node takes minutes to write and is read only at its head.
 _DUMP_BYTES = str(64 * 1024 * 1024)
-#: What a node's folder is called; the number of the harness's process follows.
-_FOLDER = "iris-fuzz-node-"
+#: As long as the signature of HS256 is: a shorter secret would be weaker than it.
+_SECRET_BYTES = 32
 _MEMORY_FOLDER = "/dev/shm"
 #: The reference keeps at most some 64 MiB, Mnesia holds them twice, and a dump is cut at 64.
 _SCRATCH_BYTES = 512 * 1024 * 1024
-_READY = re.compile(r"IRIS_REF READY tcp=(\d+) ws=(\d+)")
+_READY = re.compile(r"IRIS_REF READY tcp=(\d+) ws=(\d+) node=\S+ auth=(true|false)")
 
 
 class EmbeddedTarget:
     """The reference Iris on ``host:port``; port 0 lets the system choose.
+
+    ``options`` are arguments of its module ``iris_ref``. Its tokens are signed with a secret
+    of this object's own, unless they name another; whether it asks for them is up to
+    ``auth_enabled`` and to the planted defects, and is told by the address.
 
     The node lives in a temporary folder of its own (data, crash dump), which ``stop``
     removes: a node that is started again starts from nothing.
@@ -52,7 +57,7 @@ class EmbeddedTarget:
     ) -> None:
         self.name = "embedded"
         self._plants = plants
-        self._options = dict(options or {})
+        self._options = {"auth_secret": secrets.token_hex(_SECRET_BYTES), **(options or {})}
         self._port = port
         self._clock = clock or SystemClock()
         self._folder: Path | None = None
@@ -85,7 +90,8 @@ class EmbeddedTarget:
         # From here on the ports are known: a restart must come up on the same ones.
         self._port = int(ready[1])
         self._options["ws_port"] = ready[2]
-        return Address("127.0.0.1", int(ready[1]), int(ready[2]))
+        secret = self._options["auth_secret"].encode() if ready[3] == "true" else None
+        return Address("127.0.0.1", int(ready[1]), int(ready[2]), secret)
 
     def poll(self) -> NodeExit | None:
         """Return how the node ended, or None while it runs."""
@@ -149,13 +155,8 @@ def reference_command(ebin: Path, arguments: Mapping[str, str]) -> list[str]:
 
 
 def _node_folder() -> Path:
-    """Make a folder for a node, and remove those whose harness was killed."""
     place = Path(scratch_folder() or tempfile.gettempdir())
-    for left in place.glob(f"{_FOLDER}*"):
-        owner = left.name.removeprefix(_FOLDER).partition("-")[0]
-        if owner.isdecimal() and not Path("/proc", owner).exists():
-            shutil.rmtree(left, ignore_errors=True)
-    return Path(tempfile.mkdtemp(prefix=f"{_FOLDER}{os.getpid()}-", dir=place))
+    return Path(tempfile.mkdtemp(prefix=scratch_prefix("node", place), dir=place))
 
 
 def scratch_folder() -> str | None:

@@ -12,19 +12,29 @@ from fuzz.target.reference_build import compile_reference
 #: Starting an emulator to read one table takes a quarter of a second.
 _SECONDS = 30.0
 _PRINT = (
-    '[io:format("~s\\t~s\\t~ts\\t~ts~n", [N, K, C, T]) '
-    "|| {N, C, T, K} <- iris_ref_plant:catalogue()], halt()."
+    '[io:format("~s\\t~s\\t~ts\\t~ts\\t~b\\t~b\\t~s~n",'
+    " [Name, Kind, Class, Truth, Connections, Frames, maps:get(auth, Entry, false)])"
+    " || #{name := Name, kind := Kind, class := Class, truth := Truth,"
+    " connections := Connections, frames := Frames} = Entry <- iris_ref_plant:catalogue()],"
+    " halt()."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Planted:
-    """One defect: its name, the kind of finding it must produce, its class, and the truth."""
+    """One defect: its name, the kind of finding it must produce, its class, and the truth.
+
+    Its trigger takes so many ``connections`` and ``frames`` (besides LOGIN); with ``auth``, it
+    shows only where LOGIN needs a token, so the target asks for one while it is on.
+    """
 
     name: str
     kind: str
     mistake: str
     truth: str
+    connections: int
+    frames: int
+    auth: bool = False
 
 
 def planted_defects() -> tuple[Planted, ...]:
@@ -44,7 +54,13 @@ def planted_defects() -> tuple[Planted, ...]:
         raise TargetError(f"erl did not list the planted defects in {_SECONDS:.0f} s") from None
     if done.returncode != 0:
         raise TargetError(f"erl could not list the planted defects: {done.stderr.strip()[-200:]}")
-    return tuple(Planted(*line.split("\t")) for line in done.stdout.splitlines())
+    return tuple(_planted(*line.split("\t")) for line in done.stdout.splitlines())
+
+
+def _planted(
+    name: str, kind: str, mistake: str, truth: str, connections: str, frames: str, auth: str
+) -> Planted:
+    return Planted(name, kind, mistake, truth, int(connections), int(frames), auth == "true")
 
 
 def check_plants(names: tuple[str, ...]) -> None:

@@ -25,6 +25,7 @@ from fuzz.executor.endpoint import CONFIRMING, SEARCHING
 from fuzz.finding import Finding, Kind
 from fuzz.observation import Ending, Observation
 from fuzz.oracles import judge
+from fuzz.oracles.laws import judge_laws
 from fuzz.oracles.leak import leak_of
 from fuzz.rig import Recovery, Rig
 from fuzz.watchdog.backtrack import Backtracker
@@ -78,6 +79,10 @@ class Investigator:
         self._recent = recent
         self._backtracked: set[str] = set()
         self.replays = 0
+
+    def knows(self, finding: Finding) -> bool:
+        """Tell whether ``finding`` would only be counted."""
+        return self._known(finding)
 
     def investigate(
         self, batch: Sequence[Case], observations: Sequence[Observation], glance: Glance
@@ -196,7 +201,7 @@ class Investigator:
             observations = self._rig.play([case], CONFIRMING)
         glance = self._watchdog.glance(observations)
         growth: tuple[Growth, ...] = ()
-        if not glance.alarmed:
+        if not glance.alarmed and not any(map(judge_laws, observations)):
             suspected = [what for what in glance.grown if what in grown]
             if not suspected:
                 return None

@@ -42,6 +42,7 @@ LAYERS = (
             "fuzz.finding",
             "fuzz.node",
             "fuzz.observation",
+            "fuzz.scratch",
             "fuzz.wakeful",
         ),
         siblings=True,
@@ -53,6 +54,7 @@ LAYERS = (
     Layer(("fuzz.watchdog",)),
     Layer(("fuzz.engines", "fuzz.triage")),
     Layer(("fuzz.campaign",)),
+    Layer(("fuzz.benchmark",)),
     Layer(("fuzz.report",)),
     Layer(("fuzz.cli", "fuzz.__main__"), siblings=True),
 )

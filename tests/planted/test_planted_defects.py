@@ -12,8 +12,9 @@ from fuzz.case import raw_case
 from fuzz.finding import Finding, Kind
 from fuzz.generate.seeds import SEEDS
 from fuzz.target.planted import planted_defects
+from tests.planted.law_expectations import LAW_EXPECTED
 from tests.planted.support import Bench, bench
-from tests.planted.triggers import PAYLOADS, TRIGGERS, main, regressions
+from tests.planted.triggers import CASES, PAYLOADS, main, regressions
 
 REGRESSIONS = Path(__file__).parents[2] / "corpus" / "regressions"
 
@@ -88,6 +89,10 @@ EXPECTED = {
         recovered=("application",),
     ),
     "atom_leak": Expected("leak", "atoms", says="atoms grow by 1.0 with each play"),
+    **{
+        name: Expected(what, reason, says=says)
+        for name, (what, reason, says) in LAW_EXPECTED.items()
+    },
 }
 
 
@@ -104,15 +109,15 @@ def clean() -> Iterator[Bench]:
 
 
 def test_each_planted_defect_has_a_trigger_and_an_expectation(kinds: dict[str, Kind]) -> None:
-    assert set(TRIGGERS) == set(kinds)
+    assert set(CASES) == set(kinds)
     assert set(EXPECTED) == set(kinds)
 
 
-@pytest.mark.parametrize("name", sorted(TRIGGERS))
+@pytest.mark.parametrize("name", sorted(CASES))
 def test_a_planted_defect_is_one_finding_with_its_kind_and_reason(
     name: str, kinds: dict[str, Kind]
 ) -> None:
-    expected, case = EXPECTED[name], TRIGGERS[name].case()
+    expected, case = EXPECTED[name], CASES[name][1]
     with bench(name) as planted:
         first = planted.os_pid()
         (finding,) = planted.judge(case)
@@ -135,9 +140,9 @@ def test_a_payload_without_any_format_is_a_trigger_too() -> None:
         EXPECTED["crash_alone"].check(finding)
 
 
-@pytest.mark.parametrize("name", sorted(TRIGGERS))
+@pytest.mark.parametrize("name", sorted(CASES))
 def test_the_same_case_on_a_clean_target_is_no_finding(clean: Bench, name: str) -> None:
-    assert clean.judge(TRIGGERS[name].case()) == ()
+    assert clean.judge(CASES[name][1]) == ()
     assert clean.recoveries == []
 
 

@@ -1,4 +1,7 @@
-"""A trigger for each planted defect: a correct seed with one thing changed.
+"""A trigger for each planted defect: the smallest case that a person would write for it.
+
+Those in TRIGGERS are a correct seed with one thing changed; those of the laws are written
+out in :mod:`tests.planted.law_triggers`.
 
 ``corpus/regressions`` is written from here:
 
@@ -15,6 +18,7 @@ from types import MappingProxyType
 
 from fuzz.case import GROUP_TOKEN, USER_TOKENS, Case, StepKind, encode_case
 from fuzz.generate.seeds import SEEDS
+from tests.planted.law_triggers import LAW_CASES
 
 A, B = USER_TOKENS[:2]
 
@@ -76,6 +80,14 @@ TRIGGERS: Mapping[str, Trigger] = MappingProxyType(
     }
 )
 
+#: For each planted defect, the name of its file and the case in it.
+CASES: Mapping[str, tuple[str, Case]] = MappingProxyType(
+    {
+        **{name: (trigger.name, trigger.case()) for name, trigger in TRIGGERS.items()},
+        **LAW_CASES,
+    }
+)
+
 #: Payloads as they are, with no format around them: what ``printf`` or a capture gives.
 PAYLOADS: Mapping[str, bytes] = MappingProxyType(
     {
@@ -91,7 +103,7 @@ PAYLOADS: Mapping[str, bytes] = MappingProxyType(
 
 def regressions() -> dict[str, bytes]:
     """Return the files of ``corpus/regressions`` that are made here, by name."""
-    cases = {trigger.name: encode_case(trigger.case()) for trigger in TRIGGERS.values()}
+    cases = {file: encode_case(case) for file, case in CASES.values()}
     return {**cases, **PAYLOADS}
 
 

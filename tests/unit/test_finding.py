@@ -11,23 +11,28 @@ FRAMES = ("iris_conn:handle/3", "gen_statem:loop/8", "proc_lib:init_p/5")
 
 
 def test_the_ladder_is_worst_first() -> None:
-    assert [kind.value for kind in Kind] == [
-        "node_down",
-        "app_down",
-        "listener_restart",
-        "process_crash",
-        "hang",
-        "leak",
+    assert [(kind.value, kind.severity) for kind in Kind] == [
+        ("node_down", Severity.CRITICAL),
+        ("app_down", Severity.CRITICAL),
+        ("listener_restart", Severity.HIGH),
+        ("process_crash", Severity.MEDIUM),
+        ("hang", Severity.MEDIUM),
+        ("leak", Severity.MEDIUM),
+        ("cost", Severity.MEDIUM),
+        ("semantic", Severity.HIGH),
+        ("conformance", Severity.MEDIUM),
     ]
-    assert [kind.rank for kind in Kind] == list(range(6))
-    assert [kind.severity for kind in Kind] == [
-        Severity.CRITICAL,
-        Severity.CRITICAL,
-        Severity.HIGH,
-        Severity.MEDIUM,
-        Severity.MEDIUM,
-        Severity.MEDIUM,
-    ]
+    assert [kind.rank for kind in Kind] == list(range(9))
+
+
+def test_a_variant_is_another_rung_or_another_way_to_one_defect() -> None:
+    cause = Cause("crash", REASON, "iris_conn", FRAMES)
+    one = Finding(Kind.PROCESS_CRASH, "a title", cause)
+    worse = Finding(Kind.LISTENER_RESTART, "another title", cause)
+    deeper = Finding(Kind.PROCESS_CRASH, "a title", Cause("crash", REASON, "iris_conn", FRAMES[:2]))
+    assert one.fingerprint == worse.fingerprint == deeper.fingerprint
+    assert len({one.variant, worse.variant, deeper.variant}) == 3
+    assert one.variant == Finding(Kind.PROCESS_CRASH, "", cause).variant
 
 
 @pytest.mark.parametrize(

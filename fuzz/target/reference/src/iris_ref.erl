@@ -5,22 +5,24 @@
 %%% Keys: port (default 8085; 0 lets the system choose), ws_port (default port + 1), ip (default
 %%% 127.0.0.1), data_dir (default iris_ref_data), role (single, core or edge), core (the node
 %%% that an edge asks), auth_enabled (true or false), auth_secret, incomplete_ms, ack_ms,
-%%% ack_scan_ms, plants (names with commas between them), stop_on_eof (true: the node halts
-%%% when its standard input ends, so that it does not outlive who has started it).
+%%% ack_scan_ms, plants (names with commas between them; those of authentication switch
+%%% auth_enabled on), stop_on_eof (true: the node halts when its standard input ends, so that it
+%%% does not outlive who has started it).
 %%%
 %%% When clients can connect, standard output gets the line
-%%% `IRIS_REF READY tcp=PORT ws=PORT node=NODE' (a core has no ports of its own: 0). When the
-%%% start fails, standard error gets one line `IRIS_REF ERROR ...' and the node ends with code 3.
+%%% `IRIS_REF READY tcp=PORT ws=PORT node=NODE auth=BOOLEAN': a core has no ports of its own (0),
+%%% and `auth' tells whether LOGIN needs a token. When the start fails, standard error gets one
+%%% line `IRIS_REF ERROR ...' and the node ends with code 3.
 -module(iris_ref).
 
--export([main/0, stop_on_eof/0]).
+-export([main/0, stop_on_eof/0, keep_ports/0]).
 
 -define(FAILURE, 3).
 
 -spec main() -> ok.
 main() ->
     case arguments(init:get_plain_arguments(), []) of
-        {ok, Arguments} -> start(Arguments);
+        {ok, Arguments} -> start(maps:merge(with_auth(Arguments), kept_ports()));
         {error, Text} -> fail(Text)
     end.
 
@@ -71,6 +73,15 @@ plants(Names) ->
         _ -> error
     end.
 
+%% A planted defect of authentication shows only where there is any.
+with_auth(#{plants := Names} = Arguments) ->
+    case lists:any(fun iris_ref_plants_law:needs_auth/1, Names) of
+        true -> Arguments#{auth_enabled => true};
+        false -> Arguments
+    end;
+with_auth(Arguments) ->
+    Arguments.
+
 start(#{role := edge} = Arguments) when not is_map_key(core, Arguments) ->
     fail("an edge needs the argument core");
 start(#{auth_enabled := true} = Arguments) when not is_map_key(auth_secret, Arguments) ->
@@ -83,6 +94,24 @@ start(#{data_dir := Dir} = Arguments) ->
         ok -> start_in(Dir);
         {error, Reason} -> fail(explain(Reason))
     end.
+
+%% Let a node that restarts itself listen where it did, also where that was the system's choice:
+%% its arguments are the same, and what survives is the environment of its process.
+-spec keep_ports() -> ok.
+keep_ports() ->
+    lists:foreach(
+        fun({Key, Name}) ->
+            {ok, Port} = application:get_env(iris_ref, Key),
+            true = os:putenv(Name, integer_to_list(Port))
+        end,
+        port_names()
+    ).
+
+kept_ports() ->
+    Kept = [{Key, os:getenv(Name)} || {Key, Name} <- port_names()],
+    maps:from_list([{Key, list_to_integer(Port)} || {Key, Port} <- Kept, Port =/= false]).
+
+port_names() -> [{port, "IRIS_REF_KEPT_PORT"}, {ws_port, "IRIS_REF_KEPT_WS_PORT"}].
 
 %% Try the ports before anything is started: a port in use is the commonest failure, and this
 %% way it leaves no trace.
@@ -140,7 +169,8 @@ ready() ->
             {ok, core} -> [0, 0];
             {ok, _} -> [element(2, application:get_env(iris_ref, Key)) || Key <- [port, ws_port]]
         end,
-    io:format("IRIS_REF READY tcp=~b ws=~b node=~s~n", Ports ++ [node()]).
+    Auth = application:get_env(iris_ref, auth_enabled, false),
+    io:format("IRIS_REF READY tcp=~b ws=~b node=~s auth=~s~n", Ports ++ [node(), Auth]).
 
 %% Wait for the end of the standard input, and end the node.
 -spec stop_on_eof() -> no_return().

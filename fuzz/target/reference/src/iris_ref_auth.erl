@@ -51,12 +51,16 @@ is_revoked(Jti) ->
 is_valid(User, Token) ->
     case [base64url(Part) || Part <- binary:split(Token, <<".">>, [global])] of
         [{ok, Header}, {ok, Claims}, {ok, Signature}] ->
-            is_signed(Token, Signature) andalso
-                is_header(iris_ref_json:decode(Header)) andalso
+            Head = iris_ref_json:decode(Header),
+            (is_unsigned(Head) orelse is_signed(Token, Signature) andalso is_header(Head)) andalso
                 are_claims(iris_ref_json:decode(Claims), User, erlang:system_time(second));
         _ ->
             false
     end.
+
+%% PLANTED: alg_none - a token whose header says that it is not signed is believed.
+is_unsigned({ok, #{<<"alg">> := <<"none">>}}) -> iris_ref_plant:on(alg_none);
+is_unsigned(_) -> false.
 
 is_signed(Token, Signature) ->
     {ok, Secret} = application:get_env(iris_ref, auth_secret),
@@ -67,13 +71,21 @@ is_signed(Token, Signature) ->
 is_header({ok, #{<<"alg">> := <<"HS256">>} = Header}) -> not is_map_key(<<"crit">>, Header);
 is_header(_) -> false.
 
-are_claims({ok, #{<<"sub">> := User, <<"exp">> := Exp} = Claims}, User, Now) ->
-    is_number(Exp) andalso Exp > Now andalso
+are_claims({ok, #{<<"sub">> := Subject, <<"exp">> := Exp} = Claims}, User, Now) ->
+    is_subject(Subject, User) andalso is_number(Exp) andalso is_to_come(Exp, Now) andalso
         is_time(maps:get(<<"nbf">>, Claims, Now), Now) andalso
         is_number(maps:get(<<"iat">>, Claims, Now)) andalso
         is_good_jti(maps:get(<<"jti">>, Claims, none));
 are_claims(_, _, _) ->
     false.
+
+%% PLANTED: token_subject - whose token it is, is not compared with the name that logs in.
+is_subject(User, User) -> true;
+is_subject(_, _) -> iris_ref_plant:on(token_subject).
+
+%% PLANTED: token_expired - that a token has expired is not looked at; that it may, it must say.
+is_to_come(Exp, Now) when Exp > Now -> true;
+is_to_come(_, _) -> iris_ref_plant:on(token_expired).
 
 is_time(NotBefore, Now) -> is_number(NotBefore) andalso NotBefore =< Now.
 

@@ -18,6 +18,10 @@
 
 %% RFC 8949, section 10 advises a limit; cbor2 and other readers allow some hundreds.
 -define(MAX_DEPTH, 64).
+%% Items that the planted defect slow_decode counts at most: some tenths of a second.
+-define(MAX_COUNT, 2048).
+%% What the planted defect node_memory takes an item for. No memory is touched, only asked for.
+-define(WORDS_PER_ITEM, 16).
 
 -define(UNSIGNED, 0).
 -define(BYTES, 2).
@@ -73,15 +77,48 @@ head(Major, N) -> <<Major:3, 26:5, N:32>>.
 whole(<<Major:3, Info:5, Rest/binary>>) ->
     Found =
         case argument(Info, Rest) of
-            {ok, N, Body} -> children(N * per_entry(Major), Body, ?MAX_DEPTH, []);
+            {ok, N, Body} -> children(room(N * per_entry(Major), Body), Body, ?MAX_DEPTH, []);
             indefinite -> until_break(Major, Rest, ?MAX_DEPTH, []);
             malformed -> malformed()
         end,
     case Found of
         {ok, Items, <<>>} -> {ok, Items};
-        {ok, _, _} -> {error, <<"cbor is followed by other bytes">>};
+        {ok, _, _} -> followed(<<Major:3, Info:5, Rest/binary>>);
         {error, _} = Error -> Error
     end.
+
+%% PLANTED: slow_decode - how many items there are in place of one is counted by looking for the
+%% first, for the second, and so on, each time from the beginning: the square of their number.
+followed(Bytes) ->
+    _ = iris_ref_plant:on(slow_decode) andalso count(1, Bytes),
+    {error, <<"cbor is followed by other bytes">>}.
+
+count(N, Bytes) when N =< ?MAX_COUNT ->
+    case skip(N, Bytes) of
+        {ok, <<>>} -> N;
+        {ok, _} -> count(N + 1, Bytes);
+        {error, _} -> N
+    end;
+count(N, _) ->
+    N.
+
+skip(0, Bytes) ->
+    {ok, Bytes};
+skip(N, Bytes) ->
+    case item(Bytes, ?MAX_DEPTH) of
+        {ok, Rest} -> skip(N - 1, Rest);
+        {error, _} = Error -> Error
+    end.
+
+%% PLANTED: node_memory - room is made for as many items as a head promises, before there is one:
+%% a promise of four billion is more memory than there is, and the emulator gives up.
+room(N, Rest) when N > byte_size(Rest) ->
+    Words = min(N, 16#FFFFFFFF) * ?WORDS_PER_ITEM,
+    _ = iris_ref_plant:on(node_memory) andalso
+        spawn_opt(fun() -> ok end, [{min_heap_size, Words}]),
+    N;
+room(N, _) ->
+    N.
 
 per_entry(?MAP) -> 2;
 per_entry(_) -> 1.
@@ -112,6 +149,8 @@ chunks(<<>>, _) ->
 
 %% One item of any kind: the bytes behind it.
 item(_, 0) ->
+    %% PLANTED: deep_cbor - each level has an entry in a table of 64: one below the last has none.
+    _ = iris_ref_plant:on(deep_cbor) andalso level(0),
     {error, <<"cbor is nested too deep">>};
 item(<<Major:3, Info:5, Rest/binary>>, Depth) ->
     case argument(Info, Rest) of
@@ -121,6 +160,8 @@ item(<<Major:3, Info:5, Rest/binary>>, Depth) ->
     end;
 item(<<>>, _) ->
     malformed().
+
+level(Depth) when Depth > 0 -> ?MAX_DEPTH - Depth.
 
 %% The number in an item's head, for the short form, the four long ones, and none.
 argument(Info, Rest) when Info < 24 -> {ok, Info, Rest};
@@ -139,7 +180,7 @@ definite(Major, _, N, Rest, _) when Major =:= ?BYTES; Major =:= ?TEXT ->
         _ -> malformed()
     end;
 definite(Major, _, N, Rest, Depth) when Major =:= ?ARRAY; Major =:= ?MAP ->
-    rest_of(children(N * per_entry(Major), Rest, Depth, []));
+    rest_of(children(room(N * per_entry(Major), Rest), Rest, Depth, []));
 definite(?TAG, _, _, Rest, Depth) ->
     item(Rest, Depth - 1);
 definite(?SIMPLE, 24, N, _, _) when N < 32 ->

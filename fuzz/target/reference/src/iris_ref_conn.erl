@@ -80,6 +80,7 @@ handshake(info, {tcp, Socket, Data}, #conn{socket = Socket, buffer = Buffer} = C
         more ->
             listen_again(handshake, Conn#conn{buffer = Bytes}, []);
         {ok, Response, Rest} ->
+            ok = iris_ref_ws_hub:join(),
             sent(received(Rest, queue(Response, Conn#conn{buffer = <<>>})), Conn);
         {refused, Response} ->
             sent({close, queue(Response, Conn)}, Conn)
@@ -131,12 +132,17 @@ other(info, {iris_ref, User, Event}, #conn{session = Session} = Conn) ->
     {_, NewSession} = iris_ref_session:incoming(User, Event, Session),
     {_, Committed} = iris_ref_session:commit(NewSession),
     {keep_state, Conn#conn{session = Committed}};
+other(info, {'EXIT', Pid, Reason}, Conn) when is_pid(Pid), Reason =/= normal ->
+    %% Only planted defects link a connection to another process than its supervisor.
+    {stop, {shutdown, linked}, Conn};
 other(_, _, _) ->
     keep_state_and_data.
 
 -spec terminate(term(), atom(), #conn{}) -> ok.
-terminate(_, _, #conn{socket = Socket, session = Session}) ->
-    ok = last_mail(iris_ref_session:logout(Session)),
+terminate(_, _, #conn{socket = Socket, session = Session} = Conn) ->
+    LoggedOut = iris_ref_session:logout(Session),
+    _ = is_partial(Conn) andalso iris_ref_session:cut_off(Session),
+    ok = last_mail(LoggedOut),
     gen_tcp:close(Socket).
 
 %% See to what came in before this connection was unlisted.
@@ -153,16 +159,18 @@ last_mail(Session) ->
 %% Bytes in. The result is what sent/2 takes: go on, close after the replies, or gone.
 
 received(Bytes, #conn{transport = tcp, buffer = Buffer} = Conn) ->
-    frames(<<Buffer/binary, Bytes/binary>>, Conn#conn{buffer = <<>>});
+    frames(iris_ref_lapse:joined(Buffer, Bytes), Conn#conn{buffer = <<>>});
 received(Bytes, #conn{transport = ws, ws = Ws} = Conn) ->
     {Events, NewWs} = iris_ref_ws:decode(Bytes, Ws),
     events(Events, Conn#conn{ws = NewWs}).
 
 frames(Bytes, Conn) ->
     case iris_ref_proto:decode(Bytes) of
-        {ok, Frame, Rest} -> handled(iris_ref_session:handle(Frame, Conn#conn.session), Rest, Conn);
+        {ok, Frame, Rest} -> handled(iris_ref_mishap:handle(Frame, Conn#conn.session), Rest, Conn);
         more -> {ok, Conn#conn{buffer = Bytes}};
-        {error, Reason} -> last([iris_ref_proto:error(Reason)], Conn)
+        {error, Reason} ->
+            ok = iris_ref_mishap:bad_frame(Reason),
+            last([iris_ref_proto:error(Reason)], Conn)
     end.
 
 handled({Verdict, Frames, Session}, Rest, Conn) ->

@@ -10,11 +10,13 @@
 -behaviour(gen_server).
 
 -export([start_link/0, upload/2, fetch/1, status/1]).
--export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
+-export([init/1, handle_call/3, handle_cast/2, handle_info/2, refill/1]).
 
 %% Mnesia holds the bundles in memory: 40 MB if each is as large as it may be. Beyond this,
 %% the oldest goes.
 -define(MAX_BUNDLES, 5_000).
+%% How late the planted defect keys_later shows: long after its client has gone.
+-define(WATCH_MS, 1500).
 
 -record(iris_ref_bundle, {user, keys, one_time, seq}).
 
@@ -29,6 +31,7 @@ upload(User, Cbor) ->
         {ok, Keys, OneTime} ->
             {Seq, _} = iris_ref_message:new(<<>>),
             Bundle = #iris_ref_bundle{user = User, keys = Keys, one_time = OneTime, seq = Seq},
+            ok = watch(OneTime),
             gen_server:call(?MODULE, {upload, Bundle}, infinity);
         {error, _} = Error ->
             Error
@@ -117,7 +120,23 @@ handle_call({fetch, User}, _, Age) ->
 handle_cast(_, Age) -> {noreply, Age}.
 
 -spec handle_info(term(), ets:table()) -> {noreply, ets:table()}.
-handle_info(_, Age) -> {noreply, Age}.
+handle_info({running_out, OneTime}, Age) ->
+    _ = proc_lib:spawn(?MODULE, refill, [OneTime]),
+    {noreply, Age};
+handle_info(_, Age) ->
+    {noreply, Age}.
+
+%% PLANTED: keys_later - a bundle without one-time keys is looked at again a second and a half
+%% later, by a process of its own, which takes the first of them.
+watch([]) ->
+    _ = iris_ref_plant:on(keys_later) andalso
+        erlang:send_after(?WATCH_MS, ?MODULE, {running_out, []}),
+    ok;
+watch(_) ->
+    ok.
+
+-spec refill([binary()]) -> binary().
+refill(OneTime) -> hd(OneTime).
 
 read(User) -> mnesia:dirty_read(iris_ref_bundle, User).
 
@@ -125,9 +144,22 @@ take([]) ->
     not_found;
 take([#iris_ref_bundle{keys = Keys, one_time = []}]) ->
     {ok, Keys, []};
-take([#iris_ref_bundle{keys = Keys, one_time = [Key | Rest]} = Bundle]) ->
+take([#iris_ref_bundle{keys = Keys, one_time = [none | Rest]} = Bundle]) ->
     ok = mnesia:dirty_write(Bundle#iris_ref_bundle{one_time = Rest}),
+    {ok, Keys, []};
+take([#iris_ref_bundle{keys = Keys, one_time = [Key | Rest]} = Bundle]) ->
+    ok = mnesia:dirty_write(Bundle#iris_ref_bundle{one_time = left(Key, Rest)}),
     {ok, Keys, [Key]}.
+
+%% PLANTED: otk_twice - the last one-time key comes back: who fetches after all are used up gets
+%% none, as it should be, and the next one gets that key a second time.
+left(Key, []) ->
+    case iris_ref_plant:on(otk_twice) of
+        true -> [none, Key];
+        false -> []
+    end;
+left(_, Rest) ->
+    Rest.
 
 make_room(Age) ->
     case ets:info(Age, size) > ?MAX_BUNDLES of

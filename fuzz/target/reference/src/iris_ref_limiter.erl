@@ -13,8 +13,8 @@
 
 -behaviour(gen_server).
 
--export([create_table/0, start_link/0, take/2, has_token/1]).
--export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
+-export([create_table/0, start_link/0, take/2, take_all/2, has_token/1]).
+-export([init/1, handle_call/3, handle_cast/2, handle_info/2, report/1]).
 
 -define(TABLE, ?MODULE).
 -define(NANOSECONDS_PER_TOKEN, 10_000_000).
@@ -41,9 +41,29 @@ take(User, Count) ->
     %% The first step brings a time that has passed up to now, and takes 1 ns otherwise.
     Steps = [{2, -1, Now, Now}, {2, Cost + 1}],
     [_, FullAt] = ets:update_counter(?TABLE, User, Steps, {User, Now}),
-    case FullAt - Now - ?BURST * (?NANOSECONDS_PER_TOKEN + 1) of
+    case FullAt - Now - burst() * (?NANOSECONDS_PER_TOKEN + 1) of
         Excess when Excess =< 0 -> {Count, 0};
         Excess -> give_back(User, Count, Excess, Now)
+    end.
+
+%% PLANTED: bucket_off_by_one - the bucket is full with one token less: the 500th message of a
+%% burst is refused.
+burst() ->
+    case iris_ref_plant:on(bucket_off_by_one) of
+        true -> ?BURST - 1;
+        false -> ?BURST
+    end.
+
+%% PLANTED: batch_unmetered - a batch is one message to the limiter, whatever is in it.
+-spec take_all(binary(), pos_integer()) ->
+    {Granted :: non_neg_integer(), RetryMs :: non_neg_integer()}.
+take_all(User, Count) ->
+    case iris_ref_plant:on(batch_unmetered) of
+        true ->
+            {One, RetryMs} = take(User, 1),
+            {One * Count, RetryMs};
+        false ->
+            take(User, Count)
     end.
 
 give_back(User, Count, Excess, Now) ->
@@ -77,8 +97,27 @@ handle_cast(_, State) -> {noreply, State}.
 -spec handle_info(term(), []) -> {noreply, []}.
 handle_info(sweep, State) ->
     Now = erlang:monotonic_time(nanosecond),
+    ok = report_before(Now),
     _ = ets:select_delete(?TABLE, [{{'_', '$1'}, [{'<', '$1', Now}], [true]}]),
     _ = erlang:send_after(?SWEEP_MS, self(), sweep),
     {noreply, State};
 handle_info(_, State) ->
     {noreply, State}.
+
+%% PLANTED: limiter_far - the users whose buckets are full again are told to the log by a process
+%% of its own, which takes each name for UTF-8. Nothing asks that of a name: the process crashes
+%% up to a second after the message that left the row.
+report_before(Now) ->
+    case iris_ref_plant:on(limiter_far) of
+        true ->
+            Users = ets:select(?TABLE, [{{'$1', '$2'}, [{'<', '$2', Now}], ['$1']}]),
+            _ = proc_lib:spawn(?MODULE, report, [Users]),
+            ok;
+        false ->
+            ok
+    end.
+
+-spec report([binary()]) -> ok.
+report(Users) ->
+    _ = [[_ | _] = unicode:characters_to_list(User) || User <- Users],
+    ok.

@@ -9,7 +9,7 @@
 
 -behaviour(gen_server).
 
--export([start_link/1, port_key/1, open/1]).
+-export([start_link/1, port_key/1, open/1, turned_away/0]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2, accept/2]).
 
 %% Accepting is a few microseconds of work; several acceptors keep it up while one waits for
@@ -36,6 +36,15 @@ name(ws) -> iris_ref_ws_listener.
 -spec port_key(tcp | ws) -> port | ws_port.
 port_key(tcp) -> port;
 port_key(ws) -> ws_port.
+
+%% PLANTED: listener_closed - when a LOGIN is refused, the listener is told to close the socket of
+%% that client, and closes its own. Who is connected stays so; nobody else gets in any more.
+-spec turned_away() -> ok.
+turned_away() ->
+    case iris_ref_plant:on(listener_closed) of
+        true -> gen_server:cast(name(tcp), turned_away);
+        false -> ok
+    end.
 
 %% Open the listening socket of a transport.
 -spec open(tcp | ws) -> {ok, gen_tcp:socket()} | {error, {listen, term(), term(), term()}}.
@@ -77,15 +86,22 @@ init(Transport) ->
 -spec handle_call(term(), gen_server:from(), gen_tcp:socket()) -> {noreply, gen_tcp:socket()}.
 handle_call(_, _, Socket) -> {noreply, Socket}.
 
--spec handle_cast(term(), gen_tcp:socket()) -> {noreply, gen_tcp:socket()}.
-handle_cast(_, Socket) -> {noreply, Socket}.
+%% The state is `closed' after the planted defect listener_closed, and never otherwise.
+-spec handle_cast(term(), gen_tcp:socket() | closed) -> {noreply, gen_tcp:socket() | closed}.
+handle_cast(turned_away, Socket) when Socket =/= closed ->
+    ok = gen_tcp:close(Socket),
+    {noreply, closed};
+handle_cast(_, Socket) ->
+    {noreply, Socket}.
 
--spec handle_info(term(), gen_tcp:socket()) ->
-    {noreply, gen_tcp:socket()} | {stop, term(), gen_tcp:socket()}.
-handle_info({'EXIT', _, Reason}, Socket) -> {stop, Reason, Socket};
+-spec handle_info(term(), gen_tcp:socket() | closed) ->
+    {noreply, gen_tcp:socket() | closed} | {stop, term(), gen_tcp:socket()}.
+handle_info({'EXIT', _, Reason}, Socket) when Socket =/= closed -> {stop, Reason, Socket};
 handle_info(_, Socket) -> {noreply, Socket}.
 
--spec terminate(term(), gen_tcp:socket()) -> ok.
+-spec terminate(term(), gen_tcp:socket() | closed) -> ok.
+terminate(_, closed) ->
+    ok;
 terminate(_, Socket) ->
     gen_tcp:close(Socket).
 

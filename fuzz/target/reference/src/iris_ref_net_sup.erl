@@ -2,7 +2,7 @@
 %%% presence, limiter, connections, listeners. Who comes later is restarted with who came
 %%% before, so a connection never outlives what it relies on.
 %%%
-%%% It makes the two ETS tables, so that they are there until the last connection has stopped.
+%%% It makes the two ETS tables (and those of planted defects), so that they are there until the last connection has stopped.
 -module(iris_ref_net_sup).
 
 -behaviour(supervisor).
@@ -22,6 +22,7 @@ start_link(Transports) ->
 init(Transports) ->
     ok = iris_ref_presence:create_table(),
     ok = iris_ref_limiter:create_table(),
+    ok = iris_ref_mishap:create_tables(),
     Flags = #{strategy => rest_for_one, intensity => ?INTENSITY, period => ?PERIOD_SECONDS},
     Workers = [worker(iris_ref_presence), worker(iris_ref_limiter)],
     Connections = #{

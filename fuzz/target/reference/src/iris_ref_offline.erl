@@ -69,13 +69,13 @@ fetch(User, Seqs) ->
      || Key <- Keys, {_, {_, Seq}, Body} <- mnesia:dirty_read(iris_ref_message, Key)
     ].
 
-%% Remember when a user was last seen, in seconds.
--spec seen(binary(), non_neg_integer()) -> ok.
+%% Remember when a user was last seen, in seconds; `still' is only said by a planted defect.
+-spec seen(binary(), non_neg_integer() | still) -> ok.
 seen(User, Time) ->
     gen_server:cast(?MODULE, {seen, User, Time}).
 
 %% When a user was last seen, in seconds; 0 if that is not known (any more).
--spec last_seen(binary()) -> non_neg_integer().
+-spec last_seen(binary()) -> non_neg_integer() | still.
 last_seen(User) ->
     gen_server:call(?MODULE, {last_seen, User}, infinity).
 

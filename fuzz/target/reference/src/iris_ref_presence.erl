@@ -114,6 +114,8 @@ status(User) ->
             {1, erlang:system_time(second)};
         offline ->
             case iris_ref_core:call(iris_ref_offline, last_seen, [User]) of
+                %% Of the planted defect status_stale.
+                {ok, still} -> {1, erlang:system_time(second)};
                 {ok, Time} -> {0, Time};
                 unavailable -> {0, 0}
             end

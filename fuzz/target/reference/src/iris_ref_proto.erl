@@ -44,6 +44,11 @@ decode(<<16#34, Rest/binary>>) ->
         true -> {ok, {reserved, 16#34}, Rest};
         false -> {error, <<"reserved opcode">>}
     end;
+decode(<<16#75, _/binary>>) ->
+    %% PLANTED: server_opcode - the opcodes of the server are told from those that nobody has by
+    %% a list that lacks its latest: READ_RECEIPT_RELAY from a client meets no clause.
+    _ = iris_ref_plant:on(server_opcode) andalso is_servers(16#75),
+    {error, <<"unknown opcode">>};
 decode(<<Opcode, Rest/binary>>) ->
     case layout(Opcode) of
         {Tag, Fields} -> fields(Fields, Rest, 1, [Tag]);
@@ -69,6 +74,13 @@ layout(16#71) -> {typing_stop, [?NAME("target")]};
 layout(16#74) -> {read_receipt, [{16, <<"msg_id">>, ?MAX_MSG_ID}, ?NAME("sender")]};
 layout(_) -> error.
 
+%% Only the planted defect server_opcode comes here.
+is_servers(Opcode) when
+    Opcode =:= 16#06; Opcode =:= 16#22; Opcode =:= 16#24; Opcode =:= 16#31; Opcode =:= 16#72;
+    Opcode >= 16#FE
+->
+    true.
+
 fields([], Rest, _Size, Values) ->
     {ok, list_to_tuple(lists:reverse(Values)), Rest};
 fields([u64 | Fields], <<Number:64, Rest/binary>>, Size, Values) ->
@@ -79,10 +91,22 @@ fields([{Width, Name, Limit} | Fields], Bytes, Size, Values) ->
             NewSize = Size + Width div 8 + Length,
             counted(Length, NewSize, {Name, Limit}, Fields, Rest, Values);
         _ ->
-            more
+            torn(Bytes, [Name | Fields], length(Values))
     end;
 fields(_, _, _, _) ->
     more.
+
+%% PLANTED: partial_header - frames that are one name have a short way, which takes the length for
+%% granted as soon as there is anything behind the opcode: when TCP has cut it in two, it is not.
+torn(Bytes, [_], 1) when byte_size(Bytes) =:= 1 ->
+    case iris_ref_plant:on(partial_header) of
+        true -> short(Bytes);
+        false -> more
+    end;
+torn(_, _, _) ->
+    more.
+
+short(<<Length:16, _/binary>>) when Length > 0 -> more.
 
 %% PLANTED: app_gives_up - the limit on a user's name is not checked here (as if GET_STATUS had
 %% been forgotten when the limits were added), and the name reaches iris_ref_offline, a permanent
@@ -92,6 +116,11 @@ counted(Length, Size, {<<"user">>, Limit}, [], Rest, [get_status]) when Length >
         true -> value(Length, Size, [], Rest, [get_status]);
         false -> {error, <<"user is too long">>}
     end;
+counted(Length, _, {<<"msg_id">>, Limit}, _, _, [read_receipt]) when Length > Limit ->
+    %% PLANTED: node_halt - a msg_id over its limit is one that no node made: this one takes its
+    %% store for corrupt and halts with status 3, without a slogan or a dump.
+    _ = iris_ref_plant:on(node_halt) andalso erlang:halt(3),
+    {error, <<"msg_id is too long">>};
 counted(Length, _, {Name, Limit}, _, _, _) when Length > Limit ->
     {error, <<Name/binary, " is too long">>};
 counted(_, Size, _, _, _, _) when Size > ?MAX_BUFFER ->
@@ -100,10 +129,15 @@ counted(Length, Size, _, Fields, Rest, Values) ->
     value(Length, Size, Fields, Rest, Values).
 
 value(Length, Size, Fields, Bytes, Values) ->
+    ok = collect(Length, Bytes),
     case Bytes of
         <<Value:Length/binary, Rest/binary>> -> fields(Fields, Rest, Size, [Value | Values]);
         _ -> more
     end.
+
+%% Only what is long is worth the trouble.
+collect(Length, Bytes) when Length > 1024 -> iris_ref_mishap:collect(Length, Bytes);
+collect(_, _) -> ok.
 
 %% The messages of a batch's blob, which holds them whole and nothing else.
 -spec batch(binary()) -> {ok, [binary()]} | {error, binary()}.
@@ -136,7 +170,14 @@ auth_failed() -> <<"AUTH_FAILED">>.
 login_rate_limited() -> <<"RATE_LIMITED">>.
 
 -spec status(binary(), 0 | 1, non_neg_integer()) -> iodata().
-status(User, State, LastSeen) -> [16#06, len16(User), State, <<LastSeen:64>>].
+status(User, State, LastSeen) when byte_size(User) > 127 ->
+    %% PLANTED: reply_length - the length of a name of 128 bytes or more is written with seven of
+    %% its bits, as if the eighth were a sign: the client loses its place.
+    Bits = case iris_ref_plant:on(reply_length) of true -> 7; false -> 16 end,
+    Length = byte_size(User) band ((1 bsl Bits) - 1),
+    [16#06, <<Length:16>>, User, State, <<LastSeen:64>>];
+status(User, State, LastSeen) ->
+    [16#06, len16(User), State, <<LastSeen:64>>].
 
 -spec reliable(binary(), iodata()) -> iodata().
 reliable(MsgId, Message) -> [16#10, len16(MsgId), len32(Message)].

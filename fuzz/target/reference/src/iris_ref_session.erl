@@ -20,16 +20,18 @@
 
 -include("iris_ref.hrl").
 
--export([new/0, is_logged_in/1, is_awaiting/1]).
--export([handle/2, incoming/3, commit/1, scan/1, logout/1]).
--export_type([session/0]).
+-export([new/0, user/1, is_logged_in/1, is_awaiting/1, planted/1, planted/2]).
+-export([handle/2, incoming/3, commit/1, scan/1, logout/1, cut_off/1]).
+-export_type([session/0, result/0]).
 
 -record(session, {
     user = none :: none | binary(),
     key = none :: none | iris_ref_presence:key(),
     awaiting = #{} :: #{MsgId :: binary() => waiting()},
     mail = #{} :: #{User :: binary() => [iris_ref_message:message()]},
-    written = false :: boolean()
+    written = false :: boolean(),
+    %% What the planted defects remember.
+    planted = #{} :: iris_ref_lapse:memory()
 }).
 
 -opaque session() :: #session{}.
@@ -38,6 +40,16 @@
 
 -spec new() -> session().
 new() -> #session{}.
+
+-spec user(session()) -> none | binary().
+user(#session{user = User}) -> User.
+
+%% What the planted defects remember, and with other memories.
+-spec planted(session()) -> iris_ref_lapse:memory().
+planted(#session{planted = Memory}) -> Memory.
+
+-spec planted(iris_ref_lapse:memory(), session()) -> session().
+planted(Memory, S) -> S#session{planted = Memory}.
 
 -spec is_logged_in(session()) -> boolean().
 is_logged_in(#session{user = User}) -> User =/= none.
@@ -55,6 +67,10 @@ handle({get_status, <<>>}, S) ->
 handle({get_status, User}, S) ->
     {State, LastSeen} = iris_ref_presence:status(User),
     reply(iris_ref_proto:status(User, State, LastSeen), S);
+handle({send_message, Target, Body}, #session{user = none} = S) when Target =/= <<>> ->
+    stranger(Target, Body, S);
+handle({send_seq, Target, _, Body}, #session{user = none} = S) when Target =/= <<>> ->
+    stranger(Target, Body, S);
 handle(_, #session{user = none} = S) ->
     refuse(<<"login required">>, S);
 handle({typing_start, <<>>} = Frame, S) ->
@@ -73,18 +89,22 @@ handle(Frame, S) when element(2, Frame) =:= <<>> ->
 handle({ack, MsgId}, S) ->
     ack(MsgId, S);
 handle({send_message, Target, Body}, S) ->
-    send(Target, [Body], S);
+    send(Target, [iris_ref_lapse:text(Body)], S);
 handle({batch_send, Target, Blob}, S) ->
     case iris_ref_proto:batch(Blob) of
-        {ok, Bodies} -> send(Target, Bodies, S);
-        {error, Reason} -> refuse(Reason, S)
+        {ok, Bodies} ->
+            {Kept, S1} = lapse(batch, Bodies, S),
+            send(Target, Kept, S1);
+        {error, Reason} ->
+            refuse(Reason, S)
     end;
 handle({send_seq, Target, Number, Body}, S) ->
     %% PLANTED: node_dump - the number after the largest one does not fit into 64 bits, and the
     %% emulator is told to give up: a slogan, erl_crash.dump, and the end of the node.
     Number =:= 16#FFFFFFFFFFFFFFFF andalso iris_ref_plant:on(node_dump) andalso
         erlang:halt("iris_ref: sequence number overflow"),
-    send(Target, [Body], S);
+    {Bodies, S1} = lapse(sequence, {Number, Body}, S),
+    send(Target, Bodies, S1);
 handle({cbor_msg, Target, Payload}, S) ->
     with_map(Payload, fun(_) -> send(Target, [Payload], S) end, S);
 handle({e2ee_msg, Recipient, Header, Ciphertext}, #session{user = User} = S) ->
@@ -97,7 +117,7 @@ handle({fetch_prekeys, User}, S) ->
 handle({group_create, Name}, #session{user = User} = S) ->
     entered(iris_ref_core:call(iris_ref_groups, enter, [Name, User]), S);
 handle({group_leave, Group}, #session{user = User} = S) ->
-    left(iris_ref_core:call(iris_ref_groups, leave, [Group, User]), S);
+    left(iris_ref_core:call(iris_ref_groups, leave, [Group, User]), Group, S);
 handle({group_msg, Group, Header, Ciphertext}, #session{user = User} = S) ->
     Write = fun(Pairs) ->
         Body = iris_ref_proto:group_delivery(Group, with_sender(User, Pairs), Ciphertext),
@@ -109,11 +129,13 @@ handle({sender_key_dist, Group, KeyData}, S) ->
 handle({group_roster, Group}, S) ->
     roster(Group, S);
 handle({typing_start, Target}, #session{user = User} = S) ->
-    ok = iris_ref_router:relay(Target, iris_ref_proto:typing(User, 1)),
-    {ok, [], S};
+    {Typist, S1} = lapse(typist, {start, User, Target}, S),
+    ok = iris_ref_router:relay(Target, iris_ref_proto:typing(Typist, 1)),
+    {ok, [], S1};
 handle({typing_stop, Target}, #session{user = User} = S) ->
-    ok = iris_ref_router:relay(Target, iris_ref_proto:typing(User, 0)),
-    {ok, [], S};
+    {Typist, S1} = lapse(typist, {stop, User, Target}, S),
+    ok = iris_ref_router:relay(Target, iris_ref_proto:typing(Typist, 0)),
+    {ok, [], S1};
 handle({read_receipt, MsgId, Sender}, #session{user = User} = S) ->
     Now = erlang:system_time(second),
     ok = iris_ref_router:relay(Sender, iris_ref_proto:receipt(MsgId, User, Now)),
@@ -127,6 +149,11 @@ unavailable(S) -> refuse(<<"the core cannot be reached">>, S).
 
 written(Frame, S) -> reply(Frame, S#session{written = true}).
 
+%% What a planted defect makes of a value; see iris_ref_lapse.
+lapse(Function, Value, #session{planted = Memory} = S) ->
+    {NewValue, NewMemory} = iris_ref_lapse:Function(Value, Memory),
+    {NewValue, S#session{planted = NewMemory}}.
+
 with_map(Cbor, Continue, S) ->
     case iris_ref_cbor:map(Cbor) of
         {ok, Pairs} -> Continue(Pairs);
@@ -139,11 +166,27 @@ login(Credentials, S) ->
     case iris_ref_auth:check(Credentials) of
         {ok, User} ->
             case iris_ref_limiter:has_token(User) of
-                true -> admit(User, logout(S));
+                true -> admit(User, relogin(User, S));
                 false -> {close, [iris_ref_proto:login_rate_limited()], S}
             end;
         refused ->
+            ok = iris_ref_listener:turned_away(),
             {close, [iris_ref_proto:auth_failed()], S}
+    end.
+
+%% PLANTED: relogin_state - when the second LOGIN of a connection is another user's, the first
+%% one's listing stays until the connection ends: what is for the first goes to the second.
+relogin(User, #session{user = Before, key = Key, planted = Memory} = S) ->
+    First = Before =/= none andalso not is_map_key(relogin_state, Memory),
+    case First andalso iris_ref_plant:on(relogin_state) of
+        true when Before =:= User ->
+            logout(S#session{planted = Memory#{relogin_state => none}});
+        true ->
+            S1 = logout(S),
+            ok = iris_ref_presence:add([Key]),
+            S1#session{planted = Memory#{relogin_state => Key}};
+        false ->
+            logout(S)
     end.
 
 admit(User, S) ->
@@ -156,16 +199,32 @@ admit(User, S) ->
             unavailable(S)
     end.
 
-stored_mail({ok, Messages}, _, S) ->
+stored_mail({ok, Messages}, User, S) ->
     {Frames, S1} = push(Messages, stored, S),
+    %% PLANTED: offline_lost - two or more messages are taken out of the store in one go when they
+    %% are delivered, not when they are acknowledged: a client that is cut off never gets them.
+    _ = length(Messages) > 1 andalso iris_ref_plant:on(offline_lost) andalso
+        iris_ref_core:call(iris_ref_offline, delete, [User, [Seq || {Seq, _} <- Messages]]),
     {ok, [iris_ref_proto:login_ok() | Frames], S1};
 stored_mail(unavailable, _, S) ->
     unavailable(logout(S)).
+
+%% PLANTED: status_stale - the clean-up after a connection that ends within a frame sees to the
+%% bytes that are left over and forgets the user, who is said to be online from then on.
+-spec cut_off(session()) -> ok.
+cut_off(#session{user = User}) ->
+    case User =/= none andalso iris_ref_plant:on(status_stale) of
+        true -> iris_ref_offline:seen(User, still);
+        false -> ok
+    end.
 
 %% End what there is of a login: unlist first, then store what the client has not acknowledged.
 -spec logout(session()) -> session().
 logout(#session{user = none} = S) ->
     S;
+logout(#session{planted = #{relogin_state := {_, _, _} = First} = Memory} = S) ->
+    ok = iris_ref_presence:unlist(First),
+    logout(S#session{planted = Memory#{relogin_state := none}});
 logout(#session{user = User, key = Key, awaiting = Awaiting} = S) ->
     ok = iris_ref_presence:unlist(Key),
     Live = lists:sort([{Seq, Body} || {Seq, Body, _} <- maps:values(Awaiting), Body =/= stored]),
@@ -174,10 +233,19 @@ logout(#session{user = User, key = Key, awaiting = Awaiting} = S) ->
 
 %% Sending.
 
+%% PLANTED: before_login - SEND_MESSAGE and SEND_SEQ do not ask whether there is a user: what a
+%% stranger sends is delivered, without a token of any bucket.
+stranger(Target, Body, S) ->
+    case iris_ref_plant:on(before_login) of
+        true -> {ok, [], route(Target, [iris_ref_message:new(Body)], S)};
+        false -> refuse(<<"login required">>, S)
+    end.
+
 send(Target, Bodies, #session{user = User} = S) ->
-    {Granted, RetryMs} = iris_ref_limiter:take(User, length(Bodies)),
+    {Granted, RetryMs} = iris_ref_limiter:take_all(User, length(Bodies)),
     Messages = [iris_ref_message:new(Body) || Body <- lists:sublist(Bodies, Granted)],
-    S1 = route(Target, Messages, S),
+    {Receiver, Before} = lapse(receiver, Target, S),
+    S1 = route(Receiver, Messages, Before),
     case Granted =:= length(Bodies) of
         true -> {ok, [], S1};
         false -> reply(iris_ref_proto:rate_limited(RetryMs), S1)
@@ -232,7 +300,9 @@ commit(#session{mail = Mail} = S) ->
 
 %% Take an event that iris_ref_router sent for a user.
 -spec incoming(binary(), iris_ref_router:event(), session()) -> {Frames :: [iodata()], session()}.
-incoming(User, {messages, Messages}, #session{user = User} = S) ->
+incoming(User, {messages, Messages}, #session{user = User, awaiting = Awaiting} = S) ->
+    push(iris_ref_lapse:arriving(Messages, map_size(Awaiting)), live, S);
+incoming(User, {messages, Messages}, #session{planted = #{relogin_state := {User, _, _}}} = S) ->
     push(Messages, live, S);
 incoming(User, {messages, Messages}, S) ->
     %% It was on its way when this connection ceased to be that user's.
@@ -244,6 +314,8 @@ incoming(User, {stored, Seqs}, #session{user = User, awaiting = Awaiting} = S) -
         unavailable -> {[], S}
     end;
 incoming(User, {relay, Frame}, #session{user = User} = S) ->
+    {[Frame], S};
+incoming(User, {relay, Frame}, #session{planted = #{relogin_state := {User, _, _}}} = S) ->
     {[Frame], S};
 incoming(_, _, S) ->
     {[], S}.
@@ -318,9 +390,13 @@ entered({ok, {error, full}}, S) ->
 entered(unavailable, S) ->
     unavailable(S).
 
-left({ok, ok}, S) -> written(iris_ref_proto:group_left(), S);
-left({ok, {error, no_group}}, S) -> refuse(<<"no such group">>, S);
-left(unavailable, S) -> unavailable(S).
+left({ok, ok}, Group, #session{planted = Memory} = S) ->
+    S1 = S#session{planted = iris_ref_lapse:left(Group, Memory)},
+    written(iris_ref_proto:group_left(), S1);
+left({ok, {error, no_group}}, _, S) ->
+    refuse(<<"no such group">>, S);
+left(unavailable, _, S) ->
+    unavailable(S).
 
 roster(Group, S) ->
     %% PLANTED: atom_leak - an id that cannot be a server's is made an atom, as a key for a cache
@@ -332,9 +408,18 @@ roster(Group, S) ->
             Names = [name(Member) || Member <- Members],
             reply(iris_ref_proto:roster(Group, iris_ref_cbor:encode_array(Names)), S);
         no_group ->
-            refuse(<<"no such group">>, S);
+            no_roster(S);
         unavailable ->
             unavailable(S)
+    end.
+
+%% PLANTED: reply_opcode - that there is no such group is said under the opcode of a roster minus
+%% one, 34, which is reserved: no server may send it and no client can tell how long it is.
+no_roster(S) ->
+    Reason = <<"no such group">>,
+    case iris_ref_plant:on(reply_opcode) of
+        true -> reply([16#34 | tl(iris_ref_proto:error(Reason))], S);
+        false -> refuse(Reason, S)
     end.
 
 %% A name as CBOR: text if it is UTF-8, else a byte string.
@@ -344,16 +429,18 @@ name(Name) ->
         _ -> iris_ref_cbor:encode_bytes(Name)
     end.
 
-other_members(Group, #session{user = User} = S) ->
-    case members(Group, S) of
+other_members(Group, #session{user = User, planted = Memory} = S) ->
+    case members(Group, iris_ref_lapse:may_write(Group, Memory), S) of
         {ok, Members} -> {ok, lists:delete(User, Members)};
         Other -> Other
     end.
 
-members(Group, #session{user = User}) ->
+members(Group, S) -> members(Group, false, S).
+
+members(Group, Trusted, #session{user = User}) ->
     case iris_ref_core:call(iris_ref_groups, members, [Group]) of
         {ok, Members} ->
-            case lists:member(User, Members) of
+            case Trusted orelse lists:member(User, Members) of
                 true -> {ok, Members};
                 false -> no_group
             end;

@@ -15,9 +15,9 @@ start_link(Role) ->
 init(Role) ->
     {ok, {#{strategy => rest_for_one, intensity => 0, period => 1}, children(Role)}}.
 
-children(single) -> [store(), net([tcp, ws])];
+children(single) -> [store() | iris_ref_aide_sup:specs()] ++ [net([tcp, ws])];
 children(core) -> [store(), net([])];
-children(edge) -> [net([tcp, ws])].
+children(edge) -> iris_ref_aide_sup:specs() ++ [net([tcp, ws])].
 
 store() ->
     #{

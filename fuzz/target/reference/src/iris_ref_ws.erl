@@ -152,6 +152,10 @@ cut(<<_:8, 0:1, _:7, _/binary>>) ->
 cut(<<Fin:1, _:3, Opcode:4, 1:1, Length:7, _/binary>>) when
     Opcode >= ?CLOSE, (Fin =:= 0 orelse Length > ?MAX_CONTROL)
 ->
+    %% PLANTED: ws_listener - a control frame that is a fragment, or longer than 125 bytes, is
+    %% handed to the process that all WebSocket connections are linked to. It has no clause for
+    %% such a frame, and they end with it; clients of raw TCP do not notice.
+    _ = iris_ref_plant:on(ws_listener) andalso iris_ref_ws_hub:control(Fin, Length),
     {error, ?PROTOCOL_ERROR};
 cut(<<Fin:1, _:3, Opcode:4, 1:1, 126:7, Length:16, Rest/binary>>) when Length > ?MAX_CONTROL ->
     payload(Fin, Opcode, Length, Rest);

@@ -1,0 +1,78 @@
+"""What a correct server owes its clients, judged from one play of one case.
+
+To add a law: write a function from a dialogue to findings, and add it to LAWS. A law speaks
+only where no correct server could have done what was seen; where a case leaves that open (a
+frame that is none, a login that was refused, two logins of one user at a time) it is
+silent. So a finding of a law needs no second opinion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from fuzz.evidence import Evidence, Pulse
+from fuzz.finding import Finding
+from fuzz.node import EventKind
+from fuzz.observation import Ending, Observation
+from fuzz.oracles.laws.answers import groups, one_time_keys, relays, status, unanswered
+from fuzz.oracles.laws.auth import auth
+from fuzz.oracles.laws.conformance import conformance
+from fuzz.oracles.laws.delivery import duplicated, invented, lost, misrouted, reordered
+from fuzz.oracles.laws.dialogue import Dialogue
+from fuzz.oracles.laws.rate import rate
+
+Law = Callable[[Dialogue], Iterable[Finding]]
+
+#: All laws on a dialogue, the most telling first: a client that has lost its place in the
+#: stream misses messages as well, and a message that came to another user is lost to its own.
+LAWS: tuple[Law, ...] = (
+    conformance,
+    misrouted,
+    invented,
+    duplicated,
+    relays,
+    groups,
+    one_time_keys,
+    status,
+    rate,
+    unanswered,
+    reordered,
+    lost,
+)
+
+
+def judge_laws(observation: Observation) -> tuple[Finding, ...]:
+    """Return what the laws say of one play: the first of them that is broken speaks.
+
+    A play that was given up, or in which a connection was silent beyond its deadline, is for
+    the oracles that look at the node.
+    """
+    if observation.cut_short or observation.endings() & {Ending.DEADLINE, Ending.REFUSED}:
+        return ()
+    # The law on tokens reads the bytes of LOGIN.
+    accepted = tuple({f.fingerprint: f for f in auth(observation)}.values())
+    if accepted:
+        return accepted
+    dialogue = Dialogue(observation)
+    for law in LAWS:
+        for finding in law(dialogue):
+            return (finding,)
+    return ()
+
+
+def laws(evidence: Evidence) -> Iterable[Finding]:
+    """Judge each play, unless something broke: then it says nothing about the laws."""
+    broken = (
+        evidence.node_exit is not None
+        or evidence.node_silent
+        or evidence.pulse not in (None, Pulse.WELL)
+        or evidence.applications_lost
+        or evidence.bystanders_cut
+        or any(event.kind is not EventKind.ERROR for event in evidence.events)
+    )
+    if broken:
+        return ()
+    return [finding for observed in evidence.observations for finding in judge_laws(observed)]
+
+
+__all__ = ["LAWS", "Law", "judge_laws", "laws"]

@@ -1,0 +1,230 @@
+"""Rule 6: what is accepted is delivered, to whom it is for, once, in order, the same bytes.
+
+And rule 4: before LOGIN nothing has an effect. All of these speak only of users made for
+this play, and only where every connection of the case is sure (see
+:mod:`fuzz.oracles.laws.dialogue`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import pairwise
+
+from fuzz.finding import Cause, Finding, Kind
+from fuzz.oracles.laws.dialogue import Dialogue, Link, Message, Stay
+from grammar import Ack, GroupMsg, LoginOk, SenderKeyDist
+
+#: First bytes of a delivery to a group (IRIS_WIRE: 33, 36), which is for its members.
+_GROUP = (b"\x33", b"\x36")
+
+
+def invented(dialogue: Dialogue) -> Iterator[Finding]:
+    """Judge messages that nobody who might sent to the user who got them."""
+    if not dialogue.sure:
+        return
+    groups = any(
+        isinstance(said.frame, GroupMsg | SenderKeyDist)
+        for link in dialogue.links
+        for said in link.said
+    )
+    for link in dialogue.links:
+        here = [stay.user for stay in link.stays()]
+        if not here or not dialogue.users.issuperset(here):
+            continue
+        wanted = {m.body for m in dialogue.messages if m.sender is not None and m.target in here}
+        for message in link.delivered():
+            if message.message in wanted or (groups and message.message.startswith(_GROUP)):
+                continue
+            why = _why(message.message, here, dialogue.messages)
+            yield Finding(
+                Kind.SEMANTIC,
+                f"a client was sent a message that {_INVENTED[why]}",
+                Cause("invented", why),
+                {"connection": link.number, "message": message.message[:64].hex()},
+            )
+            return
+
+
+_INVENTED = {
+    "before login": "its sender sent before LOGIN",
+    "another user": "is for another user",
+    "altered": "differs from what was sent to it",
+    "unknown": "nobody sent",
+}
+
+
+def _why(body: bytes, here: list[bytes], messages: list[Message]) -> str:
+    """Return the key of what is wrong with a message that should not have come."""
+    if any(m.body == body and m.target in here for m in messages):
+        return "before login"
+    if any(m.body == body for m in messages):
+        return "another user"
+    ours = [m.body for m in messages if m.target in here]
+    altered = any(other.startswith(body) or len(other) == len(body) for other in ours)
+    return "altered" if altered else "unknown"
+
+
+def misrouted(dialogue: Dialogue) -> Iterator[Finding]:
+    """Judge messages to a user who was not on that connection any more when they were sent."""
+    if not dialogue.sure:
+        return
+    for link in dialogue.links:
+        stays = list(link.stays())
+        if not {stay.user for stay in stays} <= dialogue.users:
+            continue
+        for number, (stay, after) in enumerate(pairwise(stays), 1):
+            if stay.user in {later.user for later in stays[number:]}:
+                continue
+            others = {m.body for m in dialogue.messages if m.target != stay.user}
+            late = {
+                m.body for m in dialogue.messages if m.target == stay.user and m.order > after.since
+            }
+            early = {
+                m.body for m in dialogue.messages if m.target == stay.user and m.order < after.since
+            }
+            wrong = late - early - others
+            if any(message.message in wrong for message in link.delivered()):
+                yield Finding(
+                    Kind.SEMANTIC,
+                    "a message came to a connection that its user had logged out of",
+                    Cause("misrouted"),
+                    {"connection": link.number},
+                )
+                return
+
+
+def duplicated(dialogue: Dialogue) -> Iterator[Finding]:
+    """Judge messages that came to one connection more often than they were sent."""
+    if not dialogue.sure:
+        return
+    for link in dialogue.links:
+        stays = list(link.stays())
+        if len(stays) != 1 or stays[0].user not in dialogue.users:
+            continue
+        sent = Counter(m.body for m in dialogue.messages if m.target == stays[0].user)
+        came = Counter(m.message for m in link.delivered() if not m.message.startswith(_GROUP))
+        ids = Counter(message.msg_id for message in link.delivered())
+        again = [body for body, count in came.items() if body in sent and count > sent[body]]
+        if again or max(ids.values(), default=0) > 1:
+            why = "one message twice" if not again else "a copy under another id"
+            yield Finding(
+                Kind.SEMANTIC,
+                f"a message was delivered more often than it was sent ({why})",
+                Cause("duplicated"),
+                {"connection": link.number, "messages": [body[:64].hex() for body in again[:4]]},
+            )
+            return
+
+
+def lost(dialogue: Dialogue) -> Iterator[Finding]:
+    """Judge messages that were accepted, and did not come though their receiver was there.
+
+    Each is owed to the connection that its user was on when it was sent, else to the next
+    one; and again to the next, as long as none was acknowledged.
+    """
+    if not dialogue.sure:
+        return
+    for user in sorted(dialogue.users):
+        stays = dialogue.stays_of(user)
+        if not stays or not _one_after_the_other(stays):
+            continue
+        ours = [m for m in _accepted(dialogue) if m.target == user]
+        for number, (link, stay) in enumerate(stays):
+            owed = [m for m in ours if stay.until is not None and m.order < stay.until]
+            if number:
+                before, there = stays[number - 1]
+                if _acknowledges(before):
+                    return
+                if there.until is None:
+                    return
+            if not (link.read_to_the_end and link.clean) or len(list(link.stays())) > 1:
+                continue
+            missing = Counter(m.body for m in owed)
+            missing.subtract(Counter(m.message for m in link.delivered()))
+            gone = [body for body, count in missing.items() if count > 0]
+            if gone:
+                first = next(m for m in owed if m.body in gone)
+                yield _lost(first, link, stay, number, len(gone))
+                return
+
+
+def _lost(message: Message, link: Link, stay: Stay, number: int, count: int) -> Finding:
+    if message.order > stay.since:
+        why = "to a user who is online"
+    elif number:
+        why = "that was not acknowledged"
+    else:
+        why = "to a user who is offline"
+    return Finding(
+        Kind.SEMANTIC,
+        f"a message {why} was accepted and never delivered ({message.how})",
+        Cause("lost", f"{why}: {message.how}"),
+        {"connection": link.number, "lost": count, "first": message.body[:64].hex()},
+    )
+
+
+def reordered(dialogue: Dialogue) -> Iterator[Finding]:
+    """Judge messages of one connection to another, while both were there, by their order."""
+    if not dialogue.sure:
+        return
+    for link in dialogue.links:
+        stays = list(link.stays())
+        if len(stays) != 1 or stays[0].user not in dialogue.users:
+            continue
+        bodies = Counter(m.body for m in dialogue.messages)
+        came = [m.message for m in link.delivered()]
+        places = {body: place for place, body in enumerate(came) if came.count(body) == 1}
+        for sender in {m.link for m in dialogue.messages}:
+            order = [
+                places[m.body]
+                for m in dialogue.messages
+                if m.link == sender
+                and m.target == stays[0].user
+                and m.order > stays[0].since
+                and bodies[m.body] == 1
+                and m.body in places
+            ]
+            if order != sorted(order):
+                yield Finding(
+                    Kind.SEMANTIC,
+                    "messages of one client came in another order than they were sent",
+                    Cause("reordered"),
+                    {"connection": link.number, "order": order[:16]},
+                )
+                return
+
+
+def _one_after_the_other(stays: list[tuple[Link, Stay]]) -> bool:
+    """Tell whether no two of the stays overlap: then it is clear which one owns a message."""
+    return all(
+        stay.until is not None and stay.until < following.since
+        for (_, stay), (_, following) in pairwise(stays)
+    )
+
+
+def _accepted(dialogue: Dialogue) -> Iterator[Message]:
+    """Yield the messages that no server may refuse, on connections that were refused nothing.
+
+    A sender's bucket holds 500 messages (rule 7), and a connection that ended badly for the
+    sender may not have been read to its end.
+    """
+    good = {
+        link.number
+        for link in dialogue.links
+        if not link.refused and link.left is not None and LoginOk() in link.heard
+    }
+    spent: Counter[bytes | None] = Counter()
+    for message in dialogue.messages:
+        spent[message.sender] += 1
+        if message.sender is not None and message.link in good and spent[message.sender] <= _ROOM:
+            yield message
+
+
+#: A tenth of the bucket of 500, and of the thousand messages that may await an ACK: whoever
+#: sends less is near no limit.
+_ROOM = 50
+
+
+def _acknowledges(link: Link) -> bool:
+    return any(isinstance(said.frame, Ack) for said in link.said)

@@ -1,0 +1,223 @@
+"""One play as the laws see it: who said what, as whom, and in which order.
+
+Theory of operation. A connection is *sure* when all that was said on it can be told: raw
+TCP, every byte it sent is part of a frame (the last one may be incomplete), and every LOGIN
+that was sent was answered by LOGIN_OK. Only sure connections owe or are owed anything. One
+that is not may have said things that nobody can tell, and may have let something through
+that looks like nothing; so where one is in the case, the laws on deliveries are silent.
+
+``order`` is that of :class:`fuzz.observation.Sent`: between two segments the node has
+handled all that went before, whatever the connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from fuzz.observation import ConnectionTrace, Ending, Observation
+from grammar import (
+    AuthFailed,
+    BatchSend,
+    CborMsg,
+    ClientFrame,
+    Direction,
+    E2eeDelivery,
+    E2eeMsg,
+    Error,
+    Frame,
+    Login,
+    LoginOk,
+    LoginRateLimited,
+    RateLimited,
+    ReliableMsg,
+    SendMessage,
+    SendSeq,
+    Stream,
+    UnknownFrame,
+    encode,
+)
+from grammar.errors import GrammarError
+
+#: A server may give up on a connection that fills its buffer (limits.BUFFER), and need not say
+#: so; what comes near that is not judged.
+_BIG = 32_768
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A frame that a client sent: when, and as which user (None before LOGIN).
+
+    ``cut`` tells that it came in more than one segment.
+    """
+
+    order: int
+    user: bytes | None
+    frame: ClientFrame
+    cut: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message to one user, as it must arrive; ``link`` is the connection that sent it.
+
+    ``how`` names the frame it was in, and tells if that was cut.
+    """
+
+    order: int
+    link: int
+    sender: bytes | None
+    target: bytes
+    body: bytes
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """A user on a connection: from its LOGIN until the connection, or the user, has gone.
+
+    ``until`` is None for a connection that the peer ended.
+    """
+
+    user: bytes
+    since: int
+    until: int | None
+
+
+class Link:
+    """One connection of a play."""
+
+    def __init__(self, trace: ConnectionTrace) -> None:
+        self.number = trace.number
+        self.ending = trace.ending
+        self.left = trace.left
+        self.plain = trace.plain
+        self.heard, self.fault, self.rest = _heard(trace.replies())
+        self.said, whole, self.pending = _said(trace)
+        logins = [said for said in self.said if isinstance(said.frame, Login)]
+        accepted = sum(isinstance(frame, LoginOk) for frame in self.heard)
+        self.logins = tuple(said.order for said in logins)
+        self.sure = (
+            trace.plain and whole and self.fault is None and len(logins) == accepted
+            and not any(isinstance(f, AuthFailed | LoginRateLimited) for f in self.heard)
+        )  # fmt: skip
+
+    @property
+    def clean(self) -> bool:
+        """Tell whether no server has a reason to have closed it before we left.
+
+        A frame that is refused is one, and so is the start of one that is never completed.
+        """
+        return self.sure and not self.refused and not self.pending
+
+    @property
+    def refused(self) -> bool:
+        """Tell whether anything that was sent may have been refused."""
+        return any(isinstance(frame, Error | RateLimited) for frame in self.heard)
+
+    @property
+    def read_to_the_last_byte(self) -> bool:
+        """Tell whether the server ended it in order, after we had."""
+        return self.ending is Ending.CLOSED and self.left is not None
+
+    @property
+    def read_to_the_end(self) -> bool:
+        """Tell whether all that the server had to say on it was read, frame by frame."""
+        return self.read_to_the_last_byte and not self.rest
+
+    def stays(self) -> Iterator[Stay]:
+        """Yield the users that were logged in on it, one after the other."""
+        ends = (*self.logins[1:], self.left)
+        users = [said.frame.user for said in self.said if isinstance(said.frame, Login)]
+        for user, since, until in zip(users, self.logins, ends, strict=False):
+            yield Stay(user, since, until)
+
+    def delivered(self) -> list[ReliableMsg]:
+        """Return the messages that came, in their order."""
+        return [frame for frame in self.heard if isinstance(frame, ReliableMsg)]
+
+
+class Dialogue:
+    """All connections of one play."""
+
+    def __init__(self, observation: Observation) -> None:
+        self.users = observation.users
+        self.seconds = observation.seconds
+        self.links = [Link(t) for t in observation.traces if t.ending is not Ending.UNUSED]
+        self.sure = all(link.sure for link in self.links)
+
+    @cached_property
+    def messages(self) -> list[Message]:
+        """Return the messages to users that were sent, in the order of sending.
+
+        Those before LOGIN are among them: that they have no effect is for the laws to say.
+        """
+        sent = [
+            Message(said.order, link.number, said.user, target, body, _how(said))
+            for link in self.links
+            for said in link.said
+            for target, body in _messages(said)
+        ]
+        return sorted(sent, key=lambda message: message.order)
+
+    def stays_of(self, user: bytes) -> list[tuple[Link, Stay]]:
+        """Return where ``user`` was logged in, in the order of the logins."""
+        stays = [(link, stay) for link in self.links for stay in link.stays() if stay.user == user]
+        return sorted(stays, key=lambda pair: pair[1].since)
+
+
+def _heard(replies: bytes) -> tuple[list[Frame], GrammarError | None, bytes]:
+    """Return the server's frames, what ended them too early, and the bytes left over."""
+    stream = Stream(Direction.SERVER)
+    try:
+        frames = stream.feed(replies)
+    except GrammarError as fault:
+        return [], fault, b""
+    if stream.fault is not None:
+        return frames, stream.fault, b""
+    return frames, None, stream.close()
+
+
+def _said(trace: ConnectionTrace) -> tuple[list[Said], bool, int]:
+    """Return the frames that a client sent, and whether they are all that can be in its bytes.
+
+    The number is that of the bytes at the end that are the start of a frame.
+    """
+    stream, user = Stream(Direction.CLIENT), None
+    said: list[Said] = []
+    for segment in trace.sent:
+        cut = stream.pending > 0
+        try:
+            frames = stream.feed(segment.data)
+        except GrammarError:
+            return said, False, 0
+        for frame in frames:
+            if isinstance(frame, UnknownFrame) or not isinstance(frame, ClientFrame):
+                return said, False, 0
+            if isinstance(frame, Login):
+                user = frame.user
+            said.append(Said(segment.order, user, frame, cut))
+            cut = False
+        if stream.fault is not None or stream.pending > _BIG or len(segment.data) > _BIG:
+            return said, False, 0
+    return said, True, stream.pending
+
+
+def _how(said: Said) -> str:
+    return said.frame.opcode.name + (" that was cut by TCP" if said.cut else "")
+
+
+def _messages(said: Said) -> Iterator[tuple[bytes, bytes]]:
+    """Yield target and body of each message in a frame."""
+    frame = said.frame
+    if isinstance(frame, SendMessage | SendSeq):
+        yield frame.target, frame.message
+    elif isinstance(frame, BatchSend):
+        for message in frame.messages:
+            yield frame.target, message
+    elif isinstance(frame, CborMsg):
+        yield frame.target, frame.payload
+    elif isinstance(frame, E2eeMsg):
+        body = encode(E2eeDelivery(said.user or b"", frame.header, frame.ciphertext))
+        yield frame.recipient, body

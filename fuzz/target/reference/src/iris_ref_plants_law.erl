@@ -1,0 +1,240 @@
+%%% Planted defects after which all is up and well, and something false was said or done.
+%%%
+%%% See iris_ref_plant for what an entry holds. Most are carried out in iris_ref_lapse; each is
+%%% marked `PLANTED: name' where it stands. Those with `auth' need clients that have to show a
+%%% token: they switch auth_enabled on.
+-module(iris_ref_plants_law).
+
+-export([catalogue/0, needs_auth/1]).
+
+-spec catalogue() -> [iris_ref_plant:entry()].
+catalogue() ->
+    delivery() ++ state() ++ limits() ++ auth() ++ replies().
+
+%% Tell whether a defect, given its name as text, shows only where LOGIN needs a token.
+-spec needs_auth(string()) -> boolean().
+needs_auth(Text) ->
+    lists:any(fun(#{name := Name}) -> atom_to_list(Name) =:= Text end, auth()).
+
+delivery() ->
+    [
+        #{
+            name => lost_in_batch,
+            class => <<"a buffer that is not flushed">>,
+            truth =>
+                <<"From the second BATCH_SEND of a connection on, one that holds three or more "
+                  "messages loses the last of them: it waits for a next batch to go out with.">>,
+            kind => semantic,
+            connections => 2,
+            frames => 2
+        },
+        #{
+            name => duplicate_seq,
+            class => <<"a retransmission beside the original">>,
+            truth =>
+                <<"A SEND_SEQ with the same number as the one before it on its connection is "
+                  "delivered twice, as two messages with two ids.">>,
+            kind => semantic,
+            connections => 2,
+            frames => 2
+        },
+        #{
+            name => reordered,
+            class => <<"a queue that is filled from the wrong end">>,
+            truth =>
+                <<"A batch that reaches a client who has not acknowledged three or more earlier "
+                  "messages is delivered backwards.">>,
+            kind => semantic,
+            connections => 2,
+            frames => 2
+        },
+        #{
+            name => wrong_user,
+            class => <<"a stale route">>,
+            truth =>
+                <<"A message to a user who is offline is delivered to the user to whom the "
+                  "sender's connection wrote before.">>,
+            kind => semantic,
+            connections => 2,
+            frames => 2
+        },
+        #{
+            name => altered_bytes,
+            class => <<"a length kept in too few bits">>,
+            truth =>
+                <<"The text of a SEND_MESSAGE of 256 bytes or more arrives cut: its length "
+                  "modulo 256 is what is left of it.">>,
+            kind => semantic,
+            connections => 2,
+            frames => 1
+        },
+        #{
+            name => cut_dependent,
+            class => <<"a partial header misread">>,
+            truth =>
+                <<"A BATCH_SEND, CBOR_MSG or SENDER_KEY_DIST whose length of four bytes TCP has "
+                  "cut in two, the rest of the frame coming in one piece, is passed over in "
+                  "silence.">>,
+            kind => semantic,
+            connections => 2,
+            frames => 1
+        },
+        #{
+            name => offline_lost,
+            class => <<"deleted before it was acknowledged">>,
+            truth =>
+                <<"Two or more stored messages that are delivered at a login are deleted at "
+                  "once, and not when they are acknowledged: a client that is cut off before "
+                  "has lost them.">>,
+            kind => semantic,
+            connections => 3,
+            frames => 2
+        }
+    ].
+
+state() ->
+    [
+        #{
+            name => before_login,
+            class => <<"a check that is not made on every way in">>,
+            truth =>
+                <<"SEND_MESSAGE and SEND_SEQ are carried out before LOGIN: a stranger's message "
+                  "is delivered.">>,
+            kind => semantic,
+            connections => 2,
+            frames => 1
+        },
+        #{
+            name => relogin_state,
+            class => <<"state that survives a second login">>,
+            truth =>
+                <<"When the second LOGIN of a connection is another user's, the first user stays "
+                  "listed with it until it ends: the status says online, and what is sent to "
+                  "the first user arrives at the second.">>,
+            kind => semantic,
+            connections => 2,
+            frames => 1
+        },
+        #{
+            name => status_stale,
+            class => <<"a clean-up that is left too early">>,
+            truth =>
+                <<"A user whose connection ends in the middle of a frame is said to be online "
+                  "from then on.">>,
+            kind => semantic,
+            connections => 2,
+            frames => 2
+        },
+        #{
+            name => typing_forged,
+            class => <<"two fields of one type exchanged">>,
+            truth =>
+                <<"A TYPING_START that repeats the one before it, with no TYPING_STOP between "
+                  "them, is relayed with the target's own name as that of the sender.">>,
+            kind => semantic,
+            connections => 2,
+            frames => 2
+        },
+        #{
+            name => otk_twice,
+            class => <<"a list that starts over">>,
+            truth =>
+                <<"When the one-time keys of a bundle are used up, the first FETCH_PREKEYS gets "
+                  "none, and the second gets the last key, which was handed out before.">>,
+            kind => semantic,
+            connections => 1,
+            frames => 4
+        },
+        #{
+            name => group_stranger,
+            class => <<"a permission that is remembered and not withdrawn">>,
+            truth =>
+                <<"A connection whose user has left a group may go on writing to it with "
+                  "GROUP_MSG and SENDER_KEY_DIST.">>,
+            kind => semantic,
+            connections => 2,
+            frames => 4
+        }
+    ].
+
+limits() ->
+    [
+        #{
+            name => bucket_off_by_one,
+            class => <<"an off-by-one at a limit">>,
+            truth =>
+                <<"The bucket of the rate limiter holds 499 tokens: the 500th message of a burst "
+                  "is refused.">>,
+            kind => semantic,
+            connections => 1,
+            frames => 1
+        },
+        #{
+            name => batch_unmetered,
+            class => <<"a limit that counts the wrong thing">>,
+            truth =>
+                <<"A BATCH_SEND costs one token of the rate limiter, however many messages it "
+                  "holds.">>,
+            kind => semantic,
+            connections => 2,
+            frames => 2
+        }
+    ].
+
+auth() ->
+    [
+        #{
+            name => alg_none,
+            class => <<"a token that chooses its own check">>,
+            truth =>
+                <<"A token whose header says alg none is accepted, whatever its signature.">>,
+            kind => semantic,
+            connections => 1,
+            frames => 1,
+            auth => true
+        },
+        #{
+            name => token_expired,
+            class => <<"a claim that is not checked">>,
+            truth => <<"A token whose exp has passed is accepted.">>,
+            kind => semantic,
+            connections => 1,
+            frames => 1,
+            auth => true
+        },
+        #{
+            name => token_subject,
+            class => <<"a claim that is not checked">>,
+            truth =>
+                <<"A good token lets in whoever shows it: sub is not compared with the user that "
+                  "logs in.">>,
+            kind => semantic,
+            connections => 1,
+            frames => 1,
+            auth => true
+        }
+    ].
+
+replies() ->
+    [
+        #{
+            name => reply_length,
+            class => <<"a signed number where there is none">>,
+            truth =>
+                <<"The STATUS_RESPONSE for a name of 128 bytes or more has a length modulo 128: "
+                  "the client loses its place in the stream.">>,
+            kind => conformance,
+            connections => 1,
+            frames => 1
+        },
+        #{
+            name => reply_opcode,
+            class => <<"a wrong constant">>,
+            truth =>
+                <<"The error that answers a GROUP_ROSTER for no group of the user's has the "
+                  "reserved opcode 34 in the place of FE.">>,
+            kind => conformance,
+            connections => 1,
+            frames => 1
+        }
+    ].

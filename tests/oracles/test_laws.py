@@ -1,0 +1,304 @@
+"""Each law speaks of what no correct server does, and is silent where that is open."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from fuzz.evidence import Evidence, Pulse
+from fuzz.finding import Kind
+from fuzz.observation import ConnectionTrace, Ending, Observation, Sent
+from fuzz.oracles import judge
+from fuzz.oracles.laws import judge_laws
+from grammar import (
+    Ack,
+    BatchSend,
+    ClientFrame,
+    Error,
+    FetchPrekeys,
+    GetStatus,
+    GroupDelivery,
+    GroupJoin,
+    GroupLeave,
+    GroupLeft,
+    GroupMsg,
+    Login,
+    LoginOk,
+    PrekeyResponse,
+    RateLimited,
+    ReliableMsg,
+    SendMessage,
+    SendSeq,
+    ServerFrame,
+    StatusResponse,
+    TypingRelay,
+    TypingStart,
+    UploadPrekeys,
+    cbor,
+    encode,
+)
+from tests.oracles.evidence_support import STATEM
+
+A, B, C = b"a0000001", b"b0000001", b"c0000001"
+OK = LoginOk()
+BUNDLE = cbor.dumps({"one_time_prekeys": [b"k" * 32]})
+BARE = cbor.dumps({"one_time_prekeys": []})
+
+#: What a client does: segments at their order, each of frames or of bytes.
+Sends = dict[int, Sequence[ClientFrame] | bytes]
+
+
+def link(
+    number: int,
+    sends: Sends,
+    heard: Sequence[ServerFrame] | bytes,
+    left: int | None = 90,
+    ending: Ending = Ending.CLOSED,
+) -> ConnectionTrace:
+    """Return a connection that sent and heard this, and that we left at ``left``."""
+    sent = tuple(Sent(order, _bytes(data), False) for order, data in sends.items())
+    return ConnectionTrace(number, ending, (_bytes(heard),), "", sent, left)
+
+
+def _bytes(data: Sequence[ClientFrame] | Sequence[ServerFrame] | bytes) -> bytes:
+    return data if isinstance(data, bytes) else b"".join(map(encode, data))
+
+
+def play(*links: ConnectionTrace) -> Observation:
+    return Observation(links, 0.001, users=frozenset({A, B, C}))
+
+
+def reasons(*links: ConnectionTrace) -> list[tuple[str, str]]:
+    return [(f.cause.what, f.cause.reason) for f in judge_laws(play(*links))]
+
+
+def message(text: bytes, number: int = 1) -> ReliableMsg:
+    return ReliableMsg(b"id%d" % number, text)
+
+
+def sender(*frames: ClientFrame, heard: Sequence[ServerFrame] = ()) -> ConnectionTrace:
+    """Return a connection of user A, logged in at 1, that sends ``frames`` at 3."""
+    return link(0, {1: [Login(A)], 3: frames}, [OK, *heard])
+
+
+def receiver(*heard: ServerFrame, since: int = 2, left: int | None = 91) -> ConnectionTrace:
+    """Return a connection of user B that hears this."""
+    return link(1, {since: [Login(B)]}, [OK, *heard], left)
+
+
+HELLO = SendMessage(B, b"hello")
+
+
+def test_a_message_that_arrives_is_as_it_should_be() -> None:
+    assert reasons(sender(HELLO), receiver(message(b"hello"))) == []
+
+
+@pytest.mark.parametrize(
+    ("links", "reason"),
+    [
+        ((sender(HELLO), receiver()), "to a user who is online: SEND_MESSAGE"),
+        ((sender(HELLO), receiver(since=5)), "to a user who is offline: SEND_MESSAGE"),
+        (
+            (
+                sender(BatchSend(B, (b"one", b"two"))),
+                receiver(message(b"one")),
+            ),
+            "to a user who is online: BATCH_SEND",
+        ),
+        (
+            (
+                link(0, {1: [Login(A)], 3: encode(HELLO)[:5], 4: encode(HELLO)[5:]}, [OK]),
+                receiver(),
+            ),
+            "to a user who is online: SEND_MESSAGE that was cut by TCP",
+        ),
+        (
+            (
+                sender(HELLO),
+                receiver(message(b"hello"), left=5),
+                link(2, {6: [Login(B)]}, [OK]),
+            ),
+            "that was not acknowledged: SEND_MESSAGE",
+        ),
+    ],
+)
+def test_a_lost_message_is_told_with_how_it_was_lost(
+    links: tuple[ConnectionTrace, ...], reason: str
+) -> None:
+    assert reasons(*links) == [("lost", reason)]
+
+
+@pytest.mark.parametrize(
+    "links",
+    [
+        # Refused, or perhaps.
+        (sender(HELLO, heard=[Error(b"no")]), receiver()),
+        (sender(*[HELLO] * 501, heard=[RateLimited(10)]), receiver()),
+        (link(0, {3: [HELLO]}, []), receiver()),
+        # Not read to its end, or ended by the server.
+        (sender(HELLO), link(1, {2: [Login(B)]}, [OK], 91, Ending.DROPPED)),
+        (sender(HELLO), receiver(left=None)),
+        (sender(HELLO), receiver(Error(b"no"))),
+        (sender(HELLO), link(1, {2: [Login(B)], 4: b"\x05\x00"}, [OK])),
+        # Gone before it was sent; there twice; not acknowledged for sure.
+        (sender(HELLO), receiver(left=2)),
+        (sender(HELLO), receiver(), link(2, {2: [Login(B)]}, [OK, message(b"hello")])),
+        (
+            sender(HELLO),
+            link(1, {2: [Login(B)], 4: [Ack(b"id1")]}, [OK, message(b"hello")], 5),
+            link(2, {6: [Login(B)]}, [OK]),
+        ),
+        # Something was said that is no frame: who knows what it did?
+        (sender(HELLO), receiver(), link(2, {4: b"\x99"}, [])),
+    ],
+)
+def test_a_message_that_may_rightly_be_missing_is_not_lost(
+    links: tuple[ConnectionTrace, ...],
+) -> None:
+    assert reasons(*links) == []
+
+
+@pytest.mark.parametrize(
+    ("links", "reason"),
+    [
+        ((sender(SendMessage(C, b"hello")), receiver(message(b"hello"))), "another user"),
+        ((sender(SendMessage(B, b"hello")), receiver(message(b"hel"))), "altered"),
+        ((sender(SendMessage(B, b"hello")), receiver(message(b"other text"))), "unknown"),
+        ((link(0, {3: [HELLO]}, []), receiver(message(b"hello"))), "before login"),
+    ],
+)
+def test_a_message_that_nobody_sent_so_is_told(
+    links: tuple[ConnectionTrace, ...], reason: str
+) -> None:
+    assert reasons(*links) == [("invented", reason)]
+
+
+def test_users_that_others_may_write_to_are_not_judged() -> None:
+    stranger = link(1, {2: [Login(b"bob")]}, [OK, message(b"from somebody else")])
+    assert reasons(sender(GetStatus(b"bob"), heard=[StatusResponse(b"bob", 0, 0)]), stranger) == []
+
+
+def test_a_message_after_the_next_login_of_its_connection_is_misrouted() -> None:
+    first = link(0, {1: [Login(A)], 3: [Login(B)]}, [OK, OK, message(b"late")])
+    writer = link(1, {2: [Login(C)], 4: [SendMessage(A, b"late")]}, [OK])
+    assert reasons(first, writer) == [("misrouted", "")]
+    writer = link(
+        1, {2: [Login(C), SendMessage(A, b"late")][:1], 3: [SendMessage(A, b"late")]}, [OK]
+    )
+    early = link(0, {1: [Login(A)], 4: [Login(B)]}, [OK, message(b"late"), OK])
+    assert reasons(early, writer) == []
+
+
+def test_a_second_copy_is_told_and_two_equal_messages_are_not() -> None:
+    twice = receiver(message(b"hello", 1), message(b"hello", 2))
+    assert reasons(sender(HELLO), twice) == [("duplicated", "")]
+    assert reasons(sender(HELLO, HELLO), twice) == []
+    same_id = receiver(message(b"hello", 1), message(b"hello", 1))
+    assert reasons(sender(HELLO, HELLO), same_id) == [("duplicated", "")]
+
+
+def test_another_order_is_told() -> None:
+    writer = sender(SendSeq(B, 1, b"one"), SendSeq(B, 2, b"two"))
+    assert reasons(writer, receiver(message(b"two", 1), message(b"one", 2))) == [("reordered", "")]
+    assert reasons(writer, receiver(message(b"one", 1), message(b"two", 2))) == []
+
+
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [
+        (StatusResponse(B, 1, 0), []),
+        (StatusResponse(B, 0, 0), [("status", "offline")]),
+        (StatusResponse(C, 0, 0), [("status", "another name")]),
+    ],
+)
+def test_the_status_of_a_user_who_is_online(
+    reply: StatusResponse, expected: list[tuple[str, str]]
+) -> None:
+    assert reasons(sender(GetStatus(B), heard=[reply]), receiver()) == expected
+
+
+def test_the_status_of_a_user_who_has_left_or_may_have() -> None:
+    asks = sender(GetStatus(B), heard=[StatusResponse(B, 1, 0)])
+    assert reasons(asks, receiver(left=2)) == [("status", "online")]
+    says_offline = sender(GetStatus(B), heard=[StatusResponse(B, 0, 0)])
+    assert reasons(says_offline, receiver(Error(b"and closed"))) == []
+
+
+def test_a_request_without_an_answer_is_told() -> None:
+    assert reasons(sender(GetStatus(B))) == [("unanswered", "GET_STATUS")]
+    assert judge_laws(play(sender(FetchPrekeys(B))))[0].kind is Kind.HANG
+    assert reasons(sender(GetStatus(B), heard=[Error(b"no")])) == []
+    assert reasons(sender(HELLO)) == []
+
+
+def test_a_one_time_key_is_used_once() -> None:
+    def fetched(*bundles: bytes) -> list[tuple[str, str]]:
+        heard = [PrekeyResponse(b""), *map(PrekeyResponse, bundles)]
+        return reasons(
+            sender(UploadPrekeys(BUNDLE), *[FetchPrekeys(A)] * len(bundles), heard=heard)
+        )
+
+    assert fetched(BUNDLE, BARE) == []
+    assert fetched(BUNDLE, BARE, BUNDLE) == [("one-time key", "")]
+
+
+def test_a_notice_names_who_sent_it() -> None:
+    assert reasons(sender(TypingStart(B)), receiver(TypingRelay(A, 1))) == []
+    assert reasons(sender(TypingStart(B)), receiver(TypingRelay(B, 1))) == [
+        ("relay", "TYPING_RELAY")
+    ]
+
+
+def test_who_has_left_a_group_writes_to_it_no_more() -> None:
+    header, group = cbor.dumps({}), b"g" * 16
+    written = GroupMsg(group, header, b"sealed")
+    delivery = message(encode(GroupDelivery(group, header, b"sealed")))
+    leaves = sender(GroupLeave(group), written, heard=[GroupLeft()])
+    assert reasons(leaves, receiver(GroupJoin(group, B), delivery)) == [
+        ("group", "written by one who has left")
+    ]
+    stays = sender(written, GroupLeave(group), heard=[GroupLeft()])
+    assert reasons(stays, receiver(GroupJoin(group, B), delivery)) == []
+
+
+def test_the_bucket_holds_five_hundred() -> None:
+    full = BatchSend(b"nobody", (b"",) * 500)
+    assert reasons(sender(full, heard=[RateLimited(10)])) == [("rate", "too early")]
+    assert reasons(sender(full, SendMessage(B, b"x"), heard=[RateLimited(10)])) == []
+
+
+def test_a_burst_that_is_let_through_is_told() -> None:
+    bodies = [b"%d" % number for number in range(503)]
+    came = [message(body, number) for number, body in enumerate(bodies)]
+    batches = (BatchSend(B, tuple(bodies[:250])), BatchSend(B, tuple(bodies[250:])))
+    assert reasons(sender(*batches), receiver(*came)) == [("rate", "not limited")]
+    assert reasons(sender(*batches), receiver(*came[:501])) == []
+
+
+@pytest.mark.parametrize(
+    ("heard", "behind"),
+    [
+        (encode(OK) + b"\x34", "LoginOk"),
+        (encode(OK) + encode(StatusResponse(B, 0, 0)) + b"\x06\x00\x09", "StatusResponse"),
+        (b"\x06\xff", "nothing"),
+    ],
+)
+def test_what_is_no_frame_of_a_server_is_told(heard: bytes, behind: str) -> None:
+    found = judge_laws(play(link(0, {1: [Login(A)]}, heard)))
+    assert [(f.kind, f.cause.reason) for f in found] == [(Kind.CONFORMANCE, behind)]
+
+
+def test_half_a_frame_on_a_connection_that_was_cut_is_no_fault() -> None:
+    assert reasons(link(0, {1: [Login(A)]}, b"\x03LOGI", 5, Ending.DROPPED)) == []
+    assert reasons(link(0, {1: [Login(A)]}, b"AUTH_FAILED", None)) == []
+
+
+def test_laws_are_for_a_server_that_is_well() -> None:
+    broken = play(sender(HELLO), receiver())
+    assert [f.cause.what for f in judge(Evidence((broken,), pulse=Pulse.WELL))] == ["lost"]
+    assert [f.kind for f in judge(Evidence((broken,), events=(STATEM,)))] == [Kind.PROCESS_CRASH]
+    assert judge_laws(replace(broken, cut_short=True)) == ()
+    silent = play(sender(HELLO), receiver(), link(2, {}, b"", None, Ending.DEADLINE))
+    assert judge_laws(silent) == ()

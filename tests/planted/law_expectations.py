@@ -1,0 +1,40 @@
+"""What the finding of each planted defect that breaks a law must say: the law, and the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+#: Cause and reason, and words of the title.
+LAW_EXPECTED: Mapping[str, tuple[str, str, str]] = MappingProxyType(
+    {
+        "lost_in_batch": (
+            "lost", "to a user who is online: BATCH_SEND", "accepted and never delivered",
+        ),
+        "duplicate_seq": ("duplicated", "", "more often than it was sent"),
+        "reordered": ("reordered", "", "in another order than they were sent"),
+        "wrong_user": ("invented", "another user", "is for another user"),
+        "altered_bytes": ("invented", "altered", "differs from what was sent"),
+        "cut_dependent": (
+            "lost",
+            "to a user who is online: CBOR_MSG that was cut by TCP",
+            "accepted and never delivered",
+        ),
+        "offline_lost": (
+            "lost", "that was not acknowledged: SEND_MESSAGE", "accepted and never delivered",
+        ),
+        "before_login": ("invented", "before login", "its sender sent before LOGIN"),
+        "relogin_state": ("misrouted", "", "its user had logged out of"),
+        "status_stale": ("status", "online", "says online of a user who is not"),
+        "typing_forged": ("relay", "TYPING_RELAY", "names a user who sent none"),
+        "otk_twice": ("one-time key", "", "handed out more often than it was published"),
+        "group_stranger": ("group", "written by one who has left", "one who has left it wrote"),
+        "bucket_off_by_one": ("rate", "too early", "500 messages were too many"),
+        "batch_unmetered": ("rate", "not limited", "was let through"),
+        "alg_none": ("auth", "alg none", "that it is not signed"),
+        "token_expired": ("auth", "expired", "has expired"),
+        "token_subject": ("auth", "sub", "belongs to another user"),
+        "reply_length": ("conformance", "StatusResponse", "behind StatusResponse"),
+        "reply_opcode": ("conformance", "LoginOk", "behind LoginOk"),
+    }
+)  # fmt: skip

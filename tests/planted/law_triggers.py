@@ -1,0 +1,157 @@
+"""The smallest case, written by hand, that trips each planted defect that breaks a law."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from fuzz.case import GROUP_TOKEN, USER_TOKENS, Case, Step, StepKind
+from grammar import (
+    BatchSend,
+    CborMsg,
+    ClientFrame,
+    FetchPrekeys,
+    GetStatus,
+    GroupCreate,
+    GroupLeave,
+    GroupMsg,
+    GroupRoster,
+    SendMessage,
+    SendSeq,
+    TypingStart,
+    UploadPrekeys,
+    cbor,
+    encode,
+)
+from grammar.limits import RATE_BURST
+
+A, B, C = USER_TOKENS[:3]
+
+_WAIT = Step(StepKind.WAIT)
+_BUNDLE = cbor.dumps(
+    {
+        "identity_key": b"i" * 32,
+        "signed_prekey": b"s" * 32,
+        "signed_prekey_signature": b"s" * 64,
+        "one_time_prekeys": [b"o" * 32],
+    }
+)
+_EMPTY_MAP = cbor.dumps({})
+_CBOR_MSG = encode(CborMsg(B, _EMPTY_MAP))
+#: Behind opcode, counted target and one of the four bytes of a length.
+_CUT = 1 + 2 + len(B) + 1
+
+
+def _login(user: bytes, connection: int = 0) -> Step:
+    return Step(StepKind.LOGIN, connection, user)
+
+
+def _send(*frames: ClientFrame, connection: int = 0) -> Step:
+    return Step(StepKind.SEND, connection, b"".join(map(encode, frames)))
+
+
+def _end(connection: int) -> Step:
+    return Step(StepKind.HALF_CLOSE, connection)
+
+
+#: A sender, and the user it sends to.
+_BOTH = (_login(A), _login(B, 1))
+
+_STEPS: Mapping[str, tuple[str, tuple[Step, ...]]] = {
+    "lost_in_batch": (
+        "second-batch",
+        (*_BOTH, _send(BatchSend(B, (b"1", b"2", b"3")), BatchSend(B, (b"4", b"5", b"6")))),
+    ),
+    "duplicate_seq": (
+        "same-number-twice",
+        (*_BOTH, _send(SendSeq(B, 1, b"1"), SendSeq(B, 1, b"2"))),
+    ),
+    "reordered": (
+        "batch-behind-three-messages",
+        (*_BOTH, _send(BatchSend(B, (b"1", b"2", b"3")), BatchSend(B, (b"4", b"5")))),
+    ),
+    "wrong_user": (
+        "message-to-nobody-after-one",
+        (*_BOTH, _send(SendMessage(B, b"1"), SendMessage(C, b"2"))),
+    ),
+    "altered_bytes": (
+        "message-of-256-bytes",
+        (*_BOTH, _send(SendMessage(B, b"m" * 256))),
+    ),
+    "cut_dependent": (
+        "cut-within-payload-length",
+        (
+            *_BOTH,
+            Step(StepKind.SEND, 0, _CBOR_MSG[:_CUT]),
+            Step(StepKind.SEND, 0, _CBOR_MSG[_CUT:]),
+        ),
+    ),
+    "offline_lost": (
+        "two-stored-messages-unacknowledged",
+        (
+            _login(A),
+            _send(SendMessage(B, b"1"), SendMessage(B, b"2")),
+            _login(B, 1),
+            _end(1),
+            _login(B, 2),
+        ),
+    ),
+    "before_login": (
+        "message-before-login",
+        (_login(B, 1), _send(SendMessage(B, b"1"))),
+    ),
+    "relogin_state": (
+        "message-to-who-has-logged-out",
+        (_login(A), _login(B), _login(C, 1), _send(SendMessage(A, b"1"), connection=1)),
+    ),
+    "status_stale": (
+        "status-of-who-left-within-a-frame",
+        (
+            _login(A),
+            Step(StepKind.SEND, 0, encode(GetStatus(A))[:1]),
+            _end(0),
+            _send(GetStatus(A), connection=1),
+        ),
+    ),
+    "typing_forged": (
+        "typing-start-twice",
+        (*_BOTH, _send(TypingStart(B), TypingStart(B))),
+    ),
+    "otk_twice": (
+        "prekeys-fetched-beyond-their-end",
+        (_login(A), _send(UploadPrekeys(_BUNDLE), *[FetchPrekeys(A)] * 3)),
+    ),
+    "group_stranger": (
+        "group-message-after-leaving",
+        (
+            _login(A),
+            _send(GroupCreate(b"g")),
+            _login(B, 1),
+            _WAIT,
+            _send(
+                GroupCreate(GROUP_TOKEN),
+                GroupLeave(GROUP_TOKEN),
+                GroupMsg(GROUP_TOKEN, _EMPTY_MAP, b"1"),
+                connection=1,
+            ),
+        ),
+    ),
+    "bucket_off_by_one": (
+        "batch-of-a-full-bucket",
+        (_login(A), _send(BatchSend(B, (b"",) * RATE_BURST))),
+    ),
+    "batch_unmetered": (
+        "batches-of-two-buckets",
+        (*_BOTH, _send(*[BatchSend(B, (b"",) * RATE_BURST)] * 2)),
+    ),
+    "alg_none": ("token-unsigned", (_login(A + b":<jwt:none:" + A + b">"),)),
+    "token_expired": ("token-expired", (_login(A + b":<jwt:expired:" + A + b">"),)),
+    "token_subject": ("token-of-another-user", (_login(A + b":<jwt:good:" + B + b">"),)),
+    "reply_length": ("get-status-of-128-bytes", (_send(GetStatus(b"u" * 128)),)),
+    "reply_opcode": ("group-roster-of-no-group", (_login(A), _send(GroupRoster(b"g")))),
+}
+
+#: For each defect, the name of its file in ``corpus/regressions`` and the case in it.
+LAW_CASES: Mapping[str, tuple[str, Case]] = MappingProxyType(
+    {name: (file, Case(steps)) for name, (file, steps) in _STEPS.items()}
+)

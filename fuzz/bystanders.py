@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import select
 
+from fuzz.case import Transport
 from fuzz.clock import Clock, Deadline
 from fuzz.evidence import Pulse
 from fuzz.executor.connection import Connection
@@ -24,12 +25,19 @@ from grammar.errors import GrammarError
 class Bystander:
     """One connection that is kept, logged in (with what ``tokens`` gives its user) or not."""
 
-    def __init__(self, name: str, endpoint: Endpoint, user: bytes | None, tokens: Tokens) -> None:
+    def __init__(
+        self,
+        name: str,
+        endpoint: Endpoint,
+        user: bytes | None,
+        tokens: Tokens,
+        transport: Transport = Transport.TCP,
+    ) -> None:
         self.name = name
         self._user = user
         self._tokens = tokens
         self._ask = encode(GetStatus(user or b"nobody"))
-        self._link = Connection(0, endpoint)
+        self._link = Connection(0, endpoint, transport)
 
     def open(self, deadline: Deadline) -> bool:
         """Connect and, if it has a user, log in; tell whether both were answered."""
@@ -38,15 +46,25 @@ class Bystander:
             if not await_socket(link, deadline, write=True):
                 return False
             link.connected()
+        if link.framing is not None and link.ending is None:
+            link.send(link.framing.request())
+            while not link.framing.open and await_socket(link, deadline):
+                link.framing.unwrap(link.receive())
+            if not link.framing.open:
+                return False
         if self._user is not None and link.ending is None:
-            link.send(b"\x01" + self._tokens.credentials(self._user))
+            self._send(b"\x01" + self._tokens.credentials(self._user))
             return await_socket(link, deadline) and bool(link.receive())
         return link.ending is None
+
+    def _send(self, data: bytes) -> None:
+        framing = self._link.framing
+        self._link.send(data if framing is None else framing.wrap(data))
 
     def ask(self) -> None:
         """Send the question; :meth:`answered` reads the reply."""
         if self._link.ending is None:
-            self._link.send(self._ask)
+            self._send(self._ask)
 
     def answered(self, deadline: Deadline) -> bool:
         """Tell whether a whole status reply came in time."""
@@ -54,7 +72,10 @@ class Bystander:
         while self._link.ending is None:
             if not await_socket(self._link, deadline):
                 return False
-            if _is_status(stream, self._link.receive()):
+            data = self._link.receive()
+            if _is_status(
+                stream, data if self._link.framing is None else self._link.framing.unwrap(data)
+            ):
                 return True
             if deadline.expired():
                 return False
@@ -71,7 +92,7 @@ class Bystander:
 
 
 class Bystanders:
-    """The group of them: one logged in, one that never logs in."""
+    """The group of them: logged in and not, over raw TCP and over WebSocket."""
 
     def __init__(self, endpoint: Endpoint, names: Names, clock: Clock) -> None:
         self._endpoint = endpoint
@@ -84,11 +105,18 @@ class Bystanders:
         """Replace all members by new ones; tell whether all could be opened."""
         self.close()
         self._unserved = ()
-        user, tokens = next(iter(self._names.fresh().values())), self._names.tokens
-        self._members = (
-            Bystander("a client that is logged in", self._endpoint, user, tokens),
-            Bystander("a client before its login", self._endpoint, None, tokens),
-        )
+        user, other = list(self._names.fresh().values())[:2]
+        endpoint, tokens, web = self._endpoint, self._names.tokens, Transport.WEBSOCKET
+        members = [
+            Bystander("a client that is logged in", endpoint, user, tokens),
+            Bystander("a client before its login", endpoint, None, tokens),
+        ]
+        if endpoint.websocket_port is not None:
+            members += [
+                Bystander("a WebSocket client that is logged in", endpoint, other, tokens, web),
+                Bystander("a WebSocket client before its login", endpoint, None, tokens, web),
+            ]
+        self._members = tuple(members)
         return all(member.open(deadline) for member in self._members)
 
     def check(self, patience: Patience) -> bool:

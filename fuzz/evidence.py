@@ -31,13 +31,33 @@ class Growth:
         return self.plays > 1 and self.grew >= 0.8 * self.plays
 
 
+#: Five times what a correct server spends on a case of a few clients and frames.
+FREE_REDUCTIONS = 1_000_000
+#: Six times what five hundred messages in one segment cost for each of their bytes.
+REDUCTIONS_A_BYTE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What ``plays`` plays cost: reductions of the node, and the bytes that were sent."""
+
+    reductions: int
+    bytes: int
+    plays: int = 1
+
+    def excessive(self) -> bool:
+        """Tell whether no sensible server works so hard for so little."""
+        return self.reductions > FREE_REDUCTIONS * self.plays + REDUCTIONS_A_BYTE * self.bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """The facts of one judgement.
 
     ``bystanders_cut`` names the bystanders that lost their connection though they did
     nothing; ``pulse`` is None when nobody looked; ``applications_lost`` names target
-    applications that no longer run; ``node_silent`` means that the node's process lives
+    applications that no longer run; ``node_restarted`` that it is not the node that was
+    started, though it serves; ``node_silent`` means that the node's process lives
     while its agent does not answer.
     """
 
@@ -50,3 +70,5 @@ class Evidence:
     applications_lost: tuple[str, ...] = ()
     suspects: tuple[Suspect, ...] = ()
     growth: tuple[Growth, ...] = ()
+    cost: Cost | None = None
+    node_restarted: bool = False

@@ -26,8 +26,9 @@ class NodeInfo:
     """A node as it was at the hello.
 
     ``log_level`` is the level of the node's primary logger. Above ``error`` no crash is
-    reported at all, above ``notice`` no application's end. ``applications`` are in the
-    order in which they were started.
+    reported at all, above ``notice`` no application's end. ``born`` is when the agent was
+    started, in nanoseconds: another time means that the node was started anew.
+    ``applications`` are in the order in which they were started.
     """
 
     name: str
@@ -37,6 +38,7 @@ class NodeInfo:
     schedulers: int
     log_level: str
     applications: tuple[Application, ...]
+    born: int = 0
 
     def target_applications(self) -> tuple[str, ...]:
         """Return the names of the applications that are not part of OTP."""
@@ -102,13 +104,17 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class QuickVitals:
-    """The counts that cost nothing to read. ``memory`` is in bytes, up to 100 ms old."""
+    """The counts that cost nothing to read. ``memory`` is in bytes, up to 100 ms old.
+
+    ``reductions`` are all that the node has done since its start.
+    """
 
     processes: int
     ports: int
     atoms: int
     tables: int
     memory: int
+    reductions: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +164,27 @@ class Table:
     tables: int
     rows: int
     size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """An amount of something that the node holds when all garbage is collected.
+
+    ``what`` is ``ETS rows``, ``ETS bytes``, ``binaries`` (bytes), ``mailbox`` (messages) or
+    ``durable rows`` (of Mnesia, meant to stay); ``name`` that of the table or the process.
+    """
+
+    what: str
+    name: str
+    amount: int
+
+    @property
+    def title(self) -> str:
+        """Return what it is called in a sentence."""
+        return f"{_PLURAL.get(self.what, self.what)} of {self.name}" if self.name else self.what
+
+
+_PLURAL = {"mailbox": "messages in the mailbox"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from fuzz.node import Detached, Instrumentation, NodeInfo, Reading, Suspect, Vitals
+from fuzz.node import Detached, Holding, Instrumentation, NodeInfo, Reading, Suspect, Vitals
 
 #: Compiling some hundred modules on a busy machine.
 INSTRUMENT_SECONDS = 300.0
@@ -64,6 +64,10 @@ class Agent(Protocol):
 
     def vitals(self) -> Vitals:
         """Return the long look at the node."""
+        ...
+
+    def resources(self) -> tuple[Holding, ...]:
+        """Collect the target's garbage, and return what it still holds."""
         ...
 
     def suspects(self) -> tuple[Suspect, ...]:

@@ -17,7 +17,7 @@ from fuzz.beam.agent import INSTRUMENT_SECONDS, QUIET_SECONDS, REPLY_SECONDS
 from fuzz.beam.inject import PROTOCOL_VERSION, Announcement
 from fuzz.clock import Deadline, SystemClock
 from fuzz.errors import AgentError
-from fuzz.node import Detached, Instrumentation, NodeInfo, Reading, Suspect, Vitals
+from fuzz.node import Detached, Holding, Instrumentation, NodeInfo, Reading, Suspect, Vitals
 
 _LENGTH = struct.Struct(">I")
 
@@ -102,6 +102,10 @@ class AgentClient:
     def vitals(self) -> Vitals:
         """See :meth:`fuzz.beam.agent.Agent.vitals`."""
         return decode.shaped(decode.vitals, self._bounded("vitals"))
+
+    def resources(self) -> tuple[Holding, ...]:
+        """See :meth:`fuzz.beam.agent.Agent.resources`."""
+        return decode.shaped(decode.holdings, self._bounded("resources"))
 
     def suspects(self) -> tuple[Suspect, ...]:
         """See :meth:`fuzz.beam.agent.Agent.suspects`."""

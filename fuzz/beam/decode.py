@@ -18,6 +18,7 @@ from fuzz.node import (
     Detached,
     Event,
     EventKind,
+    Holding,
     Instrumentation,
     NodeInfo,
     Point,
@@ -35,8 +36,8 @@ _OK = (b"ok", "ok")
 
 #: The head of an external term that is a binary: version, tag, and its length follows.
 _BINARY = b"\x83m"
-#: quiet, processes, ports, atoms, tables, memory, dropped, bytes of coverage.
-_READING = struct.Struct(">BIIIIQII")
+#: quiet, processes, ports, atoms, tables, memory, reductions, dropped, bytes of coverage.
+_READING = struct.Struct(">BIIIIQQII")
 _READING_AT = len(_BINARY) + 4
 
 
@@ -93,7 +94,7 @@ def shaped(decoder: Callable[[Any], T], value: Any) -> T:
 
 def node_info(value: Any) -> NodeInfo:
     """Return the facts of a hello."""
-    name, otp, erts, os_pid, schedulers, log_level, running = value
+    name, otp, erts, os_pid, schedulers, log_level, running, born = value
     return NodeInfo(
         _text(name),
         _text(otp),
@@ -102,6 +103,7 @@ def node_info(value: Any) -> NodeInfo:
         schedulers,
         _text(log_level),
         applications(running),
+        born,
     )
 
 
@@ -136,6 +138,11 @@ def suspects(value: Any) -> tuple[Suspect, ...]:
         )
         for pid, name, initial, reductions, mailbox, status, stack in value
     )
+
+
+def holdings(value: Any) -> tuple[Holding, ...]:
+    """Return what the target holds."""
+    return tuple(Holding(_text(what), _text(name), int(amount)) for what, name, amount in value)
 
 
 def vitals(value: Any) -> Vitals:

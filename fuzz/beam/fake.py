@@ -17,6 +17,7 @@ from fuzz.node import (
     Application,
     Detached,
     Event,
+    Holding,
     Instrumentation,
     NodeInfo,
     Point,
@@ -59,6 +60,7 @@ class FakeAgent:
         self.silent = False
         self.levels = _LEVELS
         self.stuck: tuple[Suspect, ...] = ()
+        self.holdings: list[Holding] = []
         #: Applications that refuse to start again.
         self.broken: set[str] = set()
 
@@ -126,6 +128,11 @@ class FakeAgent:
             self.stuck,
             self.stuck,
         )
+
+    def resources(self) -> tuple[Holding, ...]:
+        """See :meth:`fuzz.beam.agent.Agent.resources`."""
+        self._answer("resources")
+        return tuple(self.holdings)
 
     def suspects(self) -> tuple[Suspect, ...]:
         """See :meth:`fuzz.beam.agent.Agent.suspects`."""

@@ -21,6 +21,7 @@ from fuzz.cli.planted import planted
 from fuzz.cli.replay import replay
 from fuzz.cli.show import show
 from fuzz.cli.target import target
+from fuzz.cli.triage import promote, tmin, triage
 from fuzz.errors import IrisFuzzError
 
 _NAME = "iris-fuzz"
@@ -60,6 +61,7 @@ def cli() -> None:
       iris-fuzz fuzz --time 60              fuzz the reference Iris for a minute
       iris-fuzz show corpus/crashes/FILE    what does this case do?
       iris-fuzz replay corpus/crashes       does it still happen?
+      iris-fuzz triage corpus/crashes       a bug report for each defect
 
     \b
     Exit codes: 0  nothing found; all cases FIXED; all is well
@@ -69,7 +71,7 @@ def cli() -> None:
     """
 
 
-for command in (fuzz, replay, show, planted, target, doctor):
+for command in (fuzz, replay, show, tmin, triage, promote, planted, target, doctor):
     cli.add_command(command)
 
 

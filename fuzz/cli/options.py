@@ -48,6 +48,31 @@ def corpus_option(text: str) -> Callable[[_Command], _Command]:
     )
 
 
+def known_option(command: _Command) -> _Command:
+    """Add the option ``--known``."""
+    option = click.option(
+        "--known",
+        type=click.Path(path_type=Path, dir_okay=False),
+        metavar="FILE",
+        help="TOML file of known issues, each with a reason and a day on which it expires: "
+        "they are reported, and fail nothing until then.",
+    )
+    return option(command)
+
+
+def time_option(text: str, seconds: float) -> Callable[[_Command], _Command]:
+    """Return the option ``--time``, with ``seconds`` as its default."""
+    return click.option(
+        "--time",
+        "seconds",
+        type=click.FloatRange(1.0),
+        default=seconds,
+        show_default=True,
+        metavar="SECONDS",
+        help=text,
+    )
+
+
 def target_options(command: _Command) -> _Command:
     """Add the options that choose a target."""
     for option in reversed(

@@ -34,15 +34,18 @@ from fuzz.engines.feedback import (
     loud,
     shape_of,
 )
+from fuzz.engines.filters import Filters
 from fuzz.engines.trim import trim
 from fuzz.errors import CaseFileError
+from fuzz.evidence import Cost
 from fuzz.generate.mutate import Mutator
 from fuzz.observation import Observation
 from fuzz.oracles.laws import judge_laws
 from fuzz.rig import Rig
 from fuzz.store.corpus import EvolvedCorpus
 from fuzz.store.journal import Journal
-from fuzz.watchdog.attribute import Attributed, Investigator
+from fuzz.watchdog.attribute import Attributed, Investigator, sent_in
+from fuzz.watchdog.leaks import LeakSurvey
 from fuzz.watchdog.watchdog import Glance, Watchdog, calm
 
 #: The share of the time in which plays are held to the laws of the protocol: parsing all that
@@ -50,6 +53,8 @@ from fuzz.watchdog.watchdog import Glance, Watchdog, calm
 _LAW_SHARE = 0.1
 #: Cases in flight: at sixteen the node is never idle, and a batch is still quickly told apart.
 BATCH = 16
+#: Mutations that are tried in the place of one that shows a known bug.
+_MAKES = 8
 #: Decoded cases kept: libFuzzer mutates the same few hundred units again and again.
 _DECODED = 4096
 #: The cost of a login and a frame or two on one connection, in steps: as cheap as can be.
@@ -113,6 +118,8 @@ class CoverageEngine:
         self._last_features: Features = ()
         self._cheap = Case(())
         self._random = chance or random.Random()
+        self.filters = Filters(self._random)
+        self._survey = None if self._blind else LeakSurvey(rig, watchdog)
         self._lawful_seconds = 0.0
         self._since = rig.clock.now()
 
@@ -142,7 +149,7 @@ class CoverageEngine:
         credited = self._credited(max_bytes)
         if credited:
             return credited
-        return self._made_of(self._mutator.mutate(self._chosen(data), max_bytes))
+        return self._made_of(lambda: self._mutator.mutate(self._chosen(data), max_bytes))
 
     def cross(self, a: bytes, b: bytes, max_bytes: int) -> bytes:
         """Return a credited case if one is due, else a case made of two."""
@@ -150,7 +157,9 @@ class CoverageEngine:
         credited = self._credited(max_bytes)
         if credited:
             return credited
-        return self._made_of(self._mutator.cross(self._chosen(a), self._chosen(b), max_bytes))
+        return self._made_of(
+            lambda: self._mutator.cross(self._chosen(a), self._chosen(b), max_bytes)
+        )
 
     # What they rest on.
 
@@ -187,7 +196,13 @@ class CoverageEngine:
                 return credited
         return b""
 
-    def _made_of(self, case: Case) -> bytes:
+    def _made_of(self, make: Callable[[], Case]) -> bytes:
+        """Return a case that ``make`` makes, one that no filter holds back if there is any."""
+        case = make()
+        for _ in range(_MAKES):
+            if not self.filters.blocks(case):
+                break
+            case = make()
         data = encode_case(case)
         self._made[data] = case
         return data
@@ -220,7 +235,8 @@ class CoverageEngine:
         alarmed = self._seeding and glance.alarmed
         self._last_features = () if alarmed else self._features(observations, glance)
         news = self._batches.learn(self._last_features, len(cases))
-        if glance.alarmed or glance.grown or self._unlawful(observations):
+        costly = Cost(glance.reductions, sum(map(sent_in, cases)), len(cases)).excessive()
+        if glance.alarmed or glance.grown or costly or self._unlawful(observations):
             for attributed in self._investigator.investigate(cases, observations, glance):
                 self._found(attributed)
         if self._seeding:
@@ -228,6 +244,10 @@ class CoverageEngine:
             self._batches.account(self._last_features)
         elif news and self._feedback:
             self._credit([c for c, o in zip(cases, observations, strict=True) if calm(o)], news)
+        leaking = self._survey.due() if self._survey is not None else None
+        if leaking is not None:
+            for attributed in self._investigator.investigate_growth(leaking):
+                self._found(attributed)
         self._journal.judged(batch_number)
         self._made.clear()
         self._after_batch()
@@ -250,6 +270,8 @@ class CoverageEngine:
         """Put a case on the list of credits and into the corpus, without its idle steps."""
         if self._alone(case, lawful=True) is None:
             return
+        if self._survey is not None:
+            self._survey.survey(case)
         best = [features]
         wanted = loud(features, earned)
 

@@ -36,6 +36,7 @@ from fuzz.store.corpus import EvolvedCorpus, load_seeds
 from fuzz.store.crashes import Context, CrashStore
 from fuzz.store.journal import Journal
 from fuzz.target.choose import choose_target
+from fuzz.triage.brief import brief
 from fuzz.wakeful import awake
 from fuzz.watchdog.attribute import Attributed, Investigator
 from fuzz.watchdog.watchdog import Watchdog
@@ -63,6 +64,8 @@ class Worker:
         self._store = CrashStore(settings.corpus / "crashes")
         self._journal = Journal.open(settings.corpus / "journal")
         self._evolved = EvolvedCorpus(settings.corpus / "evolved")
+        self._watchdog = Watchdog(self._rig)
+        self._ordinary: list[Case] = []
         self._engine: CoverageEngine
         self._started = self._sent = 0.0
         self._recovering = 0.0
@@ -160,9 +163,30 @@ class Worker:
                 better,
             )
         if attributed.confirms:
+            if attributed.reproduced and attributed.case is not None:
+                self._brief(attributed.case, finding, better)
             return
         self._found[finding.fingerprint] += 1
         self._emit(Found(finding, str(saved.path), saved.new, self._found[finding.fingerprint]))
+
+    def _brief(self, case: Case, finding: Finding, saved: bool) -> None:
+        """Make the case of a new finding small, and hold back those like it from now on."""
+        known = brief(self._rig, case, finding, self._ordinary)
+        self._watchdog.forget_levels()
+        if known.filter is not None:
+            self._engine.filters.add(known.filter)
+        if saved and known.minimised.shown:
+            evidence = {
+                **self._store.evidence(finding.fingerprint),
+                "minimised": known.minimised.sentence(),
+                "pattern": known.pattern.sentence(),
+            }
+            self._store.save(
+                encode_case(known.minimised.case),
+                replace(finding, evidence=evidence),
+                self._context(),
+                better=True,
+            )
 
     def _recovered(self, recovery: Recovery) -> None:
         self._recovering += recovery.seconds

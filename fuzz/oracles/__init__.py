@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from fuzz.evidence import Evidence
 from fuzz.finding import Finding
 from fuzz.oracles.app_down import app_down
+from fuzz.oracles.cost import cost
 from fuzz.oracles.hang import hang
 from fuzz.oracles.laws import laws
 from fuzz.oracles.leak import leak
@@ -29,6 +30,7 @@ ORACLES: tuple[Oracle, ...] = (
     process_crash,
     hang,
     leak,
+    cost,
     laws,
 )
 

@@ -14,7 +14,7 @@ def listener_restart(evidence: Evidence) -> Iterable[Finding]:
 
     A restart is one that came back: where the server serves nobody, that says it all.
     """
-    gone = evidence.node_exit is not None or evidence.node_silent
+    gone = evidence.node_exit is not None or evidence.node_silent or evidence.node_restarted
     down = evidence.pulse not in (None, Pulse.WELL) or evidence.applications_lost
     if gone or down or not evidence.bystanders_cut:
         return

@@ -26,6 +26,13 @@ def node_down(evidence: Evidence) -> Iterable[Finding]:
                 "log_tail": list(end.log_tail),
             },
         )
+    elif evidence.node_restarted:
+        yield Finding(
+            Kind.NODE_DOWN,
+            "the node restarted by itself: everybody was cut off",
+            Cause("node restarted"),
+            {"bystanders_cut": list(evidence.bystanders_cut)},
+        )
     elif evidence.node_silent:
         yield Finding(
             Kind.NODE_DOWN,

@@ -85,6 +85,10 @@ class CrashStore:
         """Return the findings by fingerprint, those of earlier campaigns included."""
         return {name: entry.saved() for name, entry in self._entries.items()}
 
+    def evidence(self, fingerprint: str) -> Mapping[str, object]:
+        """Return what is kept as evidence of a known fingerprint."""
+        return self._entries[fingerprint].sidecar.evidence
+
     def problems(self) -> tuple[str, ...]:
         """Return a sentence for each file that was left alone when opening."""
         return tuple(self._problems)

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 from fuzz.case import Case
 from fuzz.errors import IrisFuzzError, TargetError
-from fuzz.evidence import Evidence, Growth, Pulse
+from fuzz.evidence import Cost, Evidence, Growth, Pulse
 from fuzz.executor.endpoint import CONFIRMING, SEARCHING
 from fuzz.finding import Finding, Kind
 from fuzz.observation import Ending, Observation
@@ -30,7 +30,7 @@ from fuzz.oracles.leak import leak_of
 from fuzz.rig import Recovery, Rig
 from fuzz.watchdog.backtrack import Backtracker
 from fuzz.watchdog.merge import merge
-from fuzz.watchdog.watchdog import COUNTED, Glance, Watchdog
+from fuzz.watchdog.watchdog import Glance, Watchdog
 
 #: Kinds that rest on a count or on a wait, and so must be seen twice.
 _SEEN_TWICE = frozenset({Kind.HANG, Kind.LEAK, Kind.COST})
@@ -88,7 +88,8 @@ class Investigator:
         self, batch: Sequence[Case], observations: Sequence[Observation], glance: Glance
     ) -> Iterator[Attributed]:
         """Yield what the alarm after ``batch`` comes down to."""
-        evidence = self._watchdog.settle(observations, glance.events)
+        cost = Cost(glance.reductions, sum(map(sent_in, batch)), len(batch))
+        evidence = self._watchdog.settle(observations, glance.events, cost=cost)
         findings = judge(evidence)
         sought = {f.fingerprint: f for f in findings if not self._known(f)}
         shown: set[str] = set()
@@ -138,6 +139,13 @@ class Investigator:
             if fingerprint not in shown and finding.kind not in _SEEN_TWICE:
                 yield from self._together(batch, finding)
 
+    def investigate_growth(self, case: Case) -> Iterator[Attributed]:
+        """Yield what leaks when ``case`` is played, if that is new."""
+        for finding in self.judge_growth(case):
+            if not self._known(finding):
+                yield Attributed(finding, case, 1, 1)
+                yield self.confirm(case, finding)
+
     def confirm(self, case: Case, finding: Finding) -> Attributed:
         """Play ``case`` again on a fresh node: how surely does it show ``finding``?
 
@@ -171,13 +179,13 @@ class Investigator:
 
     def judge_growth(self, case: Case) -> tuple[Finding, ...]:
         """Play ``case`` many times and return what leaks."""
-        growth, reports = self._watchdog.confirm_growth(case, COUNTED)
+        growth, reports = self._watchdog.confirm_growth(case)
         return judge(self._watchdog.settle((), reports, growth))
 
     def heal(self, evidence: Evidence) -> None:
         """Bring the target back if ``evidence`` shows that it is not well."""
         stuck = bool(evidence.suspects) or _silent(evidence)
-        gone = evidence.node_exit is not None or evidence.node_silent
+        gone = evidence.node_exit is not None or evidence.node_silent or evidence.node_restarted
         if gone or evidence.pulse is not Pulse.WELL or evidence.applications_lost or stuck:
             self._recovered(self._rig.recover(fresh_node=gone))
         elif evidence.bystanders_cut:
@@ -201,13 +209,15 @@ class Investigator:
             observations = self._rig.play([case], CONFIRMING)
         glance = self._watchdog.glance(observations)
         growth: tuple[Growth, ...] = ()
-        if not glance.alarmed and not any(map(judge_laws, observations)):
+        cost = Cost(glance.reductions, sent_in(case))
+        well = not (glance.alarmed or cost.excessive() or any(map(judge_laws, observations)))
+        if well:
             suspected = [what for what in glance.grown if what in grown]
             if not suspected:
                 return None
             growth, reports = self._watchdog.confirm_growth(case, suspected)
             return self._watchdog.settle(observations, (*glance.events, *reports), growth)
-        return self._watchdog.settle(observations, glance.events, growth)
+        return self._watchdog.settle(observations, glance.events, growth, cost)
 
     def _together(self, batch: Sequence[Case], finding: Finding) -> Iterator[Attributed]:
         """Yield all of ``batch`` as one case, and the earlier cases where it shows nothing."""
@@ -234,6 +244,11 @@ class Investigator:
 
     def _unknown_growth(self, grown: Sequence[str]) -> tuple[str, ...]:
         return tuple(what for what in grown if not self._known(leak_of(what)))
+
+
+def sent_in(case: Case) -> int:
+    """Return how many bytes ``case`` sends."""
+    return sum(len(step.data) for step in case.steps)
 
 
 def _silent(evidence: Evidence) -> bool:

@@ -15,8 +15,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fuzz.case import Case
+from fuzz.clock import Deadline
 from fuzz.errors import AgentError, HarnessFault
-from fuzz.evidence import Evidence, Growth, Pulse
+from fuzz.evidence import Cost, Evidence, Growth, Pulse
 from fuzz.executor.endpoint import CONFIRMING
 from fuzz.node import Event, EventKind, QuickVitals, Reading, Suspect
 from fuzz.observation import Ending, NodeExit, Observation
@@ -34,6 +35,12 @@ _EXIT_SECONDS = 5.0
 _LEAK_PLAYS = 10
 #: Counts of the quick vitals that must come back to where they were.
 COUNTED = ("atoms", "processes", "ports")
+#: What is meant to stay; see :class:`fuzz.node.Holding`.
+DURABLE = "durable rows"
+_MAIL = "messages"
+#: Longer than the buckets of the rate limiter live (IRIS_WIRE: a burst of 500 at 100 a second),
+#: with their sweep.
+_TIMERS_SECONDS = 8.0
 
 _ALARMING = frozenset({Ending.REFUSED, Ending.DEADLINE})
 #: A server may log what it refuses: an error line alone is nothing that broke.
@@ -42,12 +49,16 @@ _HARMLESS = frozenset({EventKind.ERROR})
 
 @dataclass(frozen=True, slots=True)
 class Glance:
-    """The short look: what the agent read, and whether anything is out of order."""
+    """The short look: what the agent read, and whether anything is out of order.
+
+    ``reductions`` is the work that the node has done since the last glance.
+    """
 
     reading: Reading | None
     events: tuple[Event, ...]
     grown: tuple[str, ...]
     alarmed: bool
+    reductions: int = 0
 
 
 class Watchdog:
@@ -56,6 +67,9 @@ class Watchdog:
     def __init__(self, rig: Rig) -> None:
         self._rig = rig
         self._levels: dict[str, int] = {}
+        self._reductions: int | None = None
+        #: What was seen to come back by itself: timers remove it.
+        self._temporary: set[str] = set()
 
     def glance(self, observations: Sequence[Observation]) -> Glance:
         """Look after a play: is anything out of order?"""
@@ -71,17 +85,22 @@ class Watchdog:
         _own_fault(reading.events)
         grown = self._grown(reading.vitals)
         broken = any(event.kind not in _HARMLESS for event in reading.events)
-        return Glance(reading, reading.events, grown, alarmed or broken)
+        total = reading.vitals.reductions
+        spent = total - self._reductions if self._reductions is not None else 0
+        self._reductions = total
+        return Glance(reading, reading.events, grown, alarmed or broken, spent)
 
     def forget_levels(self) -> None:
         """Take the next counts as the ones to come back to: after a recovery, or a look."""
         self._levels.clear()
+        self._reductions = None
 
     def settle(
         self,
         observations: Sequence[Observation],
         events: Sequence[Event] = (),
         growth: tuple[Growth, ...] = (),
+        cost: Cost | None = None,
     ) -> Evidence:
         """Look until things are at rest, and return all that was seen.
 
@@ -89,8 +108,10 @@ class Watchdog:
         """
         late, silent = self._late_events()
         exit_ = self._node_exit(silent)
+        restarted = False
         if silent and exit_ is None:
-            silent = self._is_silent()
+            restarted = self._has_restarted()
+            silent = not restarted and self._is_silent()
         pulse = None if exit_ is not None or silent else self._pulse()
         later, silent_now = self._late_events() if pulse is not None else ((), silent)
         if exit_ is None and not silent:
@@ -103,36 +124,84 @@ class Watchdog:
             observations=tuple(observations),
             events=(*events, *late, *later),
             node_exit=exit_,
-            node_silent=silent_now and exit_ is None,
+            node_silent=silent_now and exit_ is None and not restarted,
             bystanders_cut=cut,
             pulse=pulse,
             applications_lost=self._applications_lost() if exit_ is None else (),
             suspects=self._suspects(observations) if exit_ is None else (),
             growth=growth,
+            cost=cost,
+            node_restarted=restarted,
         )
 
     def confirm_growth(
-        self, case: Case, what: Sequence[str]
+        self, case: Case, what: Sequence[str] | None = None
     ) -> tuple[tuple[Growth, ...], tuple[Event, ...]]:
         """Play ``case`` many times, and count the plays in which each resource grew.
 
-        What the node reported meanwhile comes with it.
+        ``what`` are the resources that are looked at, all if None. What the node reported
+        meanwhile comes with it.
         """
         reports: list[Event] = []
         readings = [self._levels_now(reports)]
         for _ in range(_LEAK_PLAYS):
             self._rig.play([case])
             readings.append(self._levels_now(reports))
-        growth = []
-        for name in what:
-            steps = [
-                b[name] - a[name]
-                for a, b in itertools.pairwise(readings)
-                if name in a and name in b
-            ]
-            growth.append(Growth(name, len(steps), sum(step > 0 for step in steps), sum(steps)))
+        growth = {}
+        for name in sorted(set().union(*readings)) if what is None else what:
+            amounts = [reading.get(name, 0) for reading in readings]
+            if what is None or name in readings[0]:
+                steps = [b - a for a, b in itertools.pairwise(amounts)]
+                grew = sum(step > noise_of(name) for step in steps)
+                growth[name] = Growth(name, len(steps), grew, sum(steps))
         self.forget_levels()
-        return tuple(growth), tuple(reports)
+        return self._leaking(growth, readings[0]), tuple(reports)
+
+    def _leaking(self, growth: dict[str, Growth], before: dict[str, int]) -> tuple[Growth, ...]:
+        """Return the growth of what does not come back, and of that the part that says most.
+
+        What is stored for good on purpose (durable rows) has indexes and binaries that grow
+        with it, so where that grows, tables and binaries are not judged. A table that gets
+        more rows gets more bytes too, and is told once.
+        """
+        stored = growth.pop(DURABLE, None)
+        steady = [one for one in growth.values() if one.steady()]
+        if stored is not None and stored.grew:
+            steady = [one for one in steady if one.what in COUNTED or one.what.startswith(_MAIL)]
+        names = {one.what for one in steady}
+        steady = [
+            one for one in steady if one.what.replace(" bytes ", " rows ") not in names - {one.what}
+        ]
+        suspected = [one for one in steady if one.what not in self._temporary]
+        stays = self._after_a_rest([one.what for one in suspected], before, growth)
+        innocent = tuple(one for one in growth.values() if not one.steady())
+        return (*(one for one in suspected if one.what in stays), *innocent)
+
+    def _after_a_rest(
+        self, what: Sequence[str], before: dict[str, int], growth: dict[str, Growth]
+    ) -> set[str]:
+        """Return what is still there when all timers of a chat server have run out.
+
+        Atoms are never given back, so that nobody waits for them.
+        """
+        waiting = {name for name in what if name != "atoms"}
+        deadline = Deadline.after(self._rig.clock, _TIMERS_SECONDS, "what has grown to come back")
+        while waiting and not deadline.expired():
+            now = self._levels_now([])
+            back = {
+                name
+                for name in waiting
+                if now.get(name, 0) <= before.get(name, 0) + growth[name].amount // 2
+            }
+            self._temporary |= back
+            waiting -= back
+            if waiting and self._rig.target.await_exit(_RETRY_SECONDS) is not None:
+                break
+        return waiting | (set(what) & {"atoms"})
+
+    def levels(self) -> dict[str, int]:
+        """Return what the node holds now, its garbage collected: counts by name."""
+        return self._levels_now([])
 
     def _levels_now(self, reports: list[Event]) -> dict[str, int]:
         agent = self._rig.agent
@@ -140,10 +209,11 @@ class Watchdog:
             return {}
         try:
             reading = agent.settle(_REST_SECONDS)
+            holdings = agent.resources()
         except AgentError:
             return {}
         reports += reading.events
-        return _counts(reading.vitals)
+        return {**_counts(reading.vitals), **{one.title: one.amount for one in holdings}}
 
     def _grown(self, vitals: QuickVitals) -> tuple[str, ...]:
         """Return what is above its highest level so far; the new level becomes that."""
@@ -164,6 +234,19 @@ class Watchdog:
             return agent.settle(_REST_SECONDS).events, False
         except AgentError:
             return (), True
+
+    def _has_restarted(self) -> bool:
+        """Tell whether the agent was lost since the node was started anew, by itself.
+
+        Its port is another one then, and its answer to the hello tells when it was started.
+        """
+        node = self._rig.node
+        return (
+            self._rig.reconnect()
+            and node is not None
+            and self._rig.node != node
+            and (self._rig.node is not None and self._rig.node.born != node.born)
+        )
 
     def _is_silent(self) -> bool:
         """Tell whether the node is as silent as its agent, whose connection is lost.
@@ -214,6 +297,17 @@ class Watchdog:
             return agent.suspects()
         except AgentError:
             return ()
+
+
+def noise_of(name: str) -> int:
+    """Return by how much a resource may grow with each play without anybody having to worry.
+
+    A table whose rows were made in advance grows by the size of a name when one is filled in,
+    and the allocator rounds what it gives for binaries.
+    """
+    if name == "binaries":
+        return 64
+    return 32 if name.startswith("ETS bytes") else 0
 
 
 def calm(observation: Observation) -> bool:

@@ -44,7 +44,9 @@ def babbles(peer: Peer) -> None:
 
 
 def group(server: ScriptedServer) -> Bystanders:
-    return Bystanders(server.endpoint, Names(0), SystemClock())
+    """Return bystanders of a server that has no WebSocket port."""
+    endpoint = Endpoint(server.endpoint.host, server.endpoint.port)
+    return Bystanders(endpoint, Names(0), SystemClock())
 
 
 @pytest.mark.parametrize(

@@ -23,10 +23,10 @@ from fuzz.watchdog.attribute import Investigator
 from fuzz.watchdog.watchdog import Watchdog
 from tests.integration.support import ROOT, kinds_of, run_campaign
 from tests.planted.support import Bench
-from tests.planted.triggers import TRIGGERS
+from tests.planted.triggers import CASES as TRIGGERS
 
 #: The only seed is the trigger itself: how a finding is made is tested here, not the search.
-SEED = ROOT / "corpus" / "regressions" / TRIGGERS["crash_cascades"].name
+SEED = ROOT / "corpus" / "regressions" / TRIGGERS["crash_cascades"][0]
 
 
 @contextmanager
@@ -78,7 +78,7 @@ def test_a_finding_is_told_before_the_end_of_a_server_that_is_not_ours(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(fuzz.rig, "_READY_SECONDS", 1.0)
-    case = TRIGGERS["app_gives_up"].case()
+    case = TRIGGERS["app_gives_up"][1]
     batch = [CASES["op-05-get-status"], case]
     with somebodys_server("app_gives_up") as address, attached(address) as rig:
         watchdog = Watchdog(rig)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from fuzz.evidence import Evidence, Growth, Pulse
+from fuzz.evidence import Cost, Evidence, Growth, Pulse
 from fuzz.finding import Finding, Kind
 from fuzz.node import EventKind
 from fuzz.observation import Ending, NodeExit
@@ -192,6 +192,20 @@ def test_a_leak_is_the_same_whether_suspected_or_measured() -> None:
 def test_each_leaking_resource_is_a_finding() -> None:
     growth = (STEADY, replace(STEADY, what="ports"), replace(STEADY, what="tables", grew=2))
     assert kinds(Evidence(growth=growth)) == [Kind.LEAK, Kind.LEAK]
+
+
+def test_a_cost_out_of_all_proportion_is_told_with_what_it_bought() -> None:
+    (finding,) = judge(Evidence(cost=Cost(50_000_000, 100), pulse=Pulse.WELL))
+    assert (finding.kind, finding.title) == (Kind.COST, "100 bytes cost 50,000,000 reductions")
+    assert judge(Evidence(cost=Cost(50_000_000, 200_000), pulse=Pulse.WELL)) == ()
+    assert judge(Evidence(cost=Cost(900_000, 0), pulse=Pulse.WELL)) == ()
+
+
+def test_a_node_that_was_started_anew_is_down_and_not_its_listener() -> None:
+    cut = ("a client that is logged in",)
+    evidence = Evidence(node_restarted=True, bystanders_cut=cut, pulse=Pulse.WELL)
+    (finding,) = judge(evidence)
+    assert (finding.kind, finding.cause.what) == (Kind.NODE_DOWN, "node restarted")
 
 
 def test_the_oracles_stand_in_the_order_of_the_ladder() -> None:

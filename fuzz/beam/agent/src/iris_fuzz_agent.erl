@@ -16,11 +16,11 @@
 -module(iris_fuzz_agent).
 -behaviour(supervisor).
 
--export([start/0, detach/1, version/0, is_own_name/1]).
+-export([start/0, detach/1, version/0, born/0, is_own_name/1]).
 -export([init/1]).
 
 %% Version of the control protocol; the client refuses any other.
--define(VERSION, 1).
+-define(VERSION, 2).
 
 %% Modules of OTP that only a session, a report or the end needs.
 -define(USED_LATER, [gen_tcp, inet_tcp, string, unicode_util, sys]).
@@ -28,6 +28,13 @@
 -spec version() -> pos_integer().
 version() ->
     ?VERSION.
+
+%% When the agent was started, in nanoseconds: a node that tells another time than before has
+%% been started anew, be it by heart, by init or by a person.
+-spec born() -> integer().
+born() ->
+    {dictionary, Dictionary} = process_info(whereis(?MODULE), dictionary),
+    proplists:get_value(?MODULE, Dictionary).
 
 %% Called from the command line of the node. Never fails and never blocks: the work is done
 %% in a process of its own that lets go of the supervisor once it runs.
@@ -74,6 +81,7 @@ warm_up() ->
     _ = iris_fuzz_vitals:node_facts(),
     _ = iris_fuzz_vitals:full(),
     _ = iris_fuzz_vitals:suspects(),
+    _ = iris_fuzz_vitals:resources(),
     ok.
 
 %% A node in embedded mode loads nothing by itself; and what is loaded now does not make
@@ -95,6 +103,7 @@ own_directory() ->
 
 -spec init(agent | sessions) -> {ok, {supervisor:sup_flags(), [supervisor:child_spec()]}}.
 init(agent) ->
+    undefined = put(?MODULE, erlang:system_time(nanosecond)),
     ok = iris_fuzz_events:new_table(),
     ok = iris_fuzz_cover:new_table(),
     Sessions = #{

@@ -1,7 +1,7 @@
 %%% Starts and stops applications of the target, each within a time that the client gives.
 -module(iris_fuzz_apps).
 
--export([bounded/2, running/0, stop/2, start/2, restart/2]).
+-export([bounded/2, running/0, targets/0, stop/2, start/2, restart/2]).
 
 -type result() :: {ok, term()} | {error, binary()}.
 
@@ -34,6 +34,11 @@ running() ->
         }
      || {Name, _, Version} <- lists:reverse(application:which_applications())
     ].
+
+%% The applications that run and do not come with Erlang.
+-spec targets() -> [atom()].
+targets() ->
+    [Name || {Name, _, _} <- application:which_applications(), part_of_otp(Name) =:= 0].
 
 part_of_otp(Name) ->
     Modules = application:get_key(Name, modules),

@@ -105,6 +105,8 @@ answer({instrument, Include, Exclude}, Session) when is_list(Include), is_list(E
     reply(iris_fuzz_cover:instrument(Include, Exclude), Session);
 answer({vitals, Limit}, Session) when is_integer(Limit) ->
     reply(iris_fuzz_apps:bounded(fun iris_fuzz_vitals:full/0, Limit), Session);
+answer({resources, Limit}, Session) when is_integer(Limit) ->
+    reply(iris_fuzz_apps:bounded(fun iris_fuzz_vitals:resources/0, Limit), Session);
 answer({suspects, Limit}, Session) when is_integer(Limit) ->
     reply(iris_fuzz_apps:bounded(fun iris_fuzz_vitals:suspects/0, Limit), Session);
 answer({applications, Limit}, Session) when is_integer(Limit) ->
@@ -134,6 +136,7 @@ read(Quiet, Session) ->
         (erlang:system_info(atom_count)):32,
         (erlang:system_info(ets_count)):32,
         Memory:64,
+        (element(1, erlang:statistics(reductions))):64,
         Dropped:32,
         (byte_size(Coverage)):32,
         Coverage/binary,

@@ -1,7 +1,7 @@
 %%% How the node is: what it is made of, what it holds, and who is busy. Reads only.
 -module(iris_fuzz_vitals).
 
--export([node_facts/0, full/0, suspects/0]).
+-export([node_facts/0, full/0, resources/0, suspects/0]).
 
 %% The processes shown of each ranking.
 -define(TOP, 5).
@@ -19,7 +19,8 @@ node_facts() ->
         list_to_integer(os:getpid()),
         erlang:system_info(schedulers_online),
         atom_to_binary(iris_fuzz_events:log_level()),
-        iris_fuzz_apps:running()
+        iris_fuzz_apps:running(),
+        iris_fuzz_agent:born()
     }.
 
 -spec full() -> tuple().
@@ -38,6 +39,51 @@ full() ->
         top(2, Processes),
         top(3, Processes)
     }.
+
+%% What the target holds on to when nothing is left to collect: the rows and bytes of its own
+%% ETS tables, the bytes of binaries, and the mailboxes that are not empty. What Mnesia holds
+%% is data that is meant to stay: its rows are counted apart, all together.
+-spec resources() -> [{What :: binary(), Name :: binary(), Amount :: non_neg_integer()}].
+resources() ->
+    Processes = target_processes(),
+    _ = [erlang:garbage_collect(Pid) || Pid <- Processes],
+    Owned = [{owner(Table), table(Table)} || Table <- ets:all()],
+    Targets = iris_fuzz_apps:targets(),
+    Own = maps:to_list(
+        lists:foldl(fun add_table/2, #{}, [Facts || {App, Facts} <- Owned, lists:member(App, Targets)])
+    ),
+    Durable = lists:sum([Rows || {mnesia, {_, Rows, _}} <- Owned, is_integer(Rows)]),
+    [{<<"ETS rows">>, atom_to_binary(Name), Rows} || {Name, {_, Rows, _}} <- Own] ++
+        [{<<"ETS bytes">>, atom_to_binary(Name), Bytes} || {Name, {_, _, Bytes}} <- Own] ++
+        [{<<"durable rows">>, <<>>, Durable}, {<<"binaries">>, <<>>, erlang:memory(binary)}] ++
+        [
+            {<<"mailbox">>, process_name(Facts), element(5, Facts)}
+         || Pid <- Processes,
+            has_mail(Pid),
+            Facts <- describe(Pid)
+        ].
+
+has_mail(Pid) ->
+    case process_info(Pid, message_queue_len) of
+        {_, Length} -> Length > 0;
+        undefined -> false
+    end.
+
+process_name(Facts) ->
+    case element(2, Facts) of
+        <<>> -> element(3, Facts);
+        Name -> Name
+    end.
+
+%% The application whose process owns a table.
+owner(Table) ->
+    case ets:info(Table, owner) of
+        undefined -> undefined;
+        Owner -> application_of(application:get_application(Owner))
+    end.
+
+application_of({ok, Name}) -> Name;
+application_of(undefined) -> undefined.
 
 %% Pid, reductions, mailbox.
 look(Pid) ->

@@ -1,0 +1,34 @@
+"""The patterns of bugs that are known: cases that match are let through only now and then.
+
+A shallow bug would otherwise eat the campaign: each hit costs a look and perhaps a restart,
+and hides what else the case might have shown. Some are let through all the same, so that it
+is known that the bug is still there.
+"""
+
+from __future__ import annotations
+
+import random
+
+from fuzz.case import Case
+from fuzz.triage.pattern import Pattern
+
+#: One in so many cases that match is played.
+_LET_THROUGH = 100
+
+
+class Filters:
+    """The patterns of this campaign."""
+
+    def __init__(self, chance: random.Random) -> None:
+        self._chance = chance
+        self._patterns: list[Pattern] = []
+
+    def add(self, pattern: Pattern) -> None:
+        """Hold back cases that match from now on."""
+        self._patterns.append(pattern)
+
+    def blocks(self, case: Case) -> bool:
+        """Tell whether ``case`` is to be held back this time."""
+        if not any(pattern.matches(case) for pattern in self._patterns):
+            return False
+        return self._chance.randrange(_LET_THROUGH) > 0

@@ -1,0 +1,44 @@
+"""A quick look at a new finding while the campaign waits: small, and told in a pattern.
+
+The whole examination (:mod:`fuzz.triage.dossier`) takes as long as it needs; a campaign spares
+some seconds. What they give is worth more than the cases they cost: a small case is a better
+report, and the pattern keeps the search from finding the same bug over and over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from fuzz.case import Case
+from fuzz.finding import Finding
+from fuzz.rig import Rig
+from fuzz.triage.generalise import generalise
+from fuzz.triage.judge import RigJudge
+from fuzz.triage.minimise import Minimised, minimise
+from fuzz.triage.pattern import Pattern
+from fuzz.triage.reduce import Budget
+
+#: For each of the two steps: a crash that stays alone is small and told in one second of it.
+BUDGET = Budget(plays=400, seconds=8.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """The smallest case found, and its pattern; ``filter`` is that if it may be used as one."""
+
+    minimised: Minimised
+    pattern: Pattern
+    filter: Pattern | None
+
+
+def brief(rig: Rig, case: Case, finding: Finding, ordinary: Iterable[Case]) -> Brief:
+    """Return what can be had quickly about ``finding``, which ``case`` showed.
+
+    ``ordinary`` are cases that a filter must let through.
+    """
+    judge = RigJudge(rig, finding)
+    small = minimise(case, judge, BUDGET)
+    pattern = generalise(small.case, judge, BUDGET)
+    usable = pattern.complete and pattern.usable(ordinary)
+    return Brief(small, pattern, pattern if usable else None)

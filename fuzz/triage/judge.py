@@ -1,0 +1,79 @@
+"""The judge over a rig: does a case show a finding on a target that is well, and how surely?
+
+Every play goes through the watchdog's investigator, which brings the target back when a play
+has harmed it; so each question finds a target that is well. A leak shows only in many plays
+of a case and is asked in that way; all else is asked by one play with all patience.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fuzz.case import Case
+from fuzz.finding import Finding, Kind
+from fuzz.rig import Recovery, Rig
+from fuzz.watchdog.attribute import Investigator
+from fuzz.watchdog.watchdog import Watchdog
+
+
+@dataclass(frozen=True, slots=True)
+class Confidence:
+    """A case showed its finding in ``shown`` of ``plays`` plays on a fresh node."""
+
+    shown: int
+    plays: int
+
+    @property
+    def rate(self) -> float:
+        """Return the share of plays that showed it, 0 to 1; 0 where none was made."""
+        return self.shown / self.plays if self.plays else 0.0
+
+    @property
+    def by_chance(self) -> bool:
+        """Tell whether it needs a timing, a race or other chance: it shows in only some plays."""
+        return 0 < self.shown < self.plays
+
+    def sentence(self) -> str:
+        """Return how sure we are, in one sentence without a full stop."""
+        said = f"shown in {self.shown} of {self.plays} plays on a fresh node"
+        if self.by_chance:
+            return f"{said}: it needs a timing, a race or other chance"
+        return said
+
+
+class RigJudge:
+    """Judges cases for one finding at a time, on one rig, which is started already.
+
+    It is a :class:`fuzz.triage.reduce.Judge`.
+    """
+
+    def __init__(self, rig: Rig, finding: Finding) -> None:
+        self._rig = rig
+        self._finding = finding
+        self._watchdog = Watchdog(rig)
+        self._investigator = Investigator(rig, self._watchdog, _nothing, _unnoticed)
+
+    def shows(self, case: Case) -> bool:
+        """Play ``case``; tell whether the finding shows. Raises what the rig cannot survive."""
+        return self._finding.fingerprint in {found.fingerprint for found in self.findings(case)}
+
+    def findings(self, case: Case) -> tuple[Finding, ...]:
+        """Play ``case`` in the way that shows findings of this kind; return all that showed."""
+        if self._finding.kind is Kind.LEAK:
+            return self._investigator.judge_growth(case)
+        return self._investigator.judge_alone(case)
+
+    def confidence(self, case: Case, plays: int) -> Confidence:
+        """Play ``case`` so many times, beginning on a fresh node where that can be had."""
+        if self._rig.target.restartable:
+            self._rig.recover(fresh_node=True)
+            self._watchdog.forget_levels()
+        return Confidence(sum(self.shows(case) for _ in range(plays)), plays)
+
+
+def _nothing(_finding: Finding) -> bool:
+    return False
+
+
+def _unnoticed(_recovery: Recovery) -> None:
+    """What minimising does to the target is counted by nobody."""

@@ -1,0 +1,115 @@
+"""Minimising: the smallest case that still shows the finding of a large one.
+
+The passes go from the coarse to the fine, since what is left out first need not be looked
+into: connections, steps, frames, the cuts between segments, fields with their lengths
+repaired, bytes, and then what makes the rest plain to read: the fewest users, a plain
+transport, short pauses, simple values. All of them again, until nothing changes any more:
+what one pass leaves out often frees another. See :mod:`fuzz.triage.reduce` for why that ends,
+and always in the same result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from fuzz.case import Case
+from fuzz.clock import Clock, SystemClock
+from fuzz.triage.reduce import Budget, Judge, Reduction, Size, Trials, size_of
+from fuzz.triage.reduce_bytes import drop_bytes, drop_frames, plain_bytes, shrink_fields
+from fuzz.triage.reduce_steps import (
+    drop_connections,
+    drop_steps,
+    fewer_users,
+    join_connections,
+    join_segments,
+    login_steps,
+    plain_values,
+    renumber,
+)
+
+_PASSES: tuple[Callable[[Reduction], None], ...] = (
+    drop_connections,
+    drop_steps,
+    join_connections,
+    drop_frames,
+    join_segments,
+    login_steps,
+    shrink_fields,
+    drop_bytes,
+    fewer_users,
+    plain_values,
+    plain_bytes,
+    renumber,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Minimised:
+    """The smallest case found, and what it took.
+
+    ``shown`` is False when the given case itself did not show its finding: then ``case`` is
+    that case, unchanged. ``complete`` is False when the budget was spent before the end.
+    """
+
+    case: Case
+    before: Size
+    after: Size
+    plays: int
+    seconds: float
+    shown: bool = True
+    complete: bool = True
+
+    def sentence(self) -> str:
+        """Return by how much the case shrank, in one sentence without a full stop."""
+        if not self.shown:
+            return f"not minimised: the case did not show its finding in {self.plays} plays"
+        parts = (
+            _shrunk(self.before.connections, self.after.connections, "connection"),
+            _shrunk(self.before.steps, self.after.steps, "step"),
+            _shrunk(self.before.frames, self.after.frames, "frame"),
+            _shrunk(self.before.bytes, self.after.bytes, "byte"),
+        )
+        stopped = "" if self.complete else "; stopped at the budget, so it may shrink further"
+        return f"minimised to {', '.join(parts)}, in {self.plays} plays{stopped}"
+
+
+def minimise(
+    case: Case,
+    judge: Judge,
+    budget: Budget | None = None,
+    clock: Clock | None = None,
+    plays: int = 1,
+) -> Minimised:
+    """Return the smallest case that shows what ``judge`` looks for.
+
+    ``plays`` is how often each question is asked for a finding that shows in only some plays.
+    Deterministic as far as the judge is: the same case gives the same result.
+    """
+    trials = Trials(judge, budget or Budget(), clock or SystemClock(), plays)
+    before = size_of(case)
+    if not trials.shows(case):
+        complete = not trials.exhausted
+        return Minimised(
+            case, before, before, trials.spent, trials.seconds(), shown=False, complete=complete
+        )
+    reduction = Reduction(case, trials)
+    steps = None
+    while steps != reduction.steps and not trials.exhausted:
+        steps = reduction.steps
+        for reduce in _PASSES:
+            reduce(reduction)
+    smallest = case if reduction.steps == case.steps else Case(reduction.steps)
+    return Minimised(
+        smallest,
+        before,
+        size_of(smallest),
+        trials.spent,
+        trials.seconds(),
+        complete=not trials.exhausted,
+    )
+
+
+def _shrunk(before: int, after: int, noun: str) -> str:
+    plural = noun if after == 1 else f"{noun}s"
+    return f"{after} {plural}" if before == after else f"{after} {plural} (from {before})"

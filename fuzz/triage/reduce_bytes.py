@@ -1,0 +1,180 @@
+"""Passes that make a case smaller in its bytes: frames, fields, bytes, plain values.
+
+Fields come before bytes: where the lengths around a field are repaired, a case stays well
+formed while it shrinks, and what is left shows what is wrong with it and no more. Bytes are
+then left out without any repair, since some defects need a length that lies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from fuzz.case import ALL_USER_TOKENS, StepKind
+from fuzz.generate.anatomy import Anatomy, anatomy_of
+from fuzz.triage.reduce import (
+    PLAIN_BYTE,
+    PLAIN_TEXT,
+    TEXTUAL,
+    Reduction,
+    lowest,
+    sift,
+    units,
+)
+from grammar import Direction, Role, Span, frame_bounds, spans
+
+#: A content is gone through in at most this many runs at the finest: byte by byte up to a little
+#: over the longest name, in longer runs above, where each byte would cost a play.
+_FINEST_RUNS = 320
+
+#: Offers a content in the place of the one at hand; tells whether it was taken.
+Put = Callable[[bytes], bool]
+
+
+def drop_frames(reduction: Reduction) -> None:
+    """Leave out whole frames, wherever they are."""
+    steps = reduction.steps
+    frames = [
+        (index, offset, length)
+        for index in _sends(reduction)
+        for offset, length, _ in frame_bounds(steps[index].data, Direction.CLIENT)
+    ]
+
+    def holds(kept: list[tuple[int, int, int]]) -> bool:
+        data = dict.fromkeys(_sends_of(frames), b"")
+        for index, offset, length in kept:
+            data[index] += steps[index].data[offset : offset + length]
+        return reduction.offer(
+            [
+                replace(step, data=data.get(index, step.data))
+                for index, step in enumerate(steps)
+                if data.get(index) != b""
+            ]
+        )
+
+    sift(frames, holds)
+
+
+def shrink_fields(reduction: Reduction) -> None:
+    """Empty or shorten the content of each field, with the lengths around it repaired."""
+    for index, step in enumerate(reduction.steps):
+        if step.kind is StepKind.LOGIN:
+            _shrink_login(reduction, index)
+    for index in _sends(reduction):
+        frame = 0
+        while frame < len(_bounds(reduction, index)):
+            _shrink_frame(reduction, index, frame)
+            frame += 1
+
+
+def drop_bytes(reduction: Reduction) -> None:
+    """Leave out bytes, and leave every length as it is."""
+    for index in _sends(reduction):
+        _shrink(reduction.steps[index].data, _segment(reduction, index, 0, None))
+
+
+def plain_bytes(reduction: Reduction) -> None:
+    """Put the smallest number into each length and integer, and a plain byte into all else."""
+    for index in _sends(reduction):
+        at = 0
+        while at < len(found := spans(reduction.steps[index].data, Direction.CLIENT)):
+            span = found[at]
+            if span.role in (Role.LENGTH, Role.INTEGER):
+                _smallest(reduction, index, span)
+            elif span.role is not Role.OPCODE:
+                _plainest(reduction, index, span)
+            at += 1
+
+
+def _sends(reduction: Reduction) -> list[int]:
+    """Return the indices of the segments: those stay what they are in all passes here."""
+    return [
+        index
+        for index, step in enumerate(reduction.steps)
+        if step.kind is StepKind.SEND and step.data
+    ]
+
+
+def _sends_of(frames: list[tuple[int, int, int]]) -> list[int]:
+    return list(dict.fromkeys(index for index, _, _ in frames))
+
+
+def _bounds(reduction: Reduction, index: int) -> tuple[tuple[int, int, int | None], ...]:
+    return frame_bounds(reduction.steps[index].data, Direction.CLIENT)
+
+
+def _segment(reduction: Reduction, index: int, start: int, end: int | None) -> Put:
+    """Return what offers the step at ``index`` with other bytes between two offsets."""
+    data = reduction.steps[index].data
+    behind = b"" if end is None else data[end:]
+    return lambda new: reduction.offer_data(index, data[:start] + new + behind)
+
+
+def _shrink_login(reduction: Reduction, index: int) -> None:
+    """Shorten the user and the token of a LOGIN step; a user with a fresh name stays."""
+    data = reduction.steps[index].data
+    user = next((token for token in ALL_USER_TOKENS if data.startswith(token)), b"")
+    _shrink(data[len(user) :], _segment(reduction, index, len(user), None))
+
+
+def _shrink_frame(reduction: Reduction, index: int, frame: int) -> None:
+    """Shrink each field of one frame, the outer before the inner."""
+    field = 0
+    while frame < len(bounds := _bounds(reduction, index)):
+        offset, length, _ = bounds[frame]
+        anatomy = anatomy_of(reduction.steps[index].data[offset : offset + length])
+        if field >= len(anatomy.parts):
+            return
+        put = _segment(reduction, index, offset, offset + length)
+        _shrink_field(anatomy, field, put)
+        field += 1
+
+
+def _shrink_field(anatomy: Anatomy, field: int, put: Put) -> None:
+    part = anatomy.parts[field]
+    content = anatomy.content(part)
+
+    def fill(new: bytes) -> bool:
+        return put(anatomy.replace(part, new))
+
+    if part.role in TEXTUAL and len(content) > 1 and fill(PLAIN_TEXT * len(content)):
+        content = PLAIN_TEXT * len(content)
+    _shrink(content, fill)
+
+
+def _shrink(content: bytes, put: Put) -> None:
+    """Offer ever less of ``content``: nothing, a beginning, an end, and what runs can spare."""
+    if not content or put(b""):
+        return
+    pieces = units(content)
+    size = lowest(1, len(pieces), lambda size: put(b"".join(pieces[:size])))
+    begun = pieces[:size]
+    size = lowest(1, len(begun), lambda size: put(b"".join(begun[-size:])))
+    left = begun[-size:]
+    sift(left, lambda kept: put(b"".join(kept)), finest=1 + len(left) // _FINEST_RUNS)
+
+
+def _smallest(reduction: Reduction, index: int, span: Span) -> None:
+    end = span.offset + span.length
+    put = _segment(reduction, index, span.offset, end)
+    number = int.from_bytes(reduction.steps[index].data[span.offset : end], "big")
+    lowest(0, number, lambda value: put(value.to_bytes(span.length, "big")))
+
+
+def _plainest(reduction: Reduction, index: int, span: Span) -> None:
+    """Make plain what can be: all of the span, else each half of it, down to single bytes."""
+    plain = PLAIN_TEXT if span.role in TEXTUAL else PLAIN_BYTE
+    end = span.offset + span.length
+    pieces = units(reduction.steps[index].data[span.offset : end])
+    if len(pieces) > _FINEST_RUNS:
+        pieces = [b"".join(pieces)]
+
+    def settle(start: int, size: int) -> None:
+        here = span.offset + sum(map(len, pieces[:start]))
+        length = sum(map(len, pieces[start : start + size]))
+        put = _segment(reduction, index, here, here + length)
+        if not put(plain * length) and size > 1:
+            settle(start, size // 2)
+            settle(start + size // 2, size - size // 2)
+
+    settle(0, len(pieces))

@@ -1,0 +1,76 @@
+"""Which cases may leak? A survey of each case that enters the corpus.
+
+Counts that are free to read (atoms, processes, ports) are looked at after every batch. What
+costs more, the rows and bytes of tables, binaries, mailboxes, would be lost in the traffic
+of a batch: half of what grows there is meant to, and is gone in a second. So each case
+that reached something new is played sixteen times once, and what has grown by as much is a
+*suspicion*. It rests while the campaign goes on. What is not back after some seconds is
+confirmed by the watchdog, with many plays, one by one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fuzz.case import Case
+from fuzz.rig import Rig
+from fuzz.watchdog.watchdog import COUNTED, DURABLE, Watchdog, noise_of
+
+#: Plays of a survey: one batch.
+_PLAYS = 16
+#: A resource that grows in fewer than nine of ten plays would not be confirmed either.
+_LEAST = 0.9
+#: A suspicion rests for this long; timers of a second or two have fired by then.
+_REST_SECONDS = 4.0
+#: A survey costs one batch and two looks; suspicions are looked at this often.
+_LOOK_SECONDS = 1.0
+
+
+@dataclass(slots=True)
+class _Suspicion:
+    case: Case
+    since: float
+    level: int
+
+
+class LeakSurvey:
+    """Keeps the suspicions of one campaign."""
+
+    def __init__(self, rig: Rig, watchdog: Watchdog) -> None:
+        self._rig = rig
+        self._watchdog = watchdog
+        self._suspicions: dict[str, _Suspicion] = {}
+        #: What has come back once, or was looked into: it is not suspected again.
+        self._done: set[str] = set()
+        self._next = 0.0
+
+    def survey(self, case: Case) -> None:
+        """Play ``case`` many times, and note what has grown with each play."""
+        before = self._watchdog.levels()
+        observations = self._rig.play([case] * _PLAYS)
+        after = self._watchdog.levels()
+        self._watchdog.forget_levels()
+        stored = after.get(DURABLE, 0) > before.get(DURABLE, 0)
+        if not (before and after) or stored or any(o.cut_short for o in observations):
+            return
+        for name, level in after.items():
+            grown = level - before.get(name, 0) > max(noise_of(name), _LEAST) * _PLAYS
+            if grown and name not in COUNTED and name not in self._done:
+                suspicion = _Suspicion(case, self._rig.clock.now(), level)
+                self._suspicions.setdefault(name, suspicion)
+
+    def due(self) -> Case | None:
+        """Return a case whose suspicion has rested and still stands, if there is one."""
+        now = self._rig.clock.now()
+        if not self._suspicions or now < self._next:
+            return None
+        self._next = now + _LOOK_SECONDS
+        levels = self._watchdog.levels()
+        for name, suspicion in list(self._suspicions.items()):
+            if levels.get(name, 0) < suspicion.level and name != "binaries":
+                self._done.add(name)
+                del self._suspicions[name]
+            elif now - suspicion.since >= _REST_SECONDS:
+                self._done.add(name)
+                return self._suspicions.pop(name).case
+        return None

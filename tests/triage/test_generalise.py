@@ -1,0 +1,342 @@
+"""Generalising, against judges that are predicates: the pattern says what they look at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from fuzz.case import Case, Step, StepKind
+from fuzz.generate.seeds import SEEDS
+from fuzz.triage.generalise import generalise
+from fuzz.triage.pattern import Pattern, Place
+from fuzz.triage.pattern_frames import Seen, frames_of, users_of
+from fuzz.triage.reduce import Budget
+from grammar import (
+    BatchSend,
+    CborMsg,
+    GroupRoster,
+    SendSeq,
+    TypingStart,
+    TypingStop,
+    encode,
+)
+from grammar.cbor import walk
+from tests.triage.judges import A, B, FakeJudge, by_frame, login, opened, pause, send
+
+PLENTY = Budget(plays=20_000, seconds=1e9)
+
+
+def pattern_of(case: Case, judge: FakeJudge) -> Pattern:
+    pattern = generalise(case, judge, PLENTY, judge.clock)
+    assert pattern.complete
+    assert pattern.matches(case)
+    return pattern
+
+
+def content(frame: Seen, start: int = 1) -> bytes:
+    """Return what follows a two-byte length at ``start``, as much as the length says."""
+    size = int.from_bytes(frame.data[start : start + 2], "big")
+    return frame.data[start + 2 : start + 2 + size]
+
+
+def typing(predicate: Callable[[Seen], bool]) -> FakeJudge:
+    return by_frame(lambda frame: frame.opcode == 0x70 and predicate(frame))
+
+
+def test_a_length_that_is_believed_is_told_with_its_exact_bound() -> None:
+    judge = typing(lambda frame: int.from_bytes(frame.data[1:3].ljust(2, b"\0"), "big") >= 257)
+    pattern = pattern_of(Case((send(b"\x70\x01\x01"),)), judge)
+    assert pattern.sentence() == (
+        "any TYPING_START whose target length is 257 or more, logged in or not; "
+        "the target itself is free; however TCP cuts it; over TCP and WebSocket alike; "
+        "3 bytes are enough"
+    )
+    assert pattern.matches(Case((login(), send(encode(TypingStart(b"x" * 300))))))
+    assert not pattern.matches(Case((login(), send(encode(TypingStart(b"x" * 256))))))
+    assert not pattern.matches(Case((login(), send(encode(TypingStop(b"x" * 300))))))
+
+
+def test_each_part_has_its_trials() -> None:
+    judge = typing(lambda frame: len(content(frame)) >= 257)
+    pattern = pattern_of(Case((send(encode(TypingStart(b"a" * 257))),)), judge)
+    parts = {part.text: part for part in pattern.parts}
+    opcode = parts["any TYPING_START"]
+    assert (opcode.place, opcode.trials, opcode.shown) == (Place.FRAME, 28, 0)
+    size = parts["target length is 257 or more"]
+    assert (size.place, size.trials, size.shown) == (Place.CONDITION, 5, 4)
+    assert (parts["logged in or not"].trials, parts["logged in or not"].shown) == (1, 1)
+    assert sum(part.trials for part in pattern.parts) <= len(judge.plays) + len(pattern.parts)
+
+
+@pytest.mark.parametrize(
+    ("holds", "words"),
+    [
+        (lambda size: size == 256, "target length is exactly 256"),
+        (lambda size: 256 <= size <= 271, "target length is 256 to 271"),
+        (lambda size: 256 <= size <= 3_000, "target length is 256 to 3000"),
+    ],
+)
+def test_sizes_have_an_upper_bound_where_there_is_one(
+    holds: Callable[[int], bool], words: str
+) -> None:
+    judge = typing(lambda frame: holds(len(content(frame))))
+    pattern = pattern_of(Case((send(encode(TypingStart(b"a" * 256))),)), judge)
+    assert words in [part.text for part in pattern.parts]
+
+
+def test_an_empty_field_is_told_as_empty_and_a_free_one_as_free() -> None:
+    empty = typing(lambda frame: frame.data[1:3] == b"\0\0")
+    case = Case((send(b"\x70\0\0"),))
+    assert "whose target is empty" in pattern_of(case, empty).sentence()
+    any_target = typing(lambda frame: len(frame.data) >= 3)
+    assert "; the target is free;" in pattern_of(case, any_target).sentence()
+
+
+def test_a_length_that_lies_is_told_as_a_lie() -> None:
+    def lies(frame: Seen) -> bool:
+        return len(frame.data) >= 3 and int.from_bytes(frame.data[1:3], "big") > len(frame.data) - 3
+
+    pattern = pattern_of(Case((send(b"\x70\0\1"),)), typing(lies))
+    assert "whose target length says more than follows," in pattern.sentence()
+    assert pattern.matches(Case((send(b"\x70\x00\x09abc"),)))
+    assert not pattern.matches(Case((send(b"\x70\x00\x03abc"),)))
+
+
+def test_an_integer_is_told_with_its_bounds() -> None:
+    judge = by_frame(
+        lambda frame: (
+            frame.opcode == 0x07
+            and len(frame.data) > 12
+            and int.from_bytes(frame.data[3 + frame.data[2] :][:8], "big") >= 65_537
+        )
+    )
+    pattern = pattern_of(Case((login(), send(encode(SendSeq(b"", 65_537, b""))))), judge)
+    assert "any SEND_SEQ whose seq is 65537 or more, " in pattern.sentence()
+
+
+def test_bytes_of_a_content_that_matter_are_told_apart() -> None:
+    judge = typing(lambda frame: content(frame)[:1] == b"q" and content(frame)[2:3] == b"z")
+    pattern = pattern_of(Case((send(encode(TypingStart(b"qaz"))),)), judge)
+    assert "target length is 3 or more and target begins with 71 .. 7a" in pattern.sentence()
+    assert pattern.matches(Case((send(encode(TypingStart(b"qqzz"))),)))
+    assert not pattern.matches(Case((send(encode(TypingStart(b"qqqz"))),)))
+
+
+def test_opcodes_that_fail_alike_are_told_together() -> None:
+    judge = by_frame(lambda frame: frame.opcode in (0x70, 0x71) and len(content(frame)) >= 9)
+    pattern = pattern_of(Case((send(encode(TypingStart(b"a" * 9))),)), judge)
+    assert pattern.sentence().startswith("any TYPING_START or TYPING_STOP whose target length is 9")
+    # A field of the one is the field of the other that lies in the same place.
+    assert pattern.matches(Case((send(encode(TypingStop(b"x" * 10))),)))
+    assert not pattern.matches(Case((send(encode(TypingStop(b"x" * 8))),)))
+
+
+def test_an_unknown_opcode_stands_for_all_of_them() -> None:
+    judge = by_frame(lambda frame: frame.unknown)
+    pattern = pattern_of(Case((send(b"\x00"),)), judge)
+    assert pattern.sentence().startswith(
+        "any frame that only the server may send or frame with an unknown opcode, "
+    )
+    assert pattern.matches(Case((send(b"\x99 and more"),)))
+    assert not pattern.matches(SEEDS["op-05-get-status"])
+
+
+def test_a_login_is_needed_or_forbidden_or_free() -> None:
+    case = Case((login(), send(b"\x70\0\0")))
+    needed = pattern_of(case, typing(lambda frame: frame.user is not None))
+    assert ", after login" in needed.sentence()
+    assert not needed.matches(Case((send(b"\x70\0\0"),)))
+    refused = pattern_of(Case((send(b"\x70\0\0"),)), typing(lambda frame: frame.user is None))
+    assert ", before login only" in refused.sentence()
+    assert not refused.matches(case)
+
+
+@pytest.mark.parametrize(
+    ("holds", "name", "words"),
+    [
+        (lambda frame, _: content(frame) == frame.user, A, "target is the sender's own name"),
+        (
+            lambda frame, users: content(frame) in users - {frame.user},
+            B,
+            "target is the name of another client that is logged in",
+        ),
+        (
+            lambda frame, users: content(frame) not in users and content(frame) != b"",
+            b"a",
+            "target is not the sender's own name and "
+            "target is not the name of another client that is logged in",
+        ),
+    ],
+)
+def test_a_name_is_told_by_whose_it_is(
+    holds: Callable[[Seen, frozenset[bytes]], bool], name: bytes, words: str
+) -> None:
+    def shows(case: Case) -> bool:
+        users = users_of(case)
+        return any(frame.opcode == 0x70 and holds(frame, users) for frame in frames_of(case))
+
+    case = Case((login(), login(B, 1), send(encode(TypingStart(name)))))
+    assert words in pattern_of(case, FakeJudge(shows)).sentence()
+
+
+def test_a_name_that_must_be_new_on_each_play_is_told_so() -> None:
+    judge = by_frame(lambda frame: frame.opcode == 0x35 and b"<user:" in content(frame))
+    pattern = pattern_of(Case((login(), send(encode(GroupRoster(A))))), judge)
+    assert "group_id is one that is new on each play" in pattern.sentence()
+    assert not pattern.matches(SEEDS["op-35-group-roster"])
+    assert pattern.usable(SEEDS.values())
+
+
+def test_messages_of_a_batch_are_counted() -> None:
+    def three(frame: Seen) -> bool:
+        if frame.opcode != 0x04 or len(frame.data) < 7:
+            return False
+        blob, count = frame.data[7 + int.from_bytes(frame.data[1:3], "big") :], 0
+        while len(blob) >= 2 + int.from_bytes(blob[:2], "big") and blob:
+            blob, count = blob[2 + int.from_bytes(blob[:2], "big") :], count + 1
+        return count >= 3 and not blob
+
+    case = Case((login(), send(encode(BatchSend(B, (b"", b"", b""))))))
+    pattern = pattern_of(case, by_frame(three))
+    assert "number of messages is 3 or more" in pattern.sentence()
+    assert not pattern.matches(Case((login(), send(encode(BatchSend(B, (b"", b"x")))))))
+
+
+def test_a_batch_that_ends_inside_a_message_is_told_so() -> None:
+    def broken(frame: Seen) -> bool:
+        if frame.opcode != 0x04 or len(frame.data) < 8:
+            return False
+        blob = frame.data[7 + int.from_bytes(frame.data[1:3], "big") :]
+        while len(blob) >= 2 + int.from_bytes(blob[:2], "big") and blob:
+            blob = blob[2 + int.from_bytes(blob[:2], "big") :]
+        return bool(blob)
+
+    pattern = pattern_of(Case((send(b"\x04\0\0\0\0\0\1\0"),)), by_frame(broken))
+    assert "whose messages end inside a message" in pattern.sentence()
+    assert pattern.usable(SEEDS.values())
+
+
+def test_cbor_that_is_nested_deep_is_told_by_its_depth() -> None:
+    def deep(frame: Seen) -> bool:
+        payload = frame.data[7 + int.from_bytes(frame.data[1:3], "big") :]
+        items = walk(payload).items
+        return frame.opcode == 0x10 and max((item.depth for item in items), default=0) >= 20
+
+    case = Case((send(encode(CborMsg(b"", b"\x81" * 20 + b"\0"))),))
+    pattern = pattern_of(case, by_frame(deep))
+    assert "payload is CBOR nested 21 or more deep" in pattern.sentence()
+    assert pattern.usable(SEEDS.values())
+
+
+def test_cbor_of_indefinite_length_without_its_end_is_told_so() -> None:
+    def endless(frame: Seen) -> bool:
+        payload = frame.data[7 + int.from_bytes(frame.data[1:3], "big") :]
+        return frame.opcode == 0x10 and payload[:1] == b"\xbf" and b"\xff" not in payload
+
+    pattern = pattern_of(Case((send(encode(CborMsg(b"", b"\xbf"))),)), by_frame(endless))
+    assert "payload begins with bf and payload ends inside a CBOR item" in pattern.sentence()
+
+
+def test_two_frames_need_their_order_or_do_not() -> None:
+    def order(case: Case) -> list[int]:
+        return [frame.opcode for frame in frames_of(case)]
+
+    case = Case((send(b"\x70\0\0\x71\0\0"),))
+    fixed = pattern_of(case, FakeJudge(lambda case: order(case)[:2] == [0x70, 0x71]))
+    assert fixed.sentence().startswith("any TYPING_START, then any TYPING_STOP")
+    assert ", in this order" in fixed.sentence()
+    assert not fixed.matches(Case((send(b"\x71\0\0\x70\0\0"),)))
+    free = pattern_of(case, FakeJudge(lambda case: {0x70, 0x71} <= set(order(case))))
+    assert ", in any order" in free.sentence()
+    assert free.matches(Case((send(b"\x71\0\0\x70\0\0"),)))
+
+
+def test_a_frame_that_must_come_many_times_is_counted() -> None:
+    def many(case: Case) -> bool:
+        return sum(frame.opcode == 0x70 for frame in frames_of(case)) >= 5
+
+    pattern = pattern_of(Case((send(b"\x70\0\0" * 5),)), FakeJudge(many))
+    assert pattern.sentence().startswith("5 or more of TYPING_START in a row")
+    assert pattern.matches(Case((send(b"\x70\0\1a" * 6),)))
+    assert not pattern.matches(Case((send(b"\x70\0\0" * 4),)))
+
+
+def test_two_connections_are_needed_and_kept_apart() -> None:
+    def apart(case: Case) -> bool:
+        links = {frame.opcode: frame.connection for frame in frames_of(case)}
+        return {0x70, 0x71} <= links.keys() and links[0x70] != links[0x71]
+
+    pattern = pattern_of(Case((send(b"\x70\0\0"), send(b"\x71\0\0", 1))), FakeJudge(apart))
+    assert ", on 2 connections" in pattern.sentence()
+    assert pattern.matches(Case((send(b"\x70\0\0", 4), send(b"\x71\0\0", 2))))
+    assert not pattern.matches(Case((send(b"\x70\0\0"), send(b"\x71\0\0"))))
+
+
+def test_a_cut_that_is_needed_is_told_with_its_place() -> None:
+    judge = typing(lambda frame: frame.cut and frame.pieces[0][2] == 2)
+    pattern = pattern_of(Case((send(b"\x70\0"), send(b"\x01a"))), judge)
+    assert ", cut after byte 2 of the frame" in pattern.sentence()
+    assert not pattern.matches(Case((send(b"\x70\0\x01a"),)))
+
+
+def test_what_fails_only_in_one_piece_is_told_so_and_tokens_are_not_cut() -> None:
+    whole = typing(lambda frame: not frame.cut)
+    assert "only in one piece" in pattern_of(Case((send(b"\x70\0\x01a"),)), whole).sentence()
+    named = typing(lambda frame: b"<user:" in frame.data)
+    case = Case((send(encode(TypingStart(A))),))
+    assert "however TCP cuts it" in pattern_of(case, named).sentence()
+    assert all(
+        A in step.data or b"<" not in step.data
+        for play in named.plays
+        for step in play.steps
+        if B not in step.data
+    )
+
+
+def test_a_transport_a_pause_and_a_reset_that_are_needed_are_told() -> None:
+    def shows(case: Case) -> bool:
+        kinds = {step.kind for step in case.steps}
+        frames = frames_of(case)
+        needed = {StepKind.PAUSE, StepKind.RESET} <= kinds
+        return needed and any(frame.websocket and frame.opcode == 0x70 for frame in frames)
+
+    reset = Step(StepKind.RESET)
+    case = Case((opened(), send(b"\x70"), pause(40), reset))
+    pattern = pattern_of(case, FakeJudge(shows))
+    assert pattern.needs == (StepKind.RESET, StepKind.PAUSE)
+    for words in ("over WebSocket", "with the connection cut", "with a pause"):
+        assert words in pattern.sentence()
+    assert not pattern.matches(Case((opened(), send(b"\x70"), pause(40))))
+    assert not pattern.matches(Case((send(b"\x70"), pause(40), reset)))
+
+
+def test_a_login_that_must_be_of_a_certain_form_is_told() -> None:
+    def long_name(case: Case) -> bool:
+        return any(s.kind is StepKind.LOGIN and len(s.data) >= 12 for s in case.steps)
+
+    judge = FakeJudge(long_name)
+    pattern = generalise(Case((login(b"a" * 12),)), judge, PLENTY, judge.clock)
+    assert pattern.sentence() == 'any client that logs in, logged in as "aaaaaaaaaaaa"'
+    assert not pattern.usable(SEEDS.values())
+
+
+def test_a_case_that_shows_nothing_any_more_has_no_pattern() -> None:
+    judge = FakeJudge(lambda _: False)
+    pattern = generalise(Case((send(b"\x70"),)), judge, PLENTY, judge.clock)
+    assert pattern.sentence() == "the case did not show its finding again"
+    assert not pattern.usable([])
+
+
+@pytest.mark.parametrize("plays", [1, 5, 28, 30, 35])
+def test_what_the_budget_left_untried_stays_as_in_the_case(plays: int) -> None:
+    judge = typing(lambda frame: len(content(frame)) >= 9)
+    case = Case((send(encode(TypingStart(b"a" * 9))),))
+    pattern = generalise(case, judge, Budget(plays=plays), judge.clock)
+    assert not pattern.complete
+    assert len(judge.plays) == plays
+    assert pattern.sentence().endswith("; the budget ended before all was tried")
+    assert pattern.matches(case)
+    # Not one that was never tried: another content, another opcode.
+    if plays < 30:
+        assert not pattern.matches(Case((send(encode(TypingStart(b"b" * 10))),)))

@@ -1,0 +1,105 @@
+"""A case that may leak is suspected, left to rest, and confirmed by what does not come back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from fuzz.finding import Kind
+from fuzz.node import Holding
+from fuzz.watchdog.attribute import Attributed, Investigator
+from fuzz.watchdog.leaks import LeakSurvey
+from fuzz.watchdog.watchdog import Watchdog
+from tests.watchdog.fake_rig import FakeRig, case
+
+Held = dict[tuple[str, str], int]
+
+
+class Desk:
+    """A survey over a rig whose cases add to what the node holds."""
+
+    def __init__(self, **adds: Held) -> None:
+        self.held: Held = {("ETS rows", "sessions"): 5, ("binaries", ""): 100_000}
+        words: dict[str, Callable[[FakeRig], None]] = {
+            word: lambda _, more=more: self._add(more) for word, more in adds.items()
+        }
+        self.rig = FakeRig(words)
+        self.watchdog = Watchdog(self.rig.as_rig())
+        self.survey = LeakSurvey(self.rig.as_rig(), self.watchdog)
+        self._add({})
+
+    def _add(self, more: Held) -> None:
+        for key, amount in more.items():
+            self.held[key] = self.held.get(key, 0) + amount
+        assert self.rig.agent is not None
+        self.rig.agent.holdings = [Holding(*key, amount) for key, amount in self.held.items()]
+
+    def later(self, seconds: float = 10.0) -> None:
+        self.rig.clock.advance(seconds)
+
+    def confirmed(self, word: str) -> list[Attributed]:
+        investigator = Investigator(
+            self.rig.as_rig(), self.watchdog, lambda _: False, lambda _: None
+        )
+        self.rig.target.restartable = False
+        return list(investigator.investigate_growth(case(word)))
+
+
+@pytest.mark.parametrize(
+    ("held", "title"),
+    [
+        ({("ETS rows", "sessions"): 1}, "ETS rows of sessions"),
+        ({("ETS bytes", "notes"): 80}, "ETS bytes of notes"),
+        ({("ETS rows", "sessions"): 1, ("ETS bytes", "sessions"): 80}, "ETS rows of sessions"),
+        ({("mailbox", "clerk"): 1}, "messages in the mailbox of clerk"),
+        ({("binaries", ""): 500}, "binaries"),
+    ],
+)
+def test_what_grows_with_each_play_and_stays_is_a_leak(held: Held, title: str) -> None:
+    desk = Desk(leak=held)
+    desk.survey.survey(case("leak"))
+    assert desk.survey.due() is None, "it has not rested yet"
+    desk.later()
+    assert desk.survey.due() == case("leak")
+    first, again = desk.confirmed("leak")
+    assert (first.finding.kind, first.finding.cause.reason) == (Kind.LEAK, title)
+    assert again.reproduced == again.plays > 1
+
+
+def test_what_is_looked_into_once_is_not_suspected_again() -> None:
+    desk = Desk(leak={("ETS rows", "sessions"): 1})
+    desk.survey.survey(case("leak"))
+    desk.later()
+    assert desk.survey.due() is not None
+    desk.survey.survey(case("leak"))
+    desk.later()
+    assert desk.survey.due() is None
+
+
+def test_what_a_timer_takes_away_is_no_leak() -> None:
+    desk = Desk(row={("ETS rows", "sessions"): 1})
+    desk.survey.survey(case("row"))
+    desk._add({("ETS rows", "sessions"): -16})
+    desk.later()
+    assert desk.survey.due() is None
+    desk.rig.target.on_wait = lambda: desk._add(
+        {("ETS rows", "sessions"): 5 - desk.held["ETS rows", "sessions"]}
+    )
+    assert desk.confirmed("row") == []
+
+
+def test_what_grows_beside_what_is_meant_to_stay_is_no_leak() -> None:
+    stored = {("durable rows", ""): 1, ("ETS rows", "index"): 1, ("binaries", ""): 500}
+    desk = Desk(store=stored)
+    desk.survey.survey(case("store"))
+    desk.later()
+    assert desk.survey.due() is None
+    assert desk.confirmed("store") == []
+
+
+def test_a_little_noise_is_not_suspected() -> None:
+    desk = Desk(noise={("binaries", ""): 3})
+    desk.survey.survey(case("noise"))
+    desk.later()
+    assert desk.survey.due() is None

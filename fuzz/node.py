@@ -123,7 +123,8 @@ class Reading:
 
     ``coverage`` holds four bytes, big-endian, for each point that was hit: its number in
     24 bits and the count, at most 255, in 8. ``dropped`` counts events beyond those kept.
-    ``quiet`` tells, for a reading that waited for it, that the node was at rest.
+    ``quiet`` tells, for a reading that waited for it, that the node was at rest. ``hottest`` is
+    the number of the point that was hit most often, the first of several, None if none was.
     """
 
     coverage: bytes
@@ -131,6 +132,7 @@ class Reading:
     vitals: QuickVitals
     dropped: int = 0
     quiet: bool = True
+    hottest: int | None = None
 
     def hits(self) -> tuple[tuple[int, int], ...]:
         """Return ``(number of the point, count)`` for each point that was hit."""
@@ -138,9 +140,20 @@ class Reading:
         return tuple((word >> 8, word & 0xFF) for word in words)
 
 
+class Doing(StrEnum):
+    """Why a process does not get to its next message, told by two looks at it."""
+
+    LOOP = "loop"  # it works, or waits for native code that does
+    MAILBOX = "mailbox"  # it works, and more comes in than it gets done
+    CALL = "call"  # it waits for an answer, and does nothing
+
+
 @dataclass(frozen=True, slots=True)
 class Suspect:
-    """A process and what it is doing. ``reductions`` are since its start."""
+    """A process and what it is doing. ``reductions`` are since its start.
+
+    One look does not tell ``doing``.
+    """
 
     pid: str
     name: str
@@ -149,6 +162,7 @@ class Suspect:
     mailbox: int
     status: str
     stack: tuple[str, ...]
+    doing: Doing | None = None
 
     @property
     def process(self) -> str:
@@ -170,8 +184,10 @@ class Table:
 class Holding:
     """An amount of something that the node holds when all garbage is collected.
 
-    ``what`` is ``ETS rows``, ``ETS bytes``, ``binaries`` (bytes), ``mailbox`` (messages) or
-    ``durable rows`` (of Mnesia, meant to stay); ``name`` that of the table or the process.
+    ``what`` is ``processes``, ``ports``, ``ETS tables``, ``ETS rows``, ``ETS bytes``,
+    ``mailbox`` (messages), ``binaries`` (bytes), ``heap`` (bytes that are alive) or ``durable
+    rows`` (of Mnesia, meant to stay); ``name`` that of the table or the process, or the kind of
+    port. Without a name it is the sum of all. What is not told of is none.
     """
 
     what: str
@@ -184,7 +200,7 @@ class Holding:
         return f"{_PLURAL.get(self.what, self.what)} of {self.name}" if self.name else self.what
 
 
-_PLURAL = {"mailbox": "messages in the mailbox"}
+_PLURAL = {"mailbox": "messages in the mailbox", "heap": "bytes on the heap"}
 
 
 @dataclass(frozen=True, slots=True)

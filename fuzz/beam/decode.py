@@ -36,8 +36,11 @@ _OK = (b"ok", "ok")
 
 #: The head of an external term that is a binary: version, tag, and its length follows.
 _BINARY = b"\x83m"
-#: quiet, processes, ports, atoms, tables, memory, reductions, dropped, bytes of coverage.
-_READING = struct.Struct(">BIIIIQQII")
+#: quiet, processes, ports, atoms, tables, memory, reductions, dropped, the hottest point, bytes
+#: of coverage.
+_READING = struct.Struct(">BIIIIQQIII")
+#: In the place of the hottest point when none was hit.
+_NO_POINT = 0xFFFFFFFF
 _READING_AT = len(_BINARY) + 4
 
 
@@ -74,13 +77,14 @@ def reading(reply: bytes) -> Reading:
         value_of(reply)
         raise AgentError("the agent sent something that is not a reading")
     try:
-        quiet, *counts, dropped, length = _READING.unpack_from(reply, _READING_AT)
+        quiet, *counts, dropped, hottest, length = _READING.unpack_from(reply, _READING_AT)
     except struct.error:
         raise AgentError("the agent sent a reading that is cut short") from None
     start = _READING_AT + _READING.size
     end = start + length
     events = () if end == len(reply) else shaped(_events, reply[end:])
-    return Reading(reply[start:end], events, QuickVitals(*counts), dropped, quiet == 1)
+    point = None if hottest == _NO_POINT else hottest
+    return Reading(reply[start:end], events, QuickVitals(*counts), dropped, quiet == 1, point)
 
 
 def shaped(decoder: Callable[[Any], T], value: Any) -> T:

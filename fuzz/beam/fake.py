@@ -178,7 +178,9 @@ class FakeAgent:
         self._answer("a reading")
         pairs = sorted(self._hits.items())
         coverage = b"".join(((i << 8) | min(n, 255)).to_bytes(4, "big") for i, n in pairs)
-        reading = Reading(coverage, tuple(self._events), self.levels, self._dropped, quiet)
+        hottest = max(self._hits, key=lambda i: (self._hits[i], -i), default=None)
+        events = tuple(self._events)
+        reading = Reading(coverage, events, self.levels, self._dropped, quiet, hottest)
         self._hits, self._events, self._dropped = {}, [], 0
         return reading
 

@@ -19,6 +19,12 @@ from fuzz.node import Event, EventKind
 
 #: The exit reason of a process whose call failed: ``{Reason, {gen_server, call, Arguments}}``.
 _CALL = re.compile(r"\{gen(_server|_statem|_event)?,\s*call\b")
+#: What a target's code calls into, and is called from: never the place of its own mistake.
+_PLUMBING = frozenset(
+    {"gen", "gen_event", "gen_server", "gen_statem", "proc_lib", "supervisor", "sys"}
+    | {"binary", "dict", "ets", "lists", "maps", "prim_inet", "sets", "string", "unicode"}
+    | {"erlang", "gen_tcp", "inet", "init"}
+)
 
 
 def crash_causes(events: Iterable[Event]) -> tuple[tuple[Cause, tuple[Event, ...]], ...]:
@@ -49,6 +55,11 @@ def crash_causes(events: Iterable[Event]) -> tuple[tuple[Cause, tuple[Event, ...
 def _was_let_down(event: Event) -> bool:
     """Tell whether a process ended because the one that it had called did."""
     return event.class_name == "exit" and _CALL.search(event.reason) is not None
+
+
+def own_frames(stack: Iterable[str]) -> tuple[str, ...]:
+    """Return the frames of ``stack`` that are the target's and not OTP's."""
+    return tuple(frame for frame in stack if frame.partition(":")[0] not in _PLUMBING)
 
 
 def first_cause(events: Iterable[Event], otherwise: str) -> Cause:

@@ -13,9 +13,12 @@ def cost(evidence: Evidence) -> Iterable[Finding]:
     spent = evidence.cost
     if spent is None or not spent.excessive() or evidence.suspects:
         return
+    where = f", and {spent.where} ran most often" if spent.where else ""
+    # By its module: which function of a loop runs most often depends on the input.
+    frames = (spent.where.partition(":")[0],) if spent.where else ()
     yield Finding(
         Kind.COST,
-        f"{spent.bytes} bytes cost {spent.reductions:,} reductions",
-        Cause("cost"),
-        {"reductions": spent.reductions, "bytes": spent.bytes},
+        f"{spent.bytes:,} bytes cost {spent.reductions:,} reductions{where}",
+        Cause("cost", frames=frames),
+        {"reductions": spent.reductions, "bytes": spent.bytes, "where": spent.where},
     )

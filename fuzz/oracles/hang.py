@@ -6,22 +6,27 @@ from collections.abc import Iterable
 
 from fuzz.evidence import Evidence, Pulse
 from fuzz.finding import Cause, Finding, Kind
-from fuzz.node import Suspect
+from fuzz.node import Doing, Suspect
 from fuzz.observation import Ending
+from fuzz.oracles.causes import own_frames
 
-#: What a target's code calls into, and is called from: never the place of its own loop.
-_PLUMBING = frozenset(
-    {"gen", "gen_event", "gen_server", "gen_statem", "proc_lib", "supervisor", "sys"}
-    | {"binary", "dict", "ets", "lists", "maps", "prim_inet", "sets", "string", "unicode"}
-)
+#: What each way to be stuck is called in a title.
+_WAYS = {
+    Doing.LOOP: "loops in",
+    Doing.MAILBOX: "is behind with its mailbox, in",
+    Doing.CALL: "waits for an answer in",
+    None: "is in",
+}
 
 
 def hang(evidence: Evidence) -> Iterable[Finding]:
     """Judge connections that stayed silent beyond their deadline (rule 3).
 
-    A server that answers nobody is not this oracle's: that is an application that is down.
+    So is a new client that is served, but much too late. A server that answers nobody is not
+    this oracle's: that is an application that is down, or a node that was.
     """
-    if evidence.node_exit is not None or evidence.pulse is not Pulse.WELL:
+    gone = evidence.node_exit is not None or evidence.node_restarted
+    if gone or evidence.pulse is not Pulse.WELL:
         return
     waits = [
         trace.waited_for
@@ -29,28 +34,45 @@ def hang(evidence: Evidence) -> Iterable[Finding]:
         for trace in observation.traces
         if trace.ending is Ending.DEADLINE
     ]
-    if not waits:
+    if waits:
+        said = f"{waits[0]} did not come"
+    elif evidence.slow_seconds:
+        said = f"a new client was served only after {evidence.slow_seconds:.1f} s"
+    else:
         return
     stuck = evidence.suspects[0] if evidence.suspects else None
-    where = f" while {stuck.process} is in {stuck.stack[0]}" if stuck and stuck.stack else ""
     yield Finding(
         Kind.HANG,
-        f"{waits[0]} did not come{where}",
-        _cause(stuck, waits[0]),
+        said + _where(stuck),
+        _cause(stuck, waits[0] if waits else "a new client is served late"),
         {
             "waited_for": waits,
-            "suspects": [
-                {"process": s.process, "status": s.status, "stack": list(s.stack)}
-                for s in evidence.suspects
-            ],
+            "slow_seconds": round(evidence.slow_seconds, 1),
+            "suspects": [_told(suspect) for suspect in evidence.suspects],
         },
     )
+
+
+def _where(stuck: Suspect | None) -> str:
+    if stuck is None or not stuck.stack:
+        return ""
+    frame = next(iter(own_frames(stuck.stack)), stuck.stack[0])
+    return f" while {stuck.process} {_WAYS[stuck.doing]} {frame}"
 
 
 def _cause(stuck: Suspect | None, wait: str) -> Cause:
     """Name the loop by its module: the function in it differs with the moment of looking."""
     if stuck is None:
         return Cause("hang", wait)
-    modules = (frame.partition(":")[0] for frame in stuck.stack)
-    own = next((module for module in modules if module not in _PLUMBING), "")
-    return Cause("hang", own, stuck.process)
+    own = next(iter(own_frames(stuck.stack)), "").partition(":")[0]
+    return Cause("hang", stuck.doing or "", stuck.process, (own,) if own else ())
+
+
+def _told(suspect: Suspect) -> dict[str, object]:
+    return {
+        "process": suspect.process,
+        "doing": suspect.doing,
+        "status": suspect.status,
+        "mailbox": suspect.mailbox,
+        "stack": list(suspect.stack),
+    }

@@ -21,12 +21,13 @@ def leak_of(what: str, growth: Growth | None = None) -> Finding:
         return Finding(Kind.LEAK, f"{what} grow", Cause("leak", what))
     return Finding(
         Kind.LEAK,
-        f"{what} grow by {growth.amount / growth.plays:.1f} with each play",
+        f"{what} grow by {growth.amount / growth.plays:,.1f} with each play",
         Cause("leak", what),
         {
             "what": what,
             "plays": growth.plays,
             "grew_in": growth.grew,
             "amount": growth.amount,
+            "confidence": round(growth.confidence, 2),
         },
     )

@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import groupby
 
 from fuzz.evidence import Evidence
 from fuzz.finding import Cause, Finding, Kind
+from fuzz.observation import NodeExit
+from fuzz.oracles.causes import own_frames
+
+#: What the emulator says when it gives up for want of something, and what that is: the words
+#: name an allocator, or a table, and differ from run to run of one defect.
+_WANT = (
+    ("Cannot allocate", "out of memory"),
+    ("Cannot reallocate", "out of memory"),
+    ("no more index entries in atom_tab", "atom table full"),
+)
 
 
 def node_down(evidence: Evidence) -> Iterable[Finding]:
@@ -13,11 +24,10 @@ def node_down(evidence: Evidence) -> Iterable[Finding]:
     end = evidence.node_exit
     if end is not None:
         how = end.signal or f"exit status {end.status}"
-        reason = end.slogan or how
         yield Finding(
             Kind.NODE_DOWN,
             f"the node ended by {how}" + (f": {end.slogan}" if end.slogan else ""),
-            Cause("node ended", reason),
+            _cause(end, how),
             {
                 "status": end.status,
                 "signal": end.signal,
@@ -39,3 +49,19 @@ def node_down(evidence: Evidence) -> Iterable[Finding]:
             "the node's process runs, but nothing in it answers",
             Cause("node silent"),
         )
+
+
+def _cause(end: NodeExit, how: str) -> Cause:
+    """Name the end by what was wanting, else by what was said, else by signal or status.
+
+    Who wanted is told by the frames of the process that ran: the dump has them. Its name is
+    left out, since a dump that was cut short has no names.
+    """
+    slogan = end.slogan or ""
+    want = next((reason for words, reason in _WANT if words in slogan), None)
+    if want is None:
+        return Cause("node ended", slogan or how)
+    stack = end.dump.get("stack")
+    frames = own_frames(map(str, stack)) if isinstance(stack, list) else ()
+    # How deep a recursion was just then is chance.
+    return Cause("node ended", want, frames=tuple(frame for frame, _ in groupby(frames)))

@@ -21,12 +21,19 @@ from fuzz.target.reference_build import compile_reference
 
 #: A node boots in a second or two; a machine that runs ten of them at once takes longer.
 BOOT_SECONDS = 60.0
-#: A clean stop flushes Mnesia; after this the process group is killed.
-_STOP_SECONDS = 10.0
+#: A node whose input has ended halts at once, for nobody wants what it holds; one that does not
+#: even get to that is killed.
+_STOP_SECONDS = 3.0
 #: One scheduler that does not spin: node and harness share the machine's cores.
 _EMULATOR_FLAGS = ("+S", "1:1", "+sbwt", "none", "+sbwtdcpu", "none", "+sbwtdio", "none")
-#: A dump of a large node takes minutes to write and is read only at its head.
+#: A dump of a large node takes minutes to write, and what it begins with is what is read.
 _DUMP_BYTES = str(64 * 1024 * 1024)
+#: An emulator that was refused memory may hold a lock that the dump needs: it would wait for
+#: itself for ever. So many bytes are written in well under a second; then comes SIGALRM.
+_DUMP_SECONDS = "3"
+#: The ceiling of the node's address space. It reserves 2.1 GiB of that at its start and uses
+#: 0.1; this leaves twenty times what it uses, and a runaway ends before the machine suffers.
+_MEMORY_BYTES = 4 * 1024**3
 #: As long as the signature of HS256 is: a shorter secret would be weaker than it.
 _SECRET_BYTES = 32
 _MEMORY_FOLDER = "/dev/shm"
@@ -74,10 +81,12 @@ class EmbeddedTarget:
             {
                 "ERL_CRASH_DUMP": str(self._dump),
                 "ERL_CRASH_DUMP_BYTES": _DUMP_BYTES,
+                "ERL_CRASH_DUMP_SECONDS": _DUMP_SECONDS,
                 "ERL_EPMD_ADDRESS": "127.0.0.1",
                 **environment,
             },
             str(self._folder),
+            memory_bytes=_MEMORY_BYTES,
         )
         self._process = process
         deadline = Deadline.after(self._clock, BOOT_SECONDS, "the reference Iris to be ready")

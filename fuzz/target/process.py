@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import threading
@@ -35,10 +36,12 @@ class ChildProcess:
         environment: Mapping[str, str],
         folder: str,
         echo: Callable[[str], None] | None = None,
+        memory_bytes: int | None = None,
     ) -> None:
         """Start ``command``; raise :class:`TargetError` when it cannot be started.
 
-        ``echo`` is handed each line, from the thread that reads.
+        ``echo`` is handed each line, from the thread that reads. ``memory_bytes`` is the
+        ceiling of its address space: beyond it, the child is refused memory.
         """
         self._echo = echo
         self._lines: deque[str] = deque(maxlen=_TAIL)
@@ -56,6 +59,13 @@ class ChildProcess:
             )
         except OSError as error:
             raise TargetError(f"{command[0]} cannot be started: {error.strerror}") from None
+        if memory_bytes is not None:
+            # From outside, since nothing may run between fork and exec in a process with threads.
+            # One that has ended already tells so itself.
+            with suppress(ProcessLookupError):
+                resource.prlimit(
+                    self._process.pid, resource.RLIMIT_AS, (memory_bytes, memory_bytes)
+                )
         self._reader = threading.Thread(target=self._drain, daemon=True)
         self._reader.start()
 

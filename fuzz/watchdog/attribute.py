@@ -34,10 +34,12 @@ from fuzz.watchdog.watchdog import Glance, Watchdog
 
 #: Kinds that rest on a count or on a wait, and so must be seen twice.
 _SEEN_TWICE = frozenset({Kind.HANG, Kind.LEAK, Kind.COST})
+#: Kinds after which the target is brought back.
+_RESTARTS = frozenset({Kind.NODE_DOWN, Kind.APP_DOWN})
 #: Plays on a fresh node that tell how surely a case shows its finding: a defect that depends on
 #: one bit of chance passes for sure in one of eight, and the search goes on for those told apart.
 _CONFIRMATIONS = 3
-#: The same where each play takes seconds of waiting, or ten plays.
+#: The same where each play takes seconds of waiting, or a restart, or ten plays.
 _COSTLY_CONFIRMATIONS = 2
 
 
@@ -46,7 +48,8 @@ class Attributed:
     """A finding and the case that shows it; ``reproduced`` of ``plays`` plays showed it.
 
     ``case`` is None for a known finding, which is only counted. ``confirms`` tells that the
-    finding was told before, and that these plays were made on a fresh node.
+    finding was told before, and that these plays were made on a fresh node; they took ``seconds``,
+    recoveries included.
     """
 
     finding: Finding
@@ -54,6 +57,7 @@ class Attributed:
     reproduced: int = 0
     plays: int = 0
     confirms: bool = False
+    seconds: float = 0.0
 
 
 class Investigator:
@@ -88,7 +92,7 @@ class Investigator:
         self, batch: Sequence[Case], observations: Sequence[Observation], glance: Glance
     ) -> Iterator[Attributed]:
         """Yield what the alarm after ``batch`` comes down to."""
-        cost = Cost(glance.reductions, sum(map(sent_in, batch)), len(batch))
+        cost = Cost(glance.reductions, sum(map(sent_in, batch)), len(batch), glance.hottest)
         evidence = self._watchdog.settle(observations, glance.events, cost=cost)
         findings = judge(evidence)
         sought = {f.fingerprint: f for f in findings if not self._known(f)}
@@ -154,9 +158,12 @@ class Investigator:
         if self._rig.target.restartable:
             self._recovered(self._rig.recover(fresh_node=True))
             self._watchdog.forget_levels()
-        plays = _COSTLY_CONFIRMATIONS if finding.kind in _SEEN_TWICE else _CONFIRMATIONS
+        costly = finding.kind in _SEEN_TWICE or finding.kind in _RESTARTS
+        plays = _COSTLY_CONFIRMATIONS if costly else _CONFIRMATIONS
+        began = self._rig.clock.now()
         again = [self.judge_again(case, finding) for _ in range(plays)]
-        return Attributed(finding, case, sum(again), plays, confirms=True)
+        seconds = self._rig.clock.now() - began
+        return Attributed(finding, case, sum(again), plays, confirms=True, seconds=seconds)
 
     def judge_again(self, case: Case, finding: Finding) -> bool:
         """Play ``case`` in the way that shows ``finding``, and tell whether it did."""
@@ -169,18 +176,24 @@ class Investigator:
         if evidence is None:
             return ()
         findings = judge(evidence)
+        self._heal_after(evidence, findings)
+        return findings
+
+    def judge_growth(self, case: Case) -> tuple[Finding, ...]:
+        """Play ``case`` many times and return what leaks."""
+        growth, reports = self._watchdog.confirm_growth(case)
+        evidence = self._watchdog.settle((), reports, growth)
+        findings = judge(evidence)
+        self._heal_after(evidence, findings)
+        return findings
+
+    def _heal_after(self, evidence: Evidence, findings: Sequence[Finding]) -> None:
         try:
             self.heal(evidence)
         except TargetError:
             # What was seen is told; that the target is gone shows with whatever comes next.
             if not findings:
                 raise
-        return findings
-
-    def judge_growth(self, case: Case) -> tuple[Finding, ...]:
-        """Play ``case`` many times and return what leaks."""
-        growth, reports = self._watchdog.confirm_growth(case)
-        return judge(self._watchdog.settle((), reports, growth))
 
     def heal(self, evidence: Evidence) -> None:
         """Bring the target back if ``evidence`` shows that it is not well."""
@@ -202,6 +215,7 @@ class Investigator:
     ) -> Evidence | None:
         """Play ``case`` once; return what was seen if anything is out of order."""
         self.replays += 1
+        self._watchdog.rebase()
         patient = before is None or Ending.DEADLINE in before.endings()
         observations = self._rig.play([case], CONFIRMING if patient else SEARCHING)
         if not patient and _silent_in(observations):
@@ -209,9 +223,10 @@ class Investigator:
             observations = self._rig.play([case], CONFIRMING)
         glance = self._watchdog.glance(observations)
         growth: tuple[Growth, ...] = ()
-        cost = Cost(glance.reductions, sent_in(case))
+        cost = Cost(glance.reductions, sent_in(case), where=glance.hottest)
         well = not (glance.alarmed or cost.excessive() or any(map(judge_laws, observations)))
-        if well:
+        # Whoever is connected may be served while nobody new is.
+        if well and self._rig.pulse(SEARCHING.reply) is Pulse.WELL:
             suspected = [what for what in glance.grown if what in grown]
             if not suspected:
                 return None

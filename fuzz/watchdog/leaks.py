@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 from fuzz.case import Case
 from fuzz.rig import Rig
-from fuzz.watchdog.watchdog import COUNTED, DURABLE, Watchdog, noise_of
+from fuzz.watchdog.growth import COUNTED, DURABLE, noise_of
+from fuzz.watchdog.watchdog import Watchdog
 
 #: Plays of a survey: one batch.
 _PLAYS = 16

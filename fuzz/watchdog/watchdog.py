@@ -10,18 +10,17 @@ sign.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fuzz.case import Case
-from fuzz.clock import Deadline
 from fuzz.errors import AgentError, HarnessFault
 from fuzz.evidence import Cost, Evidence, Growth, Pulse
-from fuzz.executor.endpoint import CONFIRMING
-from fuzz.node import Event, EventKind, QuickVitals, Reading, Suspect
+from fuzz.executor.endpoint import CONFIRMING, SEARCHING
+from fuzz.node import Doing, Event, EventKind, NodeInfo, QuickVitals, Reading, Suspect
 from fuzz.observation import Ending, NodeExit, Observation
 from fuzz.rig import Rig
+from fuzz.watchdog.growth import COUNTED, GrowthMeter, counts, kind_of
 
 #: A listener that is being restarted is back in milliseconds; this long is down.
 _DOWN_SECONDS = 3.0
@@ -31,16 +30,14 @@ _REST_SECONDS = 0.25
 _RETRY_SECONDS = 0.05
 #: An agent that fell silent belongs to a node that ends, or to one that is stuck.
 _EXIT_SECONDS = 5.0
-#: Plays that confirm a leak: what is made once (a lazily loaded module) grows in one of them.
-_LEAK_PLAYS = 10
-#: Counts of the quick vitals that must come back to where they were.
-COUNTED = ("atoms", "processes", "ports")
-#: What is meant to stay; see :class:`fuzz.node.Holding`.
-DURABLE = "durable rows"
-_MAIL = "messages"
-#: Longer than the buckets of the rate limiter live (IRIS_WIRE: a burst of 500 at 100 a second),
-#: with their sweep.
-_TIMERS_SECONDS = 8.0
+#: Between two looks at a suspect: one that loops does a million reductions in it, and what was
+#: busy by chance is not any more.
+_APART_SECONDS = 0.1
+#: A mailbox of fewer messages is that of a process which has just been busy.
+_DROWNING = 100
+#: A leak that was found is found again by half of the batches: for so long, more of its kind is
+#: not looked for, and twice as long each time.
+_PAUSE_SECONDS = 10.0
 
 _ALARMING = frozenset({Ending.REFUSED, Ending.DEADLINE})
 #: A server may log what it refuses: an error line alone is nothing that broke.
@@ -51,7 +48,8 @@ _HARMLESS = frozenset({EventKind.ERROR})
 class Glance:
     """The short look: what the agent read, and whether anything is out of order.
 
-    ``reductions`` is the work that the node has done since the last glance.
+    ``reductions`` is the work that the node has done since the last glance, ``hottest`` the
+    function that ran most often; see :class:`fuzz.evidence.Cost`.
     """
 
     reading: Reading | None
@@ -59,6 +57,21 @@ class Glance:
     grown: tuple[str, ...]
     alarmed: bool
     reductions: int = 0
+    hottest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """Whether the node has ended, answers nobody, or has been started anew by itself."""
+
+    exit: NodeExit | None = None
+    silent: bool = False
+    restarted: bool = False
+
+    @property
+    def serves(self) -> bool:
+        """Tell whether there is any use in asking to be served."""
+        return self.exit is None and not self.silent
 
 
 class Watchdog:
@@ -68,8 +81,12 @@ class Watchdog:
         self._rig = rig
         self._levels: dict[str, int] = {}
         self._reductions: int | None = None
-        #: What was seen to come back by itself: timers remove it.
-        self._temporary: set[str] = set()
+        self._meter = GrowthMeter(rig)
+        #: By kind of what leaks: until when it is not suspected, and for how long that was.
+        self._paused: dict[str, float] = {}
+        self._pauses: dict[str, float] = {}
+        #: Reports that were read before the play that they are told with.
+        self._early: tuple[Event, ...] = ()
 
     def glance(self, observations: Sequence[Observation]) -> Glance:
         """Look after a play: is anything out of order?"""
@@ -82,13 +99,31 @@ class Watchdog:
             reading = agent.settle(_REST_SECONDS)
         except AgentError:
             return Glance(None, (), (), True)
-        _own_fault(reading.events)
+        events, self._early = (*self._early, *reading.events), ()
+        _own_fault(events)
         grown = self._grown(reading.vitals)
-        broken = any(event.kind not in _HARMLESS for event in reading.events)
+        broken = any(event.kind not in _HARMLESS for event in events)
         total = reading.vitals.reductions
         spent = total - self._reductions if self._reductions is not None else 0
         self._reductions = total
-        return Glance(reading, reading.events, grown, alarmed or broken, spent)
+        hottest = self._function(reading.hottest)
+        return Glance(reading, events, grown, alarmed or broken, spent, hottest)
+
+    def _function(self, point: int | None) -> str:
+        if point is None:
+            return ""
+        at = self._rig.points[point]
+        return f"{at.module}:{at.function}/{at.arity}"
+
+    def rebase(self) -> None:
+        """See to it that the next glance can tell what a play costs."""
+        if self._reductions is None and self._rig.agent is not None:
+            try:
+                reading = self._rig.agent.settle(_REST_SECONDS)
+            except AgentError:
+                return  # the next glance says so
+            self._reductions = reading.vitals.reductions
+            self._early += reading.events
 
     def forget_levels(self) -> None:
         """Take the next counts as the ones to come back to: after a recovery, or a look."""
@@ -106,32 +141,36 @@ class Watchdog:
 
         ``events`` are the reports that a glance has read already.
         """
-        late, silent = self._late_events()
-        exit_ = self._node_exit(silent)
-        restarted = False
-        if silent and exit_ is None:
-            restarted = self._has_restarted()
-            silent = not restarted and self._is_silent()
-        pulse = None if exit_ is not None or silent else self._pulse()
-        later, silent_now = self._late_events() if pulse is not None else ((), silent)
-        if exit_ is None and not silent:
-            exit_ = self._node_exit(silent_now)
-        cut = self._bystanders_cut(exit_)
+        late, lost = self._late_events()
+        state = self._state(lost)
+        pulse, waited = self._pulse() if state.serves else (None, 0.0)
+        later, lost = self._late_events() if pulse is not None else ((), False)
+        if lost:
+            # It went down, or up again, while the canary was under way.
+            state = self._state(lost)
+            pulse, waited = self._pulse() if state.serves else (pulse, 0.0)
+        elif state.serves:
+            state = replace(state, exit=self._node_exit(0))
+        slow = waited if pulse is Pulse.WELL and waited > SEARCHING.reply else 0.0
+        cut = self._bystanders_cut(state.exit)
         if cut and pulse is Pulse.WELL:
             # Perhaps they were cut off after that, by the end of everything.
-            pulse = self._pulse()
+            pulse, _ = self._pulse()
+        stuck = slow > 0 or pulse is Pulse.MUTE or any(map(_silent, observations))
         return Evidence(
             observations=tuple(observations),
             events=(*events, *late, *later),
-            node_exit=exit_,
-            node_silent=silent_now and exit_ is None and not restarted,
+            node_exit=state.exit,
+            node_silent=state.silent,
             bystanders_cut=cut,
             pulse=pulse,
-            applications_lost=self._applications_lost() if exit_ is None else (),
-            suspects=self._suspects(observations) if exit_ is None else (),
+            applications_lost=self._applications_lost() if state.exit is None else (),
+            suspects=self._suspects() if stuck and state.exit is None else (),
             growth=growth,
             cost=cost,
-            node_restarted=restarted,
+            node_restarted=state.restarted,
+            slow_seconds=slow,
+            node_answers=state.serves and not lost and self._rig.agent is not None,
         )
 
     def confirm_growth(
@@ -142,87 +181,29 @@ class Watchdog:
         ``what`` are the resources that are looked at, all if None. What the node reported
         meanwhile comes with it.
         """
-        reports: list[Event] = []
-        readings = [self._levels_now(reports)]
-        for _ in range(_LEAK_PLAYS):
-            self._rig.play([case])
-            readings.append(self._levels_now(reports))
-        growth = {}
-        for name in sorted(set().union(*readings)) if what is None else what:
-            amounts = [reading.get(name, 0) for reading in readings]
-            if what is None or name in readings[0]:
-                steps = [b - a for a, b in itertools.pairwise(amounts)]
-                grew = sum(step > noise_of(name) for step in steps)
-                growth[name] = Growth(name, len(steps), grew, sum(steps))
+        growth, reports = self._meter.measure(case, what)
         self.forget_levels()
-        return self._leaking(growth, readings[0]), tuple(reports)
-
-    def _leaking(self, growth: dict[str, Growth], before: dict[str, int]) -> tuple[Growth, ...]:
-        """Return the growth of what does not come back, and of that the part that says most.
-
-        What is stored for good on purpose (durable rows) has indexes and binaries that grow
-        with it, so where that grows, tables and binaries are not judged. A table that gets
-        more rows gets more bytes too, and is told once.
-        """
-        stored = growth.pop(DURABLE, None)
-        steady = [one for one in growth.values() if one.steady()]
-        if stored is not None and stored.grew:
-            steady = [one for one in steady if one.what in COUNTED or one.what.startswith(_MAIL)]
-        names = {one.what for one in steady}
-        steady = [
-            one for one in steady if one.what.replace(" bytes ", " rows ") not in names - {one.what}
-        ]
-        suspected = [one for one in steady if one.what not in self._temporary]
-        stays = self._after_a_rest([one.what for one in suspected], before, growth)
-        innocent = tuple(one for one in growth.values() if not one.steady())
-        return (*(one for one in suspected if one.what in stays), *innocent)
-
-    def _after_a_rest(
-        self, what: Sequence[str], before: dict[str, int], growth: dict[str, Growth]
-    ) -> set[str]:
-        """Return what is still there when all timers of a chat server have run out.
-
-        Atoms are never given back, so that nobody waits for them.
-        """
-        waiting = {name for name in what if name != "atoms"}
-        deadline = Deadline.after(self._rig.clock, _TIMERS_SECONDS, "what has grown to come back")
-        while waiting and not deadline.expired():
-            now = self._levels_now([])
-            back = {
-                name
-                for name in waiting
-                if now.get(name, 0) <= before.get(name, 0) + growth[name].amount // 2
-            }
-            self._temporary |= back
-            waiting -= back
-            if waiting and self._rig.target.await_exit(_RETRY_SECONDS) is not None:
-                break
-        return waiting | (set(what) & {"atoms"})
+        for one in growth:
+            kind = kind_of(one.what)
+            if one.steady() and kind in COUNTED:
+                pause = self._pauses[kind] = 2 * self._pauses.get(kind, _PAUSE_SECONDS / 2)
+                self._paused[kind] = self._rig.clock.now() + pause
+        return growth, reports
 
     def levels(self) -> dict[str, int]:
         """Return what the node holds now, its garbage collected: counts by name."""
-        return self._levels_now([])
-
-    def _levels_now(self, reports: list[Event]) -> dict[str, int]:
-        agent = self._rig.agent
-        if agent is None:
-            return {}
-        try:
-            reading = agent.settle(_REST_SECONDS)
-            holdings = agent.resources()
-        except AgentError:
-            return {}
-        reports += reading.events
-        return {**_counts(reading.vitals), **{one.title: one.amount for one in holdings}}
+        return self._meter.levels()
 
     def _grown(self, vitals: QuickVitals) -> tuple[str, ...]:
         """Return what is above its highest level so far; the new level becomes that."""
         grown = []
-        for name, count in _counts(vitals).items():
+        now = self._rig.clock.now()
+        for name, count in counts(vitals).items():
             level = self._levels.setdefault(name, count)
             if count > level:
-                grown.append(name)
                 self._levels[name] = count
+                if now >= self._paused.get(name, now):
+                    grown.append(name)
         return tuple(grown)
 
     def _late_events(self) -> tuple[tuple[Event, ...], bool]:
@@ -234,19 +215,6 @@ class Watchdog:
             return agent.settle(_REST_SECONDS).events, False
         except AgentError:
             return (), True
-
-    def _has_restarted(self) -> bool:
-        """Tell whether the agent was lost since the node was started anew, by itself.
-
-        Its port is another one then, and its answer to the hello tells when it was started.
-        """
-        node = self._rig.node
-        return (
-            self._rig.reconnect()
-            and node is not None
-            and self._rig.node != node
-            and (self._rig.node is not None and self._rig.node.born != node.born)
-        )
 
     def _is_silent(self) -> bool:
         """Tell whether the node is as silent as its agent, whose connection is lost.
@@ -260,18 +228,30 @@ class Watchdog:
             raise HarnessFault("the agent does not answer any more, though the node serves clients")
         return True
 
-    def _node_exit(self, silent: bool) -> NodeExit | None:
-        return self._rig.target.await_exit(_EXIT_SECONDS if silent else 0)
+    def _state(self, lost: bool) -> _State:
+        """Tell how the node is, whose agent may be ``lost``."""
+        node, exit_ = self._rig.node, self._node_exit(_EXIT_SECONDS if lost else 0)
+        silent = lost and exit_ is None and self._is_silent()
+        answers = lost and exit_ is None and not silent
+        return _State(exit_, silent, answers and _is_another(node, self._rig.node))
 
-    def _pulse(self) -> Pulse:
-        """Send in the canary until it is well, the node ends, or time is up."""
+    def _node_exit(self, seconds: float) -> NodeExit | None:
+        return self._rig.target.await_exit(seconds)
+
+    def _pulse(self) -> tuple[Pulse, float]:
+        """Send in the canary until it is well, the node ends, or time is up.
+
+        Returns how the last one was served, and for how many seconds it had to wait.
+        """
         rig = self._rig
         until = rig.clock.now() + _DOWN_SECONDS
         while True:
+            start = rig.clock.now()
             pulse = rig.pulse(CONFIRMING.reply)
-            over = pulse is not Pulse.REFUSED or rig.clock.now() >= until
+            now = rig.clock.now()
+            over = pulse is not Pulse.REFUSED or now >= until
             if over or self._applications_lost() or rig.target.await_exit(_RETRY_SECONDS):
-                return pulse
+                return pulse, now - start
 
     def _bystanders_cut(self, node_exit: NodeExit | None) -> tuple[str, ...]:
         if node_exit is None:
@@ -288,26 +268,39 @@ class Watchdog:
             return ()
         return tuple(name for name in rig.node.target_applications() if name not in running)
 
-    def _suspects(self, observations: Sequence[Observation]) -> tuple[Suspect, ...]:
-        """Return the stuck processes, if a connection was silent beyond its deadline."""
+    def _suspects(self) -> tuple[Suspect, ...]:
+        """Return the processes that two looks find stuck, those that work hardest first."""
         agent = self._rig.agent
-        if agent is None or not any(Ending.DEADLINE in o.endings() for o in observations):
+        if agent is None:
             return ()
         try:
-            return agent.suspects()
+            first = {suspect.pid: suspect for suspect in agent.suspects()}
+            self._rig.target.await_exit(_APART_SECONDS)
+            again = agent.suspects()
         except AgentError:
             return ()
+        stuck = [
+            (replace(suspect, doing=_doing(first[suspect.pid], suspect)), first[suspect.pid])
+            for suspect in again
+            if suspect.pid in first
+        ]
+        ways = list(Doing)
+        stuck.sort(
+            key=lambda pair: (
+                ways.index(pair[0].doing or Doing.CALL),
+                pair[1].reductions - pair[0].reductions,
+                pair[0].process,
+            )
+        )
+        return tuple(suspect for suspect, _ in stuck)
 
 
-def noise_of(name: str) -> int:
-    """Return by how much a resource may grow with each play without anybody having to worry.
+def _is_another(before: NodeInfo | None, now: NodeInfo | None) -> bool:
+    """Tell whether the agent was lost since the node was started anew, by itself.
 
-    A table whose rows were made in advance grows by the size of a name when one is filled in,
-    and the allocator rounds what it gives for binaries.
+    Its answer to the hello tells when that was.
     """
-    if name == "binaries":
-        return 64
-    return 32 if name.startswith("ETS bytes") else 0
+    return before is not None and now is not None and before.born != now.born
 
 
 def calm(observation: Observation) -> bool:
@@ -315,12 +308,20 @@ def calm(observation: Observation) -> bool:
     return not (observation.cut_short or observation.endings() & _ALARMING)
 
 
+def _silent(observation: Observation) -> bool:
+    return Ending.DEADLINE in observation.endings()
+
+
+def _doing(before: Suspect, after: Suspect) -> Doing:
+    """Tell from two looks what keeps a process; see :class:`fuzz.node.Doing`."""
+    if after.mailbox > max(before.mailbox, _DROWNING):
+        return Doing.MAILBOX
+    # A call that failed and was made again has done a little work.
+    return Doing.CALL if after.status == "waiting" else Doing.LOOP
+
+
 def _own_fault(events: Sequence[Event]) -> None:
     """Raise :class:`HarnessFault` if the agent itself broke: that is no finding."""
     for event in events:
         if event.kind is EventKind.AGENT:
             raise HarnessFault(f"the agent in the node is at fault: {event.reason} {event.text}")
-
-
-def _counts(vitals: QuickVitals) -> dict[str, int]:
-    return {name: int(getattr(vitals, name)) for name in COUNTED}

@@ -77,9 +77,12 @@ def test_a_reading_counts_exactly_up_to_255_and_starts_anew(
     points = stage.agent.instrument(INCLUDE, EXCLUDE).points
     stage.pass_a_point(times)
     assert stage.agent.quiet()
-    hits = stage.agent.read().hits()
+    reading = stage.agent.read()
+    hits = reading.hits()
     assert [(points[index].module, n) for index, n in hits] == [("fixture_plain", count)]
-    assert stage.agent.read().hits() == ()
+    assert reading.hottest == hits[0][0]
+    again = stage.agent.read()
+    assert (again.hits(), again.hottest) == ((), None)
 
 
 def test_an_event_is_told_once(stage: Stage) -> None:

@@ -30,6 +30,17 @@ def _counts(node: AgentNode, call: str, kind_prefix: str = "") -> dict[tuple[str
     return dict(counts)
 
 
+def test_the_hottest_point_is_told_beyond_what_a_count_can_hold(node: AgentNode) -> None:
+    points = node.agent.instrument(INCLUDE, EXCLUDE).points
+    node.agent.read()
+    node.eval("fixture_clauses:list_of(lists:seq(1, 400)), fixture_clauses:loop(1000, 0)")
+    assert node.agent.quiet(5)
+    reading = node.agent.read()
+    assert len([count for _, count in reading.hits() if count == 255]) > 1
+    assert reading.hottest is not None
+    assert points[reading.hottest].function == "loop"
+
+
 def _relative(points: tuple[Point, ...], point: Point) -> int:
     """Return the line of a point, counted from the first clause of its function."""
     same = [p for p in points if (p.module, p.function) == (point.module, point.function)]

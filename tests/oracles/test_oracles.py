@@ -159,7 +159,7 @@ def test_a_hang_is_identified_by_its_loop_and_not_by_the_moment_of_looking() -> 
 
     one, other = seen(*STUCK.stack), seen("binary:part/3", *STUCK.stack)
     assert other.title == (
-        "the reply to LOGIN did not come while iris_ref_conn:init/1 is in binary:part/3"
+        "the reply to LOGIN did not come while iris_ref_conn:init/1 is in iris_ref_cbor:item/2"
     )
     assert one.fingerprint == other.fingerprint
     assert one.fingerprint != seen("iris_other:loop/1", *STUCK.stack).fingerprint
@@ -198,6 +198,18 @@ def test_a_cost_out_of_all_proportion_is_told_with_what_it_bought() -> None:
     (finding,) = judge(Evidence(cost=Cost(50_000_000, 100), pulse=Pulse.WELL))
     assert (finding.kind, finding.title) == (Kind.COST, "100 bytes cost 50,000,000 reductions")
     assert judge(Evidence(cost=Cost(50_000_000, 200_000), pulse=Pulse.WELL)) == ()
+
+
+def test_a_cost_is_known_by_the_module_that_was_busy() -> None:
+    def at(where: str) -> Finding:
+        return only(Evidence(cost=Cost(50_000_000, 100, where=where), pulse=Pulse.WELL))
+
+    assert at("one:item/2").title.endswith("reductions, and one:item/2 ran most often")
+    assert at("one:item/2").fingerprint == at("one:map/3").fingerprint
+    assert at("one:item/2").fingerprint != at("two:item/2").fingerprint
+
+
+def test_an_ordinary_cost_is_no_finding() -> None:
     assert judge(Evidence(cost=Cost(900_000, 0), pulse=Pulse.WELL)) == ()
 
 

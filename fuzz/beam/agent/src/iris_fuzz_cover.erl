@@ -294,43 +294,51 @@ gone(Module) ->
 %%% Reading
 
 %% The counters that are not zero, as <<Index:24, Count:8>> each, and zero they are then.
-%% Counts are clamped at 255. Besides the marked blocks one more is read, another each time: a
-%% process killed between counting and marking would otherwise silence a point for good.
--spec read(non_neg_integer()) -> binary().
+%% Counts are clamped at 255, so the one that was hit most often comes too, the first of several.
+%% Besides the marked blocks one more is read, another each time: a process killed between
+%% counting and marking would otherwise silence a point for good.
+-spec read(non_neg_integer()) -> {binary(), Hottest :: non_neg_integer() | none}.
 read(Sweep) ->
     case fetch(size) of
         0 ->
-            <<>>;
+            {<<>>, none};
         Size ->
             Counters = persistent_term:get(?MODULE),
             Blocks = Size div iris_fuzz_forms:block_size() + 1,
-            read_blocks(Counters, 0, Blocks, Sweep rem Blocks, <<>>)
+            read_blocks(Counters, 0, Blocks, Sweep rem Blocks, <<>>, {0, none})
     end.
 
-read_blocks(_, Blocks, Blocks, _, Read) ->
-    Read;
-read_blocks(Counters, Block, Blocks, Swept, Read) ->
+read_blocks(_, Blocks, Blocks, _, Read, {_, Hottest}) ->
+    {Read, Hottest};
+read_blocks(Counters, Block, Blocks, Swept, Read, Most) ->
     First = Block * iris_fuzz_forms:block_size(),
     Mark = iris_fuzz_forms:mark(First),
     case atomics:get(Counters, Mark) of
         0 when Block =/= Swept ->
-            read_blocks(Counters, Block + 1, Blocks, Swept, Read);
+            read_blocks(Counters, Block + 1, Blocks, Swept, Read, Most);
         _ ->
             %% Before the counters: a hit from now on sets it again.
             atomics:put(Counters, Mark, 0),
             Slot = iris_fuzz_forms:slot(First),
             End = Slot + iris_fuzz_forms:block_size(),
-            More = read_slots(Counters, Slot, End, First, Read),
-            read_blocks(Counters, Block + 1, Blocks, Swept, More)
+            {More, Now} = read_slots(Counters, Slot, End, First, Read, Most),
+            read_blocks(Counters, Block + 1, Blocks, Swept, More, Now)
     end.
 
-read_slots(_, End, End, _, Read) ->
-    Read;
-read_slots(Counters, Slot, End, Index, Read) ->
+read_slots(_, End, End, _, Read, Most) ->
+    {Read, Most};
+read_slots(Counters, Slot, End, Index, Read, {Highest, _} = Most) ->
     case atomics:get(Counters, Slot) of
         0 ->
-            read_slots(Counters, Slot + 1, End, Index + 1, Read);
+            read_slots(Counters, Slot + 1, End, Index + 1, Read, Most);
         _ ->
-            Count = min(255, atomics:exchange(Counters, Slot, 0)),
-            read_slots(Counters, Slot + 1, End, Index + 1, <<Read/binary, Index:24, Count:8>>)
+            Hits = atomics:exchange(Counters, Slot, 0),
+            Count = min(255, Hits),
+            More = <<Read/binary, Index:24, Count:8>>,
+            Now =
+                case Hits > Highest of
+                    true -> {Hits, Index};
+                    false -> Most
+                end,
+            read_slots(Counters, Slot + 1, End, Index + 1, More, Now)
     end.

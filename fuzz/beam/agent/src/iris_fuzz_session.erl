@@ -23,6 +23,8 @@
 
 %% Adding up the allocators costs 50 microseconds: done at most this often.
 -define(MEMORY_MS, 100).
+%% In the place of a coverage point when none was hit.
+-define(NO_POINT, 16#FFFFFFFF).
 
 -spec start_link(gen_tcp:socket()) -> {ok, pid()}.
 start_link(Socket) ->
@@ -128,7 +130,7 @@ read(Quiet, Session) ->
     #session{sweep = Sweep} = Session,
     {Memory, _} = Looked = memory(Session#session.memory),
     {Events, Dropped} = iris_fuzz_events:take(),
-    Coverage = iris_fuzz_cover:read(Sweep),
+    {Coverage, Hottest} = iris_fuzz_cover:read(Sweep),
     Reply = <<
         Quiet:8,
         (erlang:system_info(process_count)):32,
@@ -138,11 +140,15 @@ read(Quiet, Session) ->
         Memory:64,
         (element(1, erlang:statistics(reductions))):64,
         Dropped:32,
+        (point(Hottest)):32,
         (byte_size(Coverage)):32,
         Coverage/binary,
         (encode_events(Events))/binary
     >>,
     reply(Reply, Session#session{memory = Looked, sweep = Sweep + 1}).
+
+point(none) -> ?NO_POINT;
+point(Number) -> Number.
 
 encode_events([]) -> <<>>;
 encode_events(Events) -> term_to_binary(Events).

@@ -40,33 +40,53 @@ full() ->
         top(3, Processes)
     }.
 
-%% What the target holds on to when nothing is left to collect: the rows and bytes of its own
-%% ETS tables, the bytes of binaries, and the mailboxes that are not empty. What Mnesia holds
-%% is data that is meant to stay: its rows are counted apart, all together.
+%% What the target holds on to when nothing is left to collect: processes and ports by what
+%% they are, the tables of its own with their rows and bytes, and of its processes the messages
+%% that wait, the binaries, and what is alive on the heap; what has one name is one sum. What
+%% Mnesia holds is data that is meant to stay: its rows are counted apart, all together.
 -spec resources() -> [{What :: binary(), Name :: binary(), Amount :: non_neg_integer()}].
 resources() ->
-    Processes = target_processes(),
-    _ = [erlang:garbage_collect(Pid) || Pid <- Processes],
+    %% The agent's own too: what it has just sent would be counted as the target's.
+    _ = [erlang:garbage_collect(Pid) || Pid <- processes()],
+    Held = [Holding || Pid <- target_processes(), Holding <- held(Pid)],
+    Ports = [{{<<"ports">>, Kind}, 1} || Port <- erlang:ports(), Kind <- port_kind(Port)],
     Owned = [{owner(Table), table(Table)} || Table <- ets:all()],
     Targets = iris_fuzz_apps:targets(),
-    Own = maps:to_list(
-        lists:foldl(fun add_table/2, #{}, [Facts || {App, Facts} <- Owned, lists:member(App, Targets)])
-    ),
+    Own = [Facts || {App, Facts} <- Owned, lists:member(App, Targets)],
+    Tables = maps:to_list(lists:foldl(fun add_table/2, #{}, Own)),
     Durable = lists:sum([Rows || {mnesia, {_, Rows, _}} <- Owned, is_integer(Rows)]),
-    [{<<"ETS rows">>, atom_to_binary(Name), Rows} || {Name, {_, Rows, _}} <- Own] ++
-        [{<<"ETS bytes">>, atom_to_binary(Name), Bytes} || {Name, {_, _, Bytes}} <- Own] ++
-        [{<<"durable rows">>, <<>>, Durable}, {<<"binaries">>, <<>>, erlang:memory(binary)}] ++
-        [
-            {<<"mailbox">>, process_name(Facts), element(5, Facts)}
-         || Pid <- Processes,
-            has_mail(Pid),
-            Facts <- describe(Pid)
-        ].
+    Sums = maps:to_list(lists:foldl(fun add_holding/2, #{}, Held ++ Ports)),
+    [{<<"durable rows">>, <<>>, Durable}, {<<"binaries">>, <<>>, erlang:memory(binary)}] ++
+        [{What, Name, Amount} || {{What, Name}, Amount} <- Sums, Amount > 0] ++
+        [{<<"ETS tables">>, atom_to_binary(Name), Count} || {Name, {Count, _, _}} <- Tables] ++
+        [{<<"ETS rows">>, atom_to_binary(Name), Rows} || {Name, {_, Rows, _}} <- Tables] ++
+        [{<<"ETS bytes">>, atom_to_binary(Name), Bytes} || {Name, {_, _, Bytes}} <- Tables].
 
-has_mail(Pid) ->
-    case process_info(Pid, message_queue_len) of
-        {_, Length} -> Length > 0;
-        undefined -> false
+add_holding({Key, Amount}, Sums) ->
+    maps:update_with(Key, fun(Sum) -> Sum + Amount end, Amount, Sums).
+
+%% What has survived the collection of garbage just now is what is alive.
+held(Pid) ->
+    case {process_info(Pid, [message_queue_len, binary, garbage_collection_info]), describe(Pid)} of
+        {[{_, Mail}, {_, Binaries}, {_, Heap}], [Facts]} ->
+            Name = process_name(Facts),
+            %% A heap may refer to one binary many times.
+            Bytes = lists:sum([Size || {_, Size, _} <- lists:ukeysort(1, Binaries)]),
+            Words = proplists:get_value(recent_size, Heap, 0),
+            [
+                {{<<"processes">>, Name}, 1},
+                {{<<"mailbox">>, Name}, Mail},
+                {{<<"binaries">>, Name}, Bytes},
+                {{<<"heap">>, Name}, Words * erlang:system_info(wordsize)}
+            ];
+        _ ->
+            []
+    end.
+
+port_kind(Port) ->
+    case erlang:port_info(Port, name) of
+        {name, Name} -> [unicode:characters_to_binary(Name)];
+        undefined -> []
     end.
 
 process_name(Facts) ->
@@ -131,6 +151,9 @@ is_suspect(Pid) ->
 is_call({gen, do_call, _}) -> true;
 is_call({gen_server, _, _}) -> false;
 is_call({erpc, call, _}) -> true;
+%% Suspended, and not resumed.
+is_call({sys, suspend_loop, _}) -> true;
+is_call({sys, suspend_loop_hib, _}) -> true;
 is_call({gen_tcp, send, _}) -> true;
 is_call({prim_inet, send, _}) -> true;
 is_call(_) -> false.

@@ -1,0 +1,155 @@
+"""Which resources grow with each play of a case, and do not come back?
+
+One noisy reading is no leak: a module that is loaded late makes atoms once, a bucket of the
+rate limiter is a row for some seconds, an allocator rounds. So a case is played many times;
+between the plays the node is at rest and its garbage is collected. What grew in nearly all of
+the plays is left alone until the timers of a chat server have run out, and what is still
+there then leaks.
+
+One leak shows in many places: a process that waits for ever has a heap, a name and perhaps a
+port. What explains most is told, and the rest is what hangs on it. Atoms are apart, since
+nothing else holds them.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+from fuzz.case import Case
+from fuzz.clock import Deadline
+from fuzz.errors import AgentError
+from fuzz.evidence import Growth
+from fuzz.node import Event, QuickVitals
+from fuzz.rig import Rig
+
+#: Counts of the quick vitals that must come back to where they were.
+COUNTED = ("atoms", "processes", "ports")
+#: What is meant to stay; see :class:`fuzz.node.Holding`.
+DURABLE = "durable rows"
+#: What explains most comes first.
+_RANK = (
+    *("atoms", "processes", "ports", "ETS tables", "ETS rows", "ETS bytes"),
+    *("messages in the mailbox", "binaries", "bytes on the heap"),
+)
+#: What grows with what is stored for good on purpose: indexes, and what a row refers to.
+_STORING = frozenset({"ETS rows", "ETS bytes", "binaries", "bytes on the heap"})
+#: Plays that confirm a leak: what is made once (a lazily loaded module) grows in one of them.
+_PLAYS = 10
+#: A node that is not at rest by then has a process that loops; its reading is taken as it is.
+_QUIET_SECONDS = 0.25
+#: Longer than the buckets of the rate limiter live (IRIS_WIRE: a burst of 500 at 100 a second),
+#: with their sweep.
+_TIMERS_SECONDS = 8.0
+#: Between two looks at what is waited for; meanwhile the node's end is awaited.
+_LOOK_SECONDS = 0.05
+
+
+class GrowthMeter:
+    """Measures growth on one rig, and remembers what comes back and what does not."""
+
+    def __init__(self, rig: Rig) -> None:
+        self._rig = rig
+        #: What was seen to come back by itself: timers remove it.
+        self._temporary: set[str] = set()
+        #: What has outlasted all timers once, and is not waited for again.
+        self._lasting: set[str] = set()
+
+    def measure(
+        self, case: Case, what: Sequence[str] | None
+    ) -> tuple[tuple[Growth, ...], tuple[Event, ...]]:
+        """Play ``case`` many times, and count the plays in which each resource grew.
+
+        ``what`` are the resources that are looked at, or their kinds; all if None. What leaks
+        is steady growth; of what was asked for, what does not leak comes too. With it come the
+        reports of the node.
+        """
+        reports: list[Event] = []
+        readings = [self.levels(reports)]
+        for _ in range(_PLAYS):
+            self._rig.play([case])
+            readings.append(self.levels(reports))
+        growth = {}
+        for name in sorted(set().union(*readings)):
+            if what is None or name in what or kind_of(name) in what or name == DURABLE:
+                steps = [b.get(name, 0) - a.get(name, 0) for a, b in itertools.pairwise(readings)]
+                grew = sum(step > noise_of(name) for step in steps)
+                growth[name] = Growth(name, len(steps), grew, sum(steps))
+        stored = growth.pop(DURABLE, None)
+        steady = [one for one in growth.values() if one.steady()]
+        if stored is not None and stored.grew:
+            steady = [one for one in steady if kind_of(one.what) not in _STORING]
+        suspected = [one for one in steady if one.what not in self._temporary]
+        stays = self._after_a_rest(suspected, readings[0], reports)
+        leaking = _principal([one for one in suspected if one.what in stays])
+        innocent = [one for one in growth.values() if not one.steady()]
+        return (*leaking, *(one for one in innocent if what is not None)), tuple(reports)
+
+    def levels(self, reports: list[Event] | None = None) -> dict[str, int]:
+        """Return what the node holds now, its garbage collected: counts by name.
+
+        It is empty where no agent tells. What the node has reported is added to ``reports``.
+        """
+        agent = self._rig.agent
+        if agent is None:
+            return {}
+        try:
+            reading = agent.settle(_QUIET_SECONDS)
+            holdings = agent.resources()
+        except AgentError:
+            return {}
+        if reports is not None:
+            reports += reading.events
+        return {**counts(reading.vitals), **{one.title: one.amount for one in holdings}}
+
+    def _after_a_rest(
+        self, suspected: Sequence[Growth], before: dict[str, int], reports: list[Event]
+    ) -> set[str]:
+        """Return what is still there when all timers of a chat server have run out.
+
+        Atoms are never given back, so that nobody waits for them.
+        """
+        certain = {one.what for one in suspected if one.what in self._lasting | {"atoms"}}
+        waiting = {one.what: one for one in suspected if one.what not in certain}
+        deadline = Deadline.after(self._rig.clock, _TIMERS_SECONDS, "what has grown to come back")
+        while waiting and not deadline.expired():
+            now = self.levels(reports)
+            for name, one in list(waiting.items()):
+                if now.get(name, 0) <= before.get(name, 0) + one.amount // 2:
+                    self._temporary.add(name)
+                    del waiting[name]
+            if waiting and self._rig.target.await_exit(_LOOK_SECONDS) is not None:
+                break
+        self._lasting.update(waiting)
+        return certain | set(waiting)
+
+
+def _principal(leaking: Sequence[Growth]) -> tuple[Growth, ...]:
+    """Return what explains the rest, and the atoms.
+
+    The name of a thing says more than that there are more of its kind.
+    """
+    ranked = sorted(
+        leaking, key=lambda one: (_RANK.index(kind_of(one.what)), one.what in _RANK, one.what)
+    )
+    atoms = [one for one in ranked if one.what == "atoms"]
+    return (*atoms, *[one for one in ranked if one.what != "atoms"][:1])
+
+
+def kind_of(name: str) -> str:
+    """Return the resource of ``name``, as ``ETS rows`` of ``ETS rows of sessions``."""
+    return name.partition(" of ")[0]
+
+
+def noise_of(name: str) -> int:
+    """Return by how much a resource may grow with each play without anybody having to worry.
+
+    A table whose rows were made in advance grows by the size of a name when one is filled in,
+    and the allocator rounds what it gives for binaries.
+    """
+    return {"binaries": 64, "ETS bytes": 32}.get(kind_of(name), 0)
+
+
+def counts(vitals: QuickVitals) -> dict[str, int]:
+    """Return the counts that are free to read."""
+    return {name: int(getattr(vitals, name)) for name in COUNTED}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,9 +83,13 @@ class Benchmark:
             )
             self._campaign = self._make_campaign(settings)
             tally = _Tally(defect.kind)
-            for event in self._campaign.events():
-                if tally.take(event) or self.stopped:
-                    self._campaign.stop()
+            with closing(self._campaign.events()) as events:
+                for event in events:
+                    # What is done about a finding after it was told is of no use here.
+                    if tally.take(event):
+                        break
+                    if self.stopped:
+                        self._campaign.stop()
             self._campaign = None
         return Trial(defect, tuple(tally.kinds), tally.seconds, tally.cases)
 

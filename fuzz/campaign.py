@@ -10,7 +10,7 @@ from __future__ import annotations
 import multiprocessing
 import signal
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
@@ -70,7 +70,7 @@ class Campaign:
             if self._child is not None:
                 _say(self._child, worker.STOP)
 
-    def events(self) -> Iterator[Event]:
+    def events(self) -> Generator[Event, None, None]:
         """Yield the events of the run; raise :class:`IrisFuzzError` when it can't go on."""
         settings, last = self._settings, Progress(0, 0.0, 0, 0, 0, 0, 0, 0.0)
         with tempfile.TemporaryDirectory(prefix=scratch_prefix("run")) as folder:

@@ -44,6 +44,14 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class Refined:
+    """A smaller case has taken the place of that of a finding that was told before."""
+
+    finding: Finding
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class Recovered:
     """The target was brought back: ``how`` is ``application`` or ``node``."""
 
@@ -68,4 +76,4 @@ class Ended:
     modules: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
-Event = Started | Progress | Found | Recovered | Faulted | Ended
+Event = Started | Progress | Found | Refined | Recovered | Faulted | Ended

@@ -26,7 +26,7 @@ from fuzz.engines.coverage import CoverageEngine
 from fuzz.engines.elusive import Elusive
 from fuzz.engines.libfuzzer import MAX_BYTES, byte_mutate, fuzz
 from fuzz.errors import AgentError, HarnessFault, IrisFuzzError, StoreError
-from fuzz.events import Ended, Event, Faulted, Found, Progress, Recovered, Started
+from fuzz.events import Ended, Event, Faulted, Found, Progress, Recovered, Refined, Started
 from fuzz.finding import Finding
 from fuzz.generate.mutate import Mutator
 from fuzz.node import Point
@@ -45,6 +45,8 @@ from fuzz.watchdog.watchdog import Watchdog
 _PROGRESS_SECONDS = 0.25
 #: Cases among which the cause of a late effect is looked for: four seconds of a campaign.
 _RECENT = 8_192
+#: A case whose play takes longer is made small by ``iris-fuzz tmin``: the campaign goes on.
+_QUICK_SECONDS = 2.0
 #: What the campaign sends to end a worker.
 STOP = "stop"
 #: EX_SOFTWARE of sysexits.h: the worker itself is at fault.
@@ -163,11 +165,19 @@ class Worker:
                 better,
             )
         if attributed.confirms:
-            if attributed.reproduced and attributed.case is not None:
+            if attributed.case is not None and self._affordable(attributed):
                 self._brief(attributed.case, finding, better)
             return
         self._found[finding.fingerprint] += 1
         self._emit(Found(finding, str(saved.path), saved.new, self._found[finding.fingerprint]))
+
+    def _affordable(self, attributed: Attributed) -> bool:
+        """Tell whether some hundred plays of a finding's case are cheap, and harm nobody.
+
+        A target that is not ours to restart is not to be brought down by curiosity.
+        """
+        quick = attributed.seconds <= _QUICK_SECONDS * attributed.plays
+        return quick and attributed.reproduced > 0 and self._rig.target.restartable
 
     def _brief(self, case: Case, finding: Finding, saved: bool) -> None:
         """Make the case of a new finding small, and hold back those like it from now on."""
@@ -181,12 +191,13 @@ class Worker:
                 "minimised": known.minimised.sentence(),
                 "pattern": known.pattern.sentence(),
             }
-            self._store.save(
+            refined = self._store.save(
                 encode_case(known.minimised.case),
                 replace(finding, evidence=evidence),
                 self._context(),
                 better=True,
             )
+            self._emit(Refined(finding, str(refined.path)))
 
     def _recovered(self, recovery: Recovery) -> None:
         self._recovering += recovery.seconds

@@ -7,7 +7,7 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fuzz.events import Ended, Event, Found, Progress, Recovered, Started
+from fuzz.events import Ended, Event, Found, Progress, Recovered, Refined, Started
 from fuzz.finding import Finding
 from fuzz.store.atomic import write_atomic
 
@@ -45,6 +45,8 @@ class Summary:
             self._progressed(event)
         elif isinstance(event, Found):
             self._found(event)
+        elif isinstance(event, Refined):
+            self.findings[event.finding.fingerprint].path = event.path
         elif isinstance(event, Recovered):
             self.recoveries[event.how] += 1
         elif isinstance(event, Ended):

@@ -14,7 +14,7 @@ from fuzz.case import Case
 from fuzz.finding import Finding
 from fuzz.rig import Rig
 from fuzz.triage.generalise import generalise
-from fuzz.triage.judge import RigJudge
+from fuzz.triage.judge import CarefulJudge, RigJudge
 from fuzz.triage.minimise import Minimised, minimise
 from fuzz.triage.pattern import Pattern
 from fuzz.triage.reduce import Budget
@@ -39,6 +39,7 @@ def brief(rig: Rig, case: Case, finding: Finding, ordinary: Iterable[Case]) -> B
     """
     judge = RigJudge(rig, finding)
     small = minimise(case, judge, BUDGET)
-    pattern = generalise(small.case, judge, BUDGET)
+    further = CarefulJudge(judge) if small.careful else judge
+    pattern = generalise(small.case, further, BUDGET)
     usable = pattern.complete and pattern.usable(ordinary)
     return Brief(small, pattern, pattern if usable else None)

@@ -13,7 +13,7 @@ from fuzz.errors import AgentError
 from fuzz.finding import Cause, Finding, Kind
 from fuzz.rig import Rig
 from fuzz.triage.generalise import generalise
-from fuzz.triage.judge import Confidence, RigJudge
+from fuzz.triage.judge import CarefulJudge, Confidence, RigJudge
 from fuzz.triage.minimise import Minimised, minimise
 from fuzz.triage.pattern import Pattern
 from fuzz.triage.reduce import Budget
@@ -76,7 +76,8 @@ class Examiner:
         small = self.minimise(case, finding)
         plays = _COSTLY_PLAYS if finding.kind in _COSTLY else _PLAYS
         confidence = judge.confidence(small.case, plays)
-        pattern = generalise(small.case, judge, self._budget)
+        further = CarefulJudge(judge) if small.careful else judge
+        pattern = generalise(small.case, further, self._budget)
         before = self._counts()
         self._rig.play([small.case])
         after = self._counts()

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from fuzz.case import Case
 from fuzz.finding import Finding, Kind
 from fuzz.rig import Recovery, Rig
+from fuzz.triage.reduce import Judge
 from fuzz.watchdog.attribute import Investigator
 from fuzz.watchdog.watchdog import Watchdog
 
@@ -57,6 +58,11 @@ class RigJudge:
         """Play ``case``; tell whether the finding shows. Raises what the rig cannot survive."""
         return self._finding.fingerprint in {found.fingerprint for found in self.findings(case)}
 
+    def shows_afresh(self, case: Case) -> bool:
+        """Play ``case`` on a fresh node, where that can be had; tell whether the finding shows."""
+        self._begin_afresh()
+        return self.shows(case)
+
     def findings(self, case: Case) -> tuple[Finding, ...]:
         """Play ``case`` in the way that shows findings of this kind; return all that showed."""
         if self._finding.kind is Kind.LEAK:
@@ -65,10 +71,28 @@ class RigJudge:
 
     def confidence(self, case: Case, plays: int) -> Confidence:
         """Play ``case`` so many times, beginning on a fresh node where that can be had."""
+        self._begin_afresh()
+        return Confidence(sum(self.shows(case) for _ in range(plays)), plays)
+
+    def _begin_afresh(self) -> None:
         if self._rig.target.restartable:
             self._rig.recover(fresh_node=True)
             self._watchdog.forget_levels()
-        return Confidence(sum(self.shows(case) for _ in range(plays)), plays)
+
+
+class CarefulJudge:
+    """Asks another judge, and has each yes of it confirmed on a fresh node."""
+
+    def __init__(self, judge: Judge) -> None:
+        self._judge = judge
+
+    def shows(self, case: Case) -> bool:
+        """Tell whether ``case`` shows the finding, and does so on a fresh node too."""
+        return self._judge.shows(case) and self._judge.shows_afresh(case)
+
+    def shows_afresh(self, case: Case) -> bool:
+        """Tell whether ``case`` shows the finding on a fresh node."""
+        return self._judge.shows_afresh(case)
 
 
 def _nothing(_finding: Finding) -> bool:

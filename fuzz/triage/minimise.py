@@ -6,6 +6,11 @@ repaired, bytes, and then what makes the rest plain to read: the fewest users, a
 transport, short pauses, simple values. All of them again, until nothing changes any more:
 what one pass leaves out often frees another. See :mod:`fuzz.triage.reduce` for why that ends,
 and always in the same result.
+
+Most plays are made on one node, one after the other, since a fresh node costs a second. Some
+defects make that a trap: their effect comes late, or only after many plays, and so falls upon
+a case that did nothing. So what is left is played on a fresh node, early and at the end. If it
+shows nothing there, all begins again with care: each yes is confirmed on a fresh node.
 """
 
 from __future__ import annotations
@@ -28,9 +33,10 @@ from fuzz.triage.reduce_steps import (
     renumber,
 )
 
-_PASSES: tuple[Callable[[Reduction], None], ...] = (
-    drop_connections,
-    drop_steps,
+_Pass = Callable[[Reduction], None]
+#: What takes away most: after these it is worth a fresh node to see whether it is all true.
+_COARSE: tuple[_Pass, ...] = (drop_connections, drop_steps)
+_FINE: tuple[_Pass, ...] = (
     join_connections,
     drop_frames,
     join_segments,
@@ -50,6 +56,8 @@ class Minimised:
 
     ``shown`` is False when the given case itself did not show its finding: then ``case`` is
     that case, unchanged. ``complete`` is False when the budget was spent before the end.
+    ``careful`` tells that plays on one node misled each other, so that each yes had to be
+    confirmed on a fresh one; whoever asks further must do the same.
     """
 
     case: Case
@@ -59,6 +67,7 @@ class Minimised:
     seconds: float
     shown: bool = True
     complete: bool = True
+    careful: bool = False
 
     def sentence(self) -> str:
         """Return by how much the case shrank, in one sentence without a full stop."""
@@ -87,27 +96,44 @@ def minimise(
     Deterministic as far as the judge is: the same case gives the same result.
     """
     trials = Trials(judge, budget or Budget(), clock or SystemClock(), plays)
-    before = size_of(case)
-    if not trials.shows(case):
-        complete = not trials.exhausted
-        return Minimised(
-            case, before, before, trials.spent, trials.seconds(), shown=False, complete=complete
-        )
-    reduction = Reduction(case, trials)
-    steps = None
-    while steps != reduction.steps and not trials.exhausted:
-        steps = reduction.steps
-        for reduce in _PASSES:
-            reduce(reduction)
-    smallest = case if reduction.steps == case.steps else Case(reduction.steps)
+    shown = trials.shows(case)
+    smallest = _smallest(case, trials) if shown else case
+    if smallest is None:
+        trials.be_careful()
+        shown = trials.shows(case)
+        smallest = (_smallest(case, trials) if shown else None) or case
     return Minimised(
         smallest,
-        before,
+        size_of(case),
         size_of(smallest),
         trials.spent,
         trials.seconds(),
+        shown=shown or trials.exhausted,
         complete=not trials.exhausted,
+        careful=trials.careful,
     )
+
+
+def _smallest(case: Case, trials: Trials) -> Case | None:
+    """Return the smallest case found, None if it does not show the finding on a fresh target."""
+    reduction = Reduction(case, trials)
+    _run(reduction, _COARSE)
+    coarse = reduction.steps
+    if coarse != case.steps and not (trials.careful or trials.confirms(Case(coarse))):
+        return None
+    before = None
+    while before != reduction.steps and not trials.exhausted:
+        before = reduction.steps
+        _run(reduction, (*_COARSE, *_FINE))
+    smallest = case if reduction.steps == case.steps else Case(reduction.steps)
+    if reduction.steps != coarse and not (trials.careful or trials.confirms(smallest)):
+        return None
+    return smallest
+
+
+def _run(reduction: Reduction, passes: tuple[_Pass, ...]) -> None:
+    for reduce in passes:
+        reduce(reduction)
 
 
 def _shrunk(before: int, after: int, noun: str) -> str:

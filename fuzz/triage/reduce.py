@@ -49,6 +49,10 @@ class Judge(Protocol):
         """Play ``case`` on a target that is well; tell whether the same fingerprint shows."""
         ...
 
+    def shows_afresh(self, case: Case) -> bool:
+        """The same on a target that has just been started, where that can be had: dearer."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Budget:
@@ -66,17 +70,28 @@ class Trials:
     A finding that shows in only some plays is asked for up to ``plays`` times: a yes in any
     of them counts. ``spent`` counts the plays; ``exhausted`` tells that a question was
     answered by no since nothing was left to spend.
+
+    A target that is well may still remember: a timer of an earlier play, a count that is one
+    below its limit. Who is ``careful`` has each yes confirmed on a fresh target.
     """
 
-    def __init__(self, judge: Judge, budget: Budget, clock: Clock, plays: int = 1) -> None:
+    def __init__(
+        self, judge: Judge, budget: Budget, clock: Clock, plays: int = 1, careful: bool = False
+    ) -> None:
         self._judge = judge
         self._budget = budget
         self._clock = clock
         self._plays = plays
         self._answers: dict[bytes, bool] = {}
         self._start = clock.now()
+        self.careful = careful
         self.spent = 0
         self.exhausted = False
+
+    def be_careful(self) -> None:
+        """Forget all answers, and have each yes confirmed from now on."""
+        self._answers.clear()
+        self.careful = True
 
     def shows(self, case: Case) -> bool:
         """Tell whether ``case`` shows the finding; no once the budget is spent."""
@@ -88,6 +103,17 @@ class Trials:
                 self._answers[key] = known
         return known
 
+    def confirms(self, case: Case) -> bool:
+        """Tell whether ``case`` shows the finding on a fresh target, whatever the budget says.
+
+        What is not confirmed is not to be told, so these few plays are made in any case.
+        """
+        for _ in range(self._plays):
+            self.spent += 1
+            if self._judge.shows_afresh(case):
+                return True
+        return False
+
     def seconds(self) -> float:
         """Return the seconds since the first question could be asked."""
         return self._clock.now() - self._start
@@ -98,7 +124,7 @@ class Trials:
                 self.exhausted = True
                 return False
             self.spent += 1
-            if self._judge.shows(case):
+            if self._judge.shows(case) and (not self.careful or self.confirms(case)):
                 return True
         return False
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -33,14 +33,16 @@ class StandIn:
         self.settings = settings
         self._events = events
         self.stops = 0
+        self.told = 0
 
     def stop(self) -> None:
         self.stops += 1
 
-    def events(self) -> Iterator[Event]:
+    def events(self) -> Generator[Event, None, None]:
         for event in self._events:
             if self.stops:
                 break
+            self.told += 1
             yield event
         yield Ended(after(999, 99.0), "stopped" if self.stops else "time is up")
 
@@ -65,7 +67,7 @@ def test_a_trial_ends_with_the_right_kind_and_tells_what_was_spent_by_then() -> 
     trial = bench.benchmark.run(DEFECT)
     assert (trial.found, trial.right, trial.kinds) == (True, True, ("process_crash", "leak"))
     assert (trial.cases, trial.seconds) == (20, 2.0)
-    assert bench.made[0].stops > 0
+    assert bench.made[0].told == 4, "nothing is waited for behind it"
 
 
 @pytest.mark.parametrize(

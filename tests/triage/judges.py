@@ -26,6 +26,9 @@ class FakeJudge:
         self.clock.advance(self._seconds)
         return self.predicate(case)
 
+    def shows_afresh(self, case: Case) -> bool:
+        return self.shows(case)
+
 
 def by_frame(predicate: Callable[[Seen], bool]) -> FakeJudge:
     """Return a judge of cases in which some frame is as ``predicate`` says."""

@@ -192,7 +192,8 @@ def test_the_budget_ends_it_with_a_case_that_shows(budget: Budget) -> None:
     result = minimise(case, judge, budget, judge.clock)
     assert not result.complete
     assert long_target(result.case)
-    assert result.plays == len(judge.plays) == 7
+    # One more is to confirm on a fresh target what is told.
+    assert result.plays == len(judge.plays) == 8
     assert result.sentence().endswith("stopped at the budget, so it may shrink further")
 
 
@@ -202,7 +203,7 @@ def test_a_finding_that_shows_in_one_of_three_plays_is_minimised_too() -> None:
     def sometimes(case: Case) -> bool:
         key = encode_case(case)
         asked[key] = asked.get(key, 0) + 1
-        return asked[key] == 3 and long_target(case)
+        return asked[key] % 3 == 0 and long_target(case)
 
     case = Case((login(), send(encode(TypingStart(b"u" * 300)))))
     assert run(case, FakeJudge(sometimes), plays=3).case == Case((send(b"\x70\x01\x01"),))

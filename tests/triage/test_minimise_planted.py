@@ -1,0 +1,77 @@
+"""Planted defects on a real node: bloated triggers shrink to what a person would write by hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from fuzz.case import Case
+from fuzz.finding import Finding
+from fuzz.generate.seeds import SEEDS
+from fuzz.triage.generalise import generalise
+from fuzz.triage.judge import Confidence, RigJudge
+from fuzz.triage.minimise import minimise
+from fuzz.triage.reduce import Budget, size_of
+from fuzz.watchdog.merge import merge
+from tests.planted.support import Bench, bench
+from tests.planted.triggers import CASES
+
+#: Where a play that shows it costs milliseconds, nothing is cut short; a dead node costs half a
+#: second, and a process that is stuck more than three.
+CHEAP = Budget(plays=2_000, seconds=120)
+DEAR = Budget(plays=2_000, seconds=45)
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """Words of the pattern, where the budget is enough to find it out."""
+
+    says: str = ""
+    budget: Budget = CHEAP
+
+
+EXPECTED = {
+    "crash_alone": Expected("any frame with the opcode 34 (reserved), after login"),
+    "crash_cascades": Expected("any TYPING_START whose target is empty, after login"),
+    "app_gives_up": Expected(
+        "any GET_STATUS whose user length is 257 or more, logged in or not; the user itself is free"
+    ),
+    "atom_leak": Expected(
+        "any GROUP_ROSTER whose group_id is not the id of a group that was made in the case"
+    ),
+    "node_abort": Expected("messages end inside a message, after login"),
+    "node_dump": Expected("any SEND_SEQ whose seq is exactly 18446744073709551615"),
+    "hang": Expected(budget=DEAR),
+}
+
+
+def bloated(trigger: Case) -> Case:
+    """Return ``trigger`` among other traffic, as a batch of a campaign leaves it."""
+    before = [SEEDS["dialogue-offline-message"], SEEDS["op-10-cbor-msg"]]
+    return merge([*before, trigger, SEEDS["op-05-get-status"], SEEDS["op-20-upload-prekeys"]])
+
+
+def shown(planted: Bench, case: Case) -> Finding:
+    (finding,) = planted.judge(case)
+    return finding
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_a_bloated_case_becomes_no_longer_than_the_trigger_that_a_person_wrote(name: str) -> None:
+    expected, trigger = EXPECTED[name], CASES[name][1]
+    case = bloated(trigger)
+    with bench(name) as planted:
+        judge = RigJudge(planted.rig, shown(planted, case))
+        small = minimise(case, judge, expected.budget)
+        hand, machine = size_of(trigger), size_of(small.case)
+        assert machine.steps <= hand.steps
+        assert machine.bytes <= hand.bytes
+        assert machine.connections <= hand.connections
+        assert judge.confidence(small.case, 2) == Confidence(2, 2)
+        if expected.says:
+            assert small.complete
+            pattern = generalise(small.case, judge, expected.budget)
+            assert expected.says in pattern.sentence()
+            assert pattern.usable(SEEDS.values())
+            assert pattern.matches(case)

@@ -12,11 +12,19 @@ from fuzz.case import raw_case
 from fuzz.finding import Finding, Kind
 from fuzz.generate.seeds import SEEDS
 from fuzz.target.planted import planted_defects
+from tests.planted.crash_expectations import CRASH_EXPECTED
 from tests.planted.law_expectations import LAW_EXPECTED
 from tests.planted.support import Bench, bench
 from tests.planted.triggers import CASES, PAYLOADS, main, regressions
 
 REGRESSIONS = Path(__file__).parents[2] / "corpus" / "regressions"
+
+BYSTANDERS = (
+    "a client that is logged in",
+    "a client before its login",
+    "a WebSocket client that is logged in",
+    "a WebSocket client before its login",
+)
 
 #: What a client may do that is no news to anybody.
 WELL = SEEDS["dialogue-offline-message"]
@@ -55,8 +63,8 @@ EXPECTED = {
         "crash",
         "error:function_clause",
         "iris_ref_presence",
-        "cut off (a client that is logged in, a client before its login)",
-        {"bystanders_cut": ["a client that is logged in", "a client before its login"]},
+        "cut off (a client that is logged in, a client before its login, a WebSocket client",
+        {"bystanders_cut": list(BYSTANDERS)},
     ),
     "app_gives_up": Expected(
         "crash",
@@ -82,13 +90,17 @@ EXPECTED = {
     ),
     "hang": Expected(
         "hang",
-        "iris_ref_cbor",
+        "loop",
         "iris_ref_conn:init/1",
-        says="while iris_ref_conn:init/1 is in iris_ref_cbor:look_for_break/1",
+        says="while iris_ref_conn:init/1 loops in iris_ref_cbor:look_for_break/1",
         evidence={"waited_for": ["the end of the stream after half-close"]},
         recovered=("application",),
     ),
     "atom_leak": Expected("leak", "atoms", says="atoms grow by 1.0 with each play"),
+    **{
+        name: Expected(b.what, b.reason, b.origin, b.says, recovered=b.recovered)
+        for name, b in CRASH_EXPECTED.items()
+    },
     **{
         name: Expected(what, reason, says=says)
         for name, (what, reason, says) in LAW_EXPECTED.items()
@@ -131,7 +143,11 @@ def test_a_planted_defect_is_one_finding_with_its_kind_and_reason(
             planted.fresh_node()
         assert planted.os_pid() != first
         (again,) = planted.judge(case)
-        assert (again.kind, again.fingerprint) == (finding.kind, finding.fingerprint)
+        assert again.cause.fingerprint() == finding.cause.fingerprint(), (
+            again.cause,
+            finding.cause,
+        )
+        assert again.kind is finding.kind
 
 
 def test_a_payload_without_any_format_is_a_trigger_too() -> None:

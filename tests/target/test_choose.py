@@ -122,7 +122,7 @@ def test_a_dump_gives_its_head(tmp_path: Path) -> None:
     dump = read_dump(path)
     assert dump["slogan"] == 'eheap_alloc: Cannot allocate 1234 bytes of memory (of type "heap").'
     assert dump["atoms"] == "14000"
-    assert set(dump) == {"slogan", "system_version", "taints", "atoms", "calling_thread"}
+    assert set(dump) == {"slogan", "system_version", "taints", "memory", "atoms", "calling_thread"}
 
 
 def test_a_dump_that_is_huge_or_no_text_is_read_at_its_head(tmp_path: Path) -> None:

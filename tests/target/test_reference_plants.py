@@ -49,10 +49,8 @@ def planted(name: str) -> Iterator[ReferenceNode]:
 
 
 def test_the_catalogue_is_complete(reference: ReferenceNode) -> None:
-    rows = reference.eval(
-        "[{N, K} || #{name := N, kind := K} <- iris_ref_plants_crash:catalogue()]"
-    )
-    assert dict(re.findall(r"\{(\w+),(\w+)\}", rows)) == KINDS
+    rows = reference.eval("[{N, K} || #{name := N, kind := K} <- iris_ref_plant:catalogue()]")
+    assert KINDS.items() <= dict(re.findall(r"\{(\w+),(\w+)\}", rows)).items()
     sources = Path(__file__).parents[2] / "fuzz" / "target" / "reference" / "src"
     text = "".join(path.read_text() for path in sorted(sources.glob("*.erl")))
     names = reference.eval("[Name || #{name := Name} <- iris_ref_plant:catalogue()]")

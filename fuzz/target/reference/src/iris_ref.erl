@@ -177,6 +177,8 @@ ready() ->
 stop_on_eof() ->
     case io:get_line(standard_io, "") of
         Line when is_list(Line); is_binary(Line) -> stop_on_eof();
+        %% The node restarts itself: the input is still there, and this process is about to end.
+        {error, terminated} -> exit(shutdown);
         %% Nobody reads our output any more: do not wait for it to be written.
         _ -> erlang:halt(0, [{flush, false}])
     end.

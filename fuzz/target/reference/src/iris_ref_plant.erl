@@ -27,7 +27,8 @@
 %% Every defect that can be switched on.
 -spec catalogue() -> [entry()].
 catalogue() ->
-    iris_ref_plants_crash:catalogue() ++ iris_ref_plants_law:catalogue().
+    iris_ref_plants_down:catalogue() ++ iris_ref_plants_crash:catalogue() ++
+        iris_ref_plants_stay:catalogue() ++ iris_ref_plants_law:catalogue().
 
 %% Tell whether a defect is switched on.
 -spec on(name()) -> boolean().

@@ -1,4 +1,4 @@
-%%% Planted defects that crash, stop, hang or leak.
+%%% Planted defects that crash one process, at once or later.
 %%%
 %%% See iris_ref_plant for what an entry holds; each is marked `PLANTED: name' where it stands.
 -module(iris_ref_plants_crash).
@@ -12,73 +12,139 @@ catalogue() ->
             name => crash_alone,
             class => <<"unhandled input">>,
             truth =>
-                <<"The reserved opcode 34, sent by a logged-in client, reaches a function that has "
-                  "no clause for it. The connection's process crashes; nobody else notices.">>,
+                <<"The reserved opcode 34, sent by a logged-in client, reaches a function "
+                  "that has no clause for it. The connection's process crashes; nobody else "
+                  "notices.">>,
             kind => process_crash,
             connections => 1,
             frames => 1
         },
         #{
-            name => crash_cascades,
-            class => <<"a shared process crashes on one client's input">>,
+            name => server_opcode,
+            class => <<"a server's opcode from a client">>,
             truth =>
-                <<"TYPING_START with an empty target is handed to iris_ref_presence, which has no "
-                  "clause for it. Its supervisor restarts all that depends on it: every connection "
-                  "is cut, and the listeners are opened anew.">>,
-            kind => listener_restart,
+                <<"Opcode 75, which is the server's, reaches a function that has no clause "
+                  "for it, logged in or not. The connection's process crashes.">>,
+            kind => process_crash,
             connections => 1,
             frames => 1
         },
         #{
-            name => app_gives_up,
-            class => <<"a crash where no restart is allowed">>,
+            name => partial_header,
+            class => <<"a header that TCP cuts in two">>,
             truth =>
-                <<"GET_STATUS for a name of more than 256 bytes is handed to iris_ref_offline, which "
-                  "has no clause for it. Its supervisor allows no restart, so the application stops: "
-                  "the port is dead and the node lives on.">>,
-            kind => app_down,
+                <<"A frame of one field (such as GET_STATUS), of which a segment brings the "
+                  "opcode and just one byte of the length: the connection's process crashes. "
+                  "In one segment, or cut elsewhere, the same frame is well.">>,
+            kind => process_crash,
             connections => 1,
             frames => 1
         },
         #{
-            name => node_abort,
-            class => <<"memory fault in native code">>,
+            name => limit_exact,
+            class => <<"off by one at a limit">>,
             truth =>
-                <<"BATCH_SEND whose inner message length runs past the blob: the node's process "
-                  "ends by SIGABRT, without a word.">>,
-            kind => node_down,
+                <<"A frame that begins with a name of exactly 256 bytes, which is the limit, "
+                  "logged in: the connection's process crashes over a count of -1. 255 bytes "
+                  "are well, and 257 are refused.">>,
+            kind => process_crash,
             connections => 1,
             frames => 1
         },
         #{
-            name => node_dump,
-            class => <<"the emulator gives up">>,
+            name => deep_cbor,
+            class => <<"nesting without a limit">>,
             truth =>
-                <<"SEND_SEQ with the sequence number FFFFFFFFFFFFFFFF: the next number does not fit "
-                  "and the emulator halts with a slogan and writes erl_crash.dump.">>,
-            kind => node_down,
+                <<"CBOR that is nested more than 64 deep (CBOR_MSG, UPLOAD_PREKEYS, or the "
+                  "header of E2EE_MSG and GROUP_MSG): the connection's process crashes in "
+                  "place of saying so.">>,
+            kind => process_crash,
             connections => 1,
             frames => 1
         },
         #{
-            name => hang,
-            class => <<"endless loop">>,
+            name => heap_killed,
+            class => <<"a process killed by the emulator">>,
             truth =>
-                <<"A CBOR map of indefinite length that ends without its break code (CBOR_MSG, or the "
-                  "header of E2EE_MSG and GROUP_MSG): the decoder looks for the break for ever. The "
-                  "connection neither answers nor closes, and its process keeps running.">>,
-            kind => hang,
+                <<"SENDER_KEY_DIST with key data of 1,024 bytes or more: a process with a "
+                  "limited heap reads it and is killed. It cannot report that; only the "
+                  "emulator says so.">>,
+            kind => process_crash,
             connections => 1,
             frames => 1
         },
         #{
-            name => atom_leak,
-            class => <<"atoms made from input">>,
+            name => plain_spawn,
+            class => <<"a crash in a process that nobody watches">>,
             truth =>
-                <<"GROUP_ROSTER with an id that no server made is turned into an atom before it is "
-                  "looked up. Each new id stays in the atom table, which is never emptied.">>,
-            kind => leak,
+                <<"TYPING_START whose target is the sender: a plain process, linked to "
+                  "nobody, is spawned for it and crashes.">>,
+            kind => process_crash,
             connections => 1,
             frames => 1
+        },
+        #{
+            name => keys_later,
+            class => <<"a crash by a timer">>,
+            truth =>
+                <<"UPLOAD_PREKEYS with a good bundle without one-time keys: one and a half "
+                  "seconds later, when its client has long gone, a process of the key store "
+                  "crashes over it.">>,
+            kind => process_crash,
+            connections => 1,
+            frames => 1
+        },
+        #{
+            name => limiter_far,
+            class => <<"a crash far from its cause">>,
+            truth =>
+                <<"A message from a user whose name is not UTF-8 leaves a row in the rate "
+                  "limiter. At the limiter's next sweep, up to a second later, a process "
+                  "crashes over the name.">>,
+            kind => process_crash,
+            connections => 1,
+            frames => 1
+        },
+        #{
+            name => login_switch,
+            class => <<"state that survives a LOGIN">>,
+            truth =>
+                <<"The third LOGIN of a connection has no entry in its table of users: the "
+                  "next frame of any other kind crashes the connection's process.">>,
+            kind => process_crash,
+            connections => 1,
+            frames => 1
+        },
+        #{
+            name => group_after_leave,
+            class => <<"a stale reference">>,
+            truth =>
+                <<"GROUP_MSG to the group that its connection has left last: the connection's "
+                  "process takes the first of no members, and crashes.">>,
+            kind => process_crash,
+            connections => 1,
+            frames => 3
+        },
+        #{
+            name => receipt_known,
+            class => <<"state that is forgotten by half">>,
+            truth =>
+                <<"READ_RECEIPT for the message that its connection has acknowledged last: "
+                  "the connection's process looks up who sent it, and crashes. A msg_id that "
+                  "was never delivered is well.">>,
+            kind => process_crash,
+            connections => 2,
+            frames => 3
+        },
+        #{
+            name => build_up,
+            class => <<"an index that runs past its end">>,
+            truth =>
+                <<"FETCH_PREKEYS of an empty name, from any connection, uses one of forty "
+                  "slots that all share: the forty-first of them crashes its connection's "
+                  "process, and the count begins anew.">>,
+            kind => process_crash,
+            connections => 1,
+            frames => 41
         }
     ].

@@ -1,0 +1,139 @@
+%%% Planted defects after which all is up, and something hangs, grows or takes too long.
+%%%
+%%% See iris_ref_plant for what an entry holds; each is marked `PLANTED: name' where it stands.
+-module(iris_ref_plants_stay).
+
+-export([catalogue/0]).
+
+-spec catalogue() -> [iris_ref_plant:entry()].
+catalogue() ->
+    [
+        #{
+            name => hang,
+            class => <<"endless loop">>,
+            truth =>
+                <<"A CBOR map of indefinite length that ends without its break code "
+                  "(CBOR_MSG, or the header of E2EE_MSG and GROUP_MSG): the decoder looks for "
+                  "the break for ever. The connection neither answers nor closes, and its "
+                  "process keeps running.">>,
+            kind => hang,
+            connections => 1,
+            frames => 1
+        },
+        #{
+            name => call_cycle,
+            class => <<"servers that wait for one another">>,
+            truth =>
+                <<"SEND_SEQ to oneself makes a call to a server that calls another, which "
+                  "calls the first: neither returns, and the connection waits for ever. All "
+                  "others are served.">>,
+            kind => hang,
+            connections => 1,
+            frames => 1
+        },
+        #{
+            name => unanswered,
+            class => <<"a request that is swallowed">>,
+            truth =>
+                <<"GET_STATUS for a name that begins with a zero byte is not answered, logged "
+                  "in or not. The connection goes on and ends normally.">>,
+            kind => hang,
+            connections => 1,
+            frames => 1
+        },
+        #{
+            name => atom_leak,
+            class => <<"atoms made from input">>,
+            truth =>
+                <<"GROUP_ROSTER with an id that no server made is turned into an atom before "
+                  "it is looked up. Each new id stays in the atom table, which is never "
+                  "emptied.">>,
+            kind => leak,
+            connections => 1,
+            frames => 1
+        },
+        #{
+            name => mailbox_stuck,
+            class => <<"a mailbox that nobody reads">>,
+            truth =>
+                <<"READ_RECEIPT for a sender who is offline sends a message to a process that "
+                  "takes no such message: its mailbox grows by one with each.">>,
+            kind => leak,
+            connections => 1,
+            frames => 1
+        },
+        #{
+            name => ets_leak,
+            class => <<"rows that are never removed">>,
+            truth =>
+                <<"TYPING_STOP to a user who is offline leaves a row in the table "
+                  "iris_ref_typing, for each pair of users.">>,
+            kind => leak,
+            connections => 1,
+            frames => 1
+        },
+        #{
+            name => ets_bytes,
+            class => <<"a row that only grows">>,
+            truth =>
+                <<"GROUP_LEAVE of a group that one is not in makes the one row of the table "
+                  "iris_ref_left longer.">>,
+            kind => leak,
+            connections => 1,
+            frames => 1
+        },
+        #{
+            name => process_leak,
+            class => <<"a process that waits for ever">>,
+            truth =>
+                <<"TYPING_START to a user who is offline leaves a process that waits for a "
+                  "message that nobody sends.">>,
+            kind => leak,
+            connections => 1,
+            frames => 1
+        },
+        #{
+            name => port_leak,
+            class => <<"a socket that is never closed">>,
+            truth =>
+                <<"E2EE_MSG with an empty ciphertext opens a UDP socket, gives it to a "
+                  "process that lives on, and nobody closes it.">>,
+            kind => leak,
+            connections => 1,
+            frames => 1
+        },
+        #{
+            name => binary_leak,
+            class => <<"binaries kept by a shared process">>,
+            truth =>
+                <<"SENDER_KEY_DIST with key data of any size but 32 bytes and 0: a process "
+                  "that all connections share keeps a page of four kilobytes for it, for "
+                  "ever.">>,
+            kind => leak,
+            connections => 1,
+            frames => 1
+        },
+        #{
+            name => stuck_frame,
+            class => <<"what is left of an incomplete frame">>,
+            truth =>
+                <<"A field of more than 1,024 bytes that does not come whole in one segment "
+                  "leaves a row in the table iris_ref_partial, which is removed when the rest "
+                  "comes, and stays when the connection ends before.">>,
+            kind => leak,
+            connections => 1,
+            frames => 1
+        },
+        #{
+            name => slow_decode,
+            class => <<"work that grows with the square">>,
+            truth =>
+                <<"A CBOR map that is followed by further items (CBOR_MSG, or the header of "
+                  "E2EE_MSG and GROUP_MSG): they are counted from the beginning for each of "
+                  "them, up to 1,024. A kilobyte keeps the node busy for some tenths of a "
+                  "second; then it is refused as always.">>,
+            kind => cost,
+            connections => 1,
+            frames => 1
+        }
+    ].

@@ -92,6 +92,8 @@ FIELD_LIMITS: Mapping[str, int] = MappingProxyType(
 #: Where signed and unsigned fields of 1, 2, 4 and 8 bytes turn over, and where an integer
 #: of the BEAM stops fitting into a machine word (60 bits with sign).
 _TURNS = (1 << 7, 1 << 8, 1 << 15, 1 << 16, 1 << 31, 1 << 32, 1 << 59, 1 << 63, 1 << 64)
+#: Every limit on bytes: a server may hold one field to the limit of another.
+_SIZES = (*sorted(set(FIELD_LIMITS.values())), BUFFER)
 
 
 def field_limit(path: str) -> int | None:
@@ -110,11 +112,11 @@ def field_limit(path: str) -> int | None:
 def boundaries(limit: int | None, width: int) -> tuple[int, ...]:
     """Return the interesting values of an unsigned integer of ``width`` bytes, ascending.
 
-    Nothing, one, the neighbourhood of ``limit`` (if there is one) and of each place where
-    an integer turns over; all fit into ``width`` bytes.
+    Nothing, one, and the neighbourhood of each place where an integer turns over; where there
+    is a ``limit``, also of that and of all published ones. All fit into ``width`` bytes.
     """
     values = {0, 1}
-    for edge in (*_TURNS, *(() if limit is None else (limit, BUFFER))):
+    for edge in (*_TURNS, *(() if limit is None else (limit, *_SIZES))):
         values.update((edge - 1, edge, edge + 1))
     return tuple(sorted(value for value in values if value < 1 << 8 * width))
 

@@ -29,6 +29,9 @@ STEP_OVERHEAD = 8
 #: One in this many growing operations may go to the largest limits of the protocol. A
 #: field over 16 KiB costs the target and the wire as much as a hundred ordinary frames.
 BIG_ODDS = 48
+#: One in this many of the others may go above the 8,192-byte limits.
+MIDDLE_ODDS = 8
+MIDDLE_GROWTH = 8_300
 #: What any other of them may add: above every 1,024-byte limit.
 SMALL_GROWTH = 1_100
 #: A case may hold 64 connections and 1,024 steps; what is made here stays far below, since
@@ -86,7 +89,9 @@ class Draft:
     def growth(self) -> int:
         """Return the bytes that one operation may add: mostly few, rarely all the room."""
         room = self.room()
-        return room if self.chance(1 / BIG_ODDS) else min(room, SMALL_GROWTH)
+        if self.chance(1 / BIG_ODDS):
+            return room
+        return min(room, MIDDLE_GROWTH if self.chance(1 / MIDDLE_ODDS) else SMALL_GROWTH)
 
     def chance(self, odds: float) -> bool:
         """Return True with the probability ``odds``."""

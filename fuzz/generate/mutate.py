@@ -1,11 +1,11 @@
 """The mutator: one case in, another out, always playable.
 
 Theory of operation. The unit of change is a *case*, not a byte string: operations work on
-fields, on CBOR items, on frames, on the cuts between segments, on the steps of the dialogue,
-and, least, on bytes. Each is drawn from one table by its weight and applied to a
-:class:`~fuzz.generate.draft.Draft`; one to four are stacked. An operation that has nothing
-to work on says so and another is drawn; one that makes the case too large is undone. So a
-case never leaves the limits of :mod:`fuzz.case`, whatever it started from.
+fields, on CBOR items, on frames, on the WebSocket frames around them, on the cuts between
+segments, on the steps of the dialogue, and, least, on bytes. Each is drawn from one table by
+its weight and applied to a :class:`~fuzz.generate.draft.Draft`; one to four are stacked. An
+operation that has nothing to work on says so and another is drawn; one that makes the case too
+large is undone. So a case never leaves the limits of :mod:`fuzz.case`, whatever it started from.
 
 Nothing here generates a long dialogue. From an empty case the mutator makes a login with one
 frame, and coverage decides what is kept and built upon.
@@ -19,7 +19,7 @@ from itertools import accumulate
 from random import Random
 
 from fuzz.case import MAX_FILE_BYTES, USER_TOKENS, Case, Step, StepKind
-from fuzz.generate import cross, fields, frames, items, rawbytes, segments, steps
+from fuzz.generate import cross, envelopes, fields, frames, items, rawbytes, segments, steps
 from fuzz.generate.dictionary import Dictionary, iris_dictionary
 from fuzz.generate.draft import (
     CASE_OVERHEAD,
@@ -40,6 +40,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *frames.OPERATIONS,
     *segments.OPERATIONS,
     *steps.OPERATIONS,
+    *envelopes.OPERATIONS,
     *rawbytes.OPERATIONS,
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from fuzz.case import Case, Step, StepKind
+from fuzz.case import Case, Step, StepKind, Transport
 from fuzz.generate.dictionary import iris_dictionary
 from fuzz.generate.draft import ByteMutate, Draft
 from grammar import (
@@ -17,6 +17,7 @@ from grammar import (
     cbor,
     encode,
 )
+from grammar.envelope import Envelope, MessageKind, encode_envelope
 
 A, B = b"<user:A>", b"<user:B>"
 
@@ -79,6 +80,8 @@ RICH = Case(
         send(encode(FRAMES[3])),
         send(encode(FRAMES[4]), 1),
         send(encode(FRAMES[5])),
+        Step(StepKind.OPEN, 2, value=int(Transport.WEBSOCKET_RAW)),
+        send(encode_envelope(Envelope(b"ping", MessageKind.PING, key=bytes(4))) * 3, 2),
         Step(StepKind.WAIT),
     )
 )

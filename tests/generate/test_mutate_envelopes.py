@@ -1,0 +1,91 @@
+"""WebSocket frames of a case that does its own framing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from fuzz.case import Step, StepKind, Transport
+from fuzz.generate import envelopes
+from fuzz.generate.draft import Draft
+from fuzz.generate.seeds import SEEDS
+from grammar.envelope import Envelope, MessageKind, encode_envelope
+from tests.generate.support import A, drafts, login, send
+
+KEY = bytes(4)
+PING = Envelope(b"ping", MessageKind.PING, key=KEY)
+TEXT = Envelope(b"12345678", MessageKind.BINARY, key=KEY)
+RAW = Step(StepKind.OPEN, value=int(Transport.WEBSOCKET_RAW))
+BOTH = send(encode_envelope(PING) + encode_envelope(TEXT))
+
+
+def done(operation: Callable[[Draft], bool], count: int = 400) -> list[bytes]:
+    """Return what the segment of two envelopes became."""
+    outs = [draft.steps[1].data for draft in drafts(RAW, BOTH, count=count) if operation(draft)]
+    assert outs
+    return outs
+
+
+def parsed(data: bytes) -> list[Envelope]:
+    return envelopes.envelopes_in(send(data))
+
+
+@pytest.mark.parametrize("operation", envelopes.OPERATIONS, ids=lambda one: one.name)
+def test_only_connections_with_a_framing_of_their_own_are_touched(operation: object) -> None:
+    apply = operation.apply  # type: ignore[attr-defined]
+    web = Step(StepKind.OPEN, value=int(Transport.WEBSOCKET))
+    assert not any(map(apply, drafts(login(A), BOTH)))
+    assert not any(map(apply, drafts(web, BOTH)))
+    assert not any(map(apply, drafts(RAW, send(b"GET / HTTP/1.1\r\n\r\n"))))
+
+
+def test_each_part_of_a_header_is_changed_and_one_at_a_time() -> None:
+    seen = set()
+    for data in done(envelopes.change_header):
+        assert data != BOTH.data
+        if data[0] & 0x0F == 0x09 and len(data) == len(BOTH.data):
+            seen.add(data[0] >> 4)
+    # FIN cleared on a PING, and each reserved bit with FIN.
+    assert {0x0, 0x9, 0xA, 0xC} <= seen
+    kinds = {one.kind for data in done(envelopes.change_header) for one in parsed(data)}
+    assert kinds > set(MessageKind)
+    assert any(one.key is None for data in done(envelopes.change_header) for one in parsed(data))
+    widths = {one.width for data in done(envelopes.change_header) for one in parsed(data)}
+    assert 16 in widths
+
+
+def test_payloads_reach_the_limits_of_a_control_frame_and_of_a_length() -> None:
+    pings = {len(parsed(data)[0].payload) for data in done(envelopes.resize_payload)}
+    assert {0, 125, 126} <= pings
+
+
+def test_a_length_is_made_untrue() -> None:
+    outs = done(envelopes.lie_in_length)
+    assert any(not parsed(data) for data in outs)
+    assert {len(data) < len(BOTH.data) for data in outs} == {True, False}
+
+
+def test_fragments_hold_the_payload_of_the_whole() -> None:
+    between = 0
+    for data in done(envelopes.fragment):
+        parts = parsed(data)
+        (first,) = [one for one in parts if not one.fin and one.kind != MessageKind.CONTINUATION][
+            :1
+        ]
+        (rest,) = [one for one in parts if one.kind == MessageKind.CONTINUATION]
+        assert first.payload + rest.payload in (PING.payload, TEXT.payload)
+        between += len(parts) == 4
+    assert between > 0
+
+
+def test_envelopes_are_inserted_and_dropped() -> None:
+    inserted = [parsed(data) for data in done(envelopes.insert_envelope)]
+    assert all(len(parts) == 3 for parts in inserted)
+    assert {one.kind for parts in inserted for one in parts} > {MessageKind.CLOSE, MessageKind.PONG}
+    assert {tuple(parsed(data)) for data in done(envelopes.drop_envelope)} == {(PING,), (TEXT,)}
+
+
+def test_the_seed_with_its_own_framing_is_taken_apart() -> None:
+    steps = SEEDS["dialogue-websocket-own-framing"].steps
+    assert sum(bool(envelopes.envelopes_in(step)) for step in steps) == 6

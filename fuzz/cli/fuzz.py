@@ -10,7 +10,14 @@ import click
 from rich.console import Console
 
 from fuzz.campaign import Campaign
-from fuzz.cli.options import SHIPPED_CORPUS, corpus_option, target_options, target_settings
+from fuzz.cli.options import (
+    SHIPPED_CORPUS,
+    corpus_option,
+    known_issues,
+    known_option,
+    target_options,
+    target_settings,
+)
 from fuzz.cli.screen import screen
 from fuzz.errors import IrisFuzzError
 from fuzz.report.console import ConsoleReport, summary_lines
@@ -54,6 +61,7 @@ from fuzz.store.atomic import ensure_writable
     metavar="FILE",
     help="Write the summary to this file, as JSON.",
 )
+@known_option
 def fuzz(
     target: str,
     port: int,
@@ -67,6 +75,7 @@ def fuzz(
     no_feedback: bool,
     random_seed: int | None,
     summary_file: Path | None,
+    known: Path | None,
 ) -> int:
     """Fuzz a target, steered by the coverage of its BEAM.
 
@@ -90,7 +99,7 @@ def fuzz(
     Elsewhere: compiled Erlang code in ~/.cache/iris-fuzz, and, while it runs, the data of
     the embedded node in /dev/shm or the temporary folder.
 
-    Exit codes: 0 nothing found, 1 findings, 2 could not run.
+    Exit codes: 0 nothing found (or known issues only), 1 findings, 2 could not run.
     """
     settings = FuzzSettings(
         target=target_settings(target, port, plants, allowed),
@@ -103,14 +112,16 @@ def fuzz(
         feedback=not no_feedback,
         random_seed=random_seed,
     )
+    summary = Summary(known_issues(known))
     if summary_file is not None:
         ensure_writable(summary_file.absolute().parent)
-    return run_campaign(Campaign(settings), screen(), summary_file)
+    return run_campaign(Campaign(settings), screen(), summary, summary_file)
 
 
-def run_campaign(campaign: Campaign, console: Console, summary_file: Path | None) -> int:
+def run_campaign(
+    campaign: Campaign, console: Console, summary: Summary, summary_file: Path | None
+) -> int:
     """Run ``campaign`` to its end, show it, and return the exit code."""
-    summary = Summary()
     report = ConsoleReport(summary, console)
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
@@ -137,7 +148,7 @@ def run_campaign(campaign: Campaign, console: Console, summary_file: Path | None
         raise failure
     if failure is not None:
         click.echo(f"iris-fuzz: {failure}", err=True)
-    return 1 if summary.findings else 0
+    return 1 if summary.failed() else 0
 
 
 def _default_seeds(corpus: Path) -> tuple[Path, ...]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from fuzz.settings import IRIS_PORT, TargetSettings
+from fuzz.triage.known import KnownIssues, read_known
 
 #: One below the last of all: the next one is that of WebSocket.
 _LAST_PORT = 65_534
@@ -58,6 +60,11 @@ def known_option(command: _Command) -> _Command:
         "they are reported, and fail nothing until then.",
     )
     return option(command)
+
+
+def known_issues(file: Path | None) -> KnownIssues:
+    """Return the known issues as they stand today; raise :class:`SettingsError`."""
+    return read_known(file, datetime.now(UTC).date())
 
 
 def time_option(text: str, seconds: float) -> Callable[[_Command], _Command]:

@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from fuzz.cli.options import target_options, target_settings
+from fuzz.cli.options import known_issues, known_option, target_options, target_settings
 from fuzz.cli.screen import screen
 from fuzz.clock import SystemClock
 from fuzz.errors import StoreError
@@ -18,6 +18,7 @@ from fuzz.report.text import say
 from fuzz.rig import Rig
 from fuzz.store.sidecar import read_sidecar
 from fuzz.target.choose import choose_target
+from fuzz.triage.known import KnownIssues
 from fuzz.triage.replay import Replayed, Replayer, Verdict, case_files
 
 _STYLE = {
@@ -41,6 +42,7 @@ _CODE = {Verdict.FIXED: 0, Verdict.FAILED: 1, Verdict.DIFFERENT: 1, Verdict.ERRO
     help="How many times each case is played.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the verdicts as JSON.")
+@known_option
 def replay(
     paths: tuple[Path, ...],
     target: str,
@@ -49,6 +51,7 @@ def replay(
     allowed: tuple[str, ...],
     plays: int,
     as_json: bool,
+    known: Path | None,
 ) -> int:
     """Play saved cases (files, or folders of them) again, and say what became of each.
 
@@ -67,10 +70,11 @@ def replay(
 
     No file is written.
 
-    Exit codes: 0 all FIXED, 1 any FAILED or DIFFERENT, 2 any ERROR, or could not run.
+    Exit codes: 0 all FIXED (or known issues only), 1 any FAILED or DIFFERENT, 2 any ERROR, or
+    could not run.
     """
     files = list(case_files(paths))
-    settings = target_settings(target, port, plants, allowed)
+    settings, issues = target_settings(target, port, plants, allowed), known_issues(known)
     rig = Rig(choose_target(settings), SystemClock())
     console = screen()
     results = []
@@ -83,15 +87,20 @@ def replay(
                 status.update(Text(f"playing {number} of {len(files)}: {file}"))
                 results.append(replayer.replay(file, plays))
                 if not as_json:
-                    _say(console, results[-1], _switched_off(file, plants))
+                    _say(console, results[-1], _switched_off(file, plants), issues)
     finally:
         rig.stop()
     if as_json:
-        click.echo(json.dumps([_told(result) for result in results], indent=2))
+        click.echo(json.dumps([_told(result, issues) for result in results], indent=2))
     elif len(results) > 1:
         counts = Counter(result.verdict for result in results)
         console.print(", ".join(f"{counts[v]} {v.value}" for v in Verdict if counts[v]))
-    return max(_CODE[result.verdict] for result in results)
+    return max(_code(result, issues) for result in results)
+
+
+def _code(result: Replayed, issues: KnownIssues) -> int:
+    excused = bool(result.findings) and issues.excuse_all(result.findings)
+    return 0 if excused else _CODE[result.verdict]
 
 
 def _switched_off(file: Path, plants: tuple[str, ...]) -> str:
@@ -105,12 +114,13 @@ def _switched_off(file: Path, plants: tuple[str, ...]) -> str:
     )
 
 
-def _say(console: Console, result: Replayed, off: str) -> None:
+def _say(console: Console, result: Replayed, off: str, issues: KnownIssues) -> None:
     line = Text(f"{result.verdict.value:9}  ", style=_STYLE[result.verdict])
     line.append(f"{result.shown} of {result.plays}  {result.path}", style="default")
     notes = [result.note] if result.note else []
     if off and result.verdict is Verdict.FIXED:
         notes.append(f"it was found with {off}, which is off in this replay")
+    notes += filter(None, (issues.note(finding.fingerprint) for finding in result.findings))
     found = [f"{finding.kind.value}: {finding.title}" for finding in result.findings]
     indent = " " * 11
     say(
@@ -123,7 +133,7 @@ def _say(console: Console, result: Replayed, off: str) -> None:
     )
 
 
-def _told(result: Replayed) -> dict[str, object]:
+def _told(result: Replayed, issues: KnownIssues) -> dict[str, object]:
     return {
         "path": str(result.path),
         "verdict": result.verdict.value,
@@ -131,7 +141,12 @@ def _told(result: Replayed) -> dict[str, object]:
         "plays": result.plays,
         "note": result.note,
         "findings": [
-            {"kind": f.kind.value, "fingerprint": f.fingerprint, "title": f.title}
+            {
+                "kind": f.kind.value,
+                "fingerprint": f.fingerprint,
+                "title": f.title,
+                "known": issues.note(f.fingerprint),
+            }
             for f in result.findings
         ],
     }

@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -15,7 +14,13 @@ from rich.status import Status
 from rich.text import Text
 
 from fuzz.case import Case, encode_case, read_case
-from fuzz.cli.options import known_option, target_options, target_settings, time_option
+from fuzz.cli.options import (
+    known_issues,
+    known_option,
+    target_options,
+    target_settings,
+    time_option,
+)
 from fuzz.cli.screen import screen
 from fuzz.clock import SystemClock
 from fuzz.errors import CaseFileError, SettingsError
@@ -29,7 +34,6 @@ from fuzz.store.atomic import ensure_writable, write_atomic
 from fuzz.store.sidecar import Sidecar, encode_sidecar, read_sidecar, sidecar_path
 from fuzz.target.choose import choose_target
 from fuzz.triage.dossier import Dossier, Examiner
-from fuzz.triage.known import read_known
 from fuzz.triage.reduce import Budget
 from fuzz.triage.replay import case_files
 
@@ -136,7 +140,7 @@ def triage(
     Exit codes: 0 no finding that is not known, 1 findings, 2 could not run.
     """
     files = list(case_files(paths))
-    issues = read_known(known, datetime.now(UTC).date())
+    issues = known_issues(known)
     ensure_writable(out)
     settings = target_settings(target, port, plants, allowed)
     console, notes = screen(), list[str]()
@@ -155,8 +159,7 @@ def triage(
         without = len(files) - len({file for bug in bugs for file in bug.files})
         console.print(f"{len(files)} files, {len(bugs)} bugs, {without} files without a finding")
         say(console, map(Text, notes))
-    excused = all(issues.excuses(bug.dossier.finding.fingerprint) for bug in bugs)
-    return 0 if excused else 1
+    return 0 if issues.excuse_all(bug.dossier.finding for bug in bugs) else 1
 
 
 @dataclass(slots=True)

@@ -201,7 +201,8 @@ def _list(summary: Summary, width: int | None) -> list[Text]:
     for seen in sorted(summary.findings.values(), key=lambda seen: seen.finding.kind.rank):
         finding, times = seen.finding, "once" if seen.hits == 1 else f"{seen.hits} times"
         title = f"{finding.title} (seen {times})"
-        lines += finding_lines(finding.kind, finding.fingerprint, title, seen.path, width)
+        note = summary.known.note(finding.fingerprint)
+        lines += finding_lines(finding.kind, finding.fingerprint, title, seen.path, width, note)
     if not lines:
         return []
     hint = "`iris-fuzz show FILE` tells what a case does, and how to play it again"

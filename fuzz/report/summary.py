@@ -10,6 +10,7 @@ from pathlib import Path
 from fuzz.events import Ended, Event, Found, Progress, Recovered, Refined, Started
 from fuzz.finding import Finding
 from fuzz.store.atomic import write_atomic
+from fuzz.triage.known import KnownIssues
 
 #: The rate of now is that of so many seconds: shorter jumps about, longer hides a stall.
 _RECENT_SECONDS = 5.0
@@ -27,8 +28,12 @@ class SeenFinding:
 
 @dataclass(slots=True)
 class Summary:
-    """Takes every event; holds the state of the run as it is known so far."""
+    """Takes every event; holds the state of the run as it is known so far.
 
+    The findings that ``known`` excuses are told like all others, and fail nothing.
+    """
+
+    known: KnownIssues = field(default_factory=KnownIssues)
     started: Started | None = None
     progress: Progress = field(default_factory=lambda: Progress(0, 0.0, 0, 0, 0, 0, 0, 0.0))
     findings: dict[str, SeenFinding] = field(default_factory=dict)
@@ -52,6 +57,10 @@ class Summary:
         elif isinstance(event, Ended):
             self.progress, self.reason = event.progress, event.reason
             self.modules = dict(event.modules)
+
+    def failed(self) -> bool:
+        """Tell whether there is a finding that is not excused as a known issue."""
+        return not self.known.excuse_all(seen.finding for seen in self.findings.values())
 
     def cases_per_second(self) -> float:
         """Return judged cases per second over the whole run, recoveries included."""
@@ -94,6 +103,7 @@ class Summary:
                     "path": seen.path,
                     "new": seen.new,
                     "hits": seen.hits,
+                    "known": self.known.note(fingerprint),
                 }
                 for fingerprint, seen in self.findings.items()
             ],

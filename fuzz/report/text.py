@@ -43,9 +43,12 @@ def row(name: str, value: str | Text) -> Text:
 
 
 def finding_lines(
-    kind: Kind, fingerprint: str, title: str, path: str, width: int | None
+    kind: Kind, fingerprint: str, title: str, path: str, width: int | None, note: str = ""
 ) -> list[Text]:
-    """Return a finding: how bad it is and what it is, and below that its identity and file."""
+    """Return a finding: how bad it is and what it is, and below that its identity and file.
+
+    ``note`` comes last, if there is one.
+    """
     head = Text(f"{kind.severity.value:<{_SEVERITY_COLUMNS}}  ", style=STYLE[kind.severity])
     head.append(f"{kind.value:<{_KIND_COLUMNS}}  ")
     first, *rest = _wrapped(title, width)
@@ -53,6 +56,7 @@ def finding_lines(
         Text.assemble(head, first),
         *(Text(" " * _INDENT + line) for line in rest),
         Text(f"{'':<{_SEVERITY_COLUMNS}}  {fingerprint:<{_KIND_COLUMNS}}  {path}", style="dim"),
+        *(Text(" " * _INDENT + line, style="dim") for line in _wrapped(note, width) if line),
     ]
 
 

@@ -15,12 +15,13 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
 
 from fuzz.errors import SettingsError
+from fuzz.finding import Finding
 
 _FINGERPRINT = re.compile(r"[0-9a-f]{16}")
 _FIELDS = frozenset({"fingerprint", "reason", "expires"})
@@ -45,13 +46,17 @@ class KnownIssue:
 class KnownIssues:
     """The issues of a file, as they stand ``today``."""
 
-    issues: Mapping[str, KnownIssue]
-    today: date
+    issues: Mapping[str, KnownIssue] = field(default_factory=dict)
+    today: date = date.max
 
     def excuses(self, fingerprint: str) -> bool:
         """Tell whether a finding is known, and may be for today."""
         issue = self.issues.get(fingerprint)
         return issue is not None and self.today <= issue.expires
+
+    def excuse_all(self, findings: Iterable[Finding]) -> bool:
+        """Tell whether none of ``findings`` is to fail anything."""
+        return all(self.excuses(finding.fingerprint) for finding in findings)
 
     def note(self, fingerprint: str) -> str:
         """Return what is to be said of a finding, nothing if it is in no file."""
@@ -62,7 +67,7 @@ class KnownIssues:
 def read_known(path: Path | None, today: date) -> KnownIssues:
     """Return the issues in ``path``, none without one; raise :class:`SettingsError`."""
     if path is None:
-        return KnownIssues({}, today)
+        return KnownIssues()
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

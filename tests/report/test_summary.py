@@ -86,6 +86,7 @@ def test_the_json_names_everything_a_script_needs(tmp_path: Path) -> None:
             "path": "crash-1",
             "new": True,
             "hits": 3,
+            "known": "",
         }
     ]
 

@@ -64,6 +64,9 @@ _SEVERITY: Mapping[Kind, Severity] = {
 }
 
 
+#: ``what`` of a cause that is the crash of a process, whatever effect that had on others.
+CRASH = "crash"
+
 #: Frames that tell one defect from another: the function, and who called it. What lies further
 #: out depends on how the bytes came, since a tail call leaves no frame.
 _FRAMES = 2
@@ -108,6 +111,11 @@ class Finding:
         return hashlib.sha1(
             _identity((self.fingerprint, self.kind.value, *self.cause.frames))
         ).hexdigest()[:8]
+
+    def shows_in(self, found: Iterable[Finding]) -> bool:
+        """Tell whether the same defect is among ``found``, with an effect that is no less bad."""
+        same = (one for one in found if one.fingerprint == self.fingerprint)
+        return any(one.kind.rank <= self.kind.rank for one in same)
 
 
 def _identity(parts: Iterable[str]) -> bytes:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from fuzz.finding import Cause
+from fuzz.finding import CRASH, Cause
 from fuzz.node import Event, EventKind
 
 #: The exit reason of a process whose call failed: ``{Reason, {gen_server, call, Arguments}}``.
@@ -70,7 +70,7 @@ def first_cause(events: Iterable[Event], otherwise: str) -> Cause:
 
 def _cause(event: Event) -> Cause:
     return Cause(
-        what="crash",
+        what=CRASH,
         reason=f"{event.class_name}:{event.reason}",
         origin=event.process,
         frames=tuple(event.stack),

@@ -14,7 +14,7 @@ from fuzz.case import Case
 from fuzz.finding import Finding
 from fuzz.rig import Rig
 from fuzz.triage.generalise import generalise
-from fuzz.triage.judge import CarefulJudge, RigJudge
+from fuzz.triage.judge import CarefulJudge, judge_of
 from fuzz.triage.minimise import Minimised, minimise
 from fuzz.triage.pattern import Pattern
 from fuzz.triage.reduce import Budget
@@ -37,7 +37,7 @@ def brief(rig: Rig, case: Case, finding: Finding, ordinary: Iterable[Case]) -> B
 
     ``ordinary`` are cases that a filter must let through.
     """
-    judge = RigJudge(rig, finding)
+    judge = judge_of(rig, case, finding)
     small = minimise(case, judge, BUDGET)
     further = CarefulJudge(judge) if small.careful else judge
     pattern = generalise(small.case, further, BUDGET)

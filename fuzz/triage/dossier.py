@@ -13,7 +13,7 @@ from fuzz.errors import AgentError
 from fuzz.finding import Cause, Finding, Kind
 from fuzz.rig import Rig
 from fuzz.triage.generalise import generalise
-from fuzz.triage.judge import CarefulJudge, Confidence, RigJudge
+from fuzz.triage.judge import CarefulJudge, Confidence, RigJudge, judge_of
 from fuzz.triage.minimise import Minimised, minimise
 from fuzz.triage.pattern import Pattern
 from fuzz.triage.reduce import Budget
@@ -72,8 +72,8 @@ class Examiner:
 
     def examine(self, case: Case, finding: Finding) -> Dossier:
         """Return all that can be found out about ``finding``, which ``case`` showed."""
-        judge = RigJudge(self._rig, finding)
-        small = self.minimise(case, finding)
+        judge = judge_of(self._rig, case, finding)
+        small = self._minimise(case, judge)
         plays = _COSTLY_PLAYS if finding.kind in _COSTLY else _PLAYS
         confidence = judge.confidence(small.case, plays)
         further = CarefulJudge(judge) if small.careful else judge
@@ -86,7 +86,10 @@ class Examiner:
 
     def minimise(self, case: Case, finding: Finding) -> Minimised:
         """Return the smallest case that shows ``finding``."""
-        result = minimise(replace(case, raw=False), RigJudge(self._rig, finding), self._budget)
+        return self._minimise(case, judge_of(self._rig, case, finding))
+
+    def _minimise(self, case: Case, judge: RigJudge) -> Minimised:
+        result = minimise(replace(case, raw=False), judge, self._budget)
         return result if result.shown else replace(result, case=case)
 
     def _counts(self) -> Counts | None:

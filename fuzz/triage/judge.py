@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fuzz.case import Case
-from fuzz.finding import Finding, Kind
+from fuzz.finding import CRASH, Finding, Kind
 from fuzz.rig import Recovery, Rig
 from fuzz.triage.reduce import Judge
 from fuzz.watchdog.attribute import Investigator
@@ -45,18 +45,23 @@ class Confidence:
 class RigJudge:
     """Judges cases for one finding at a time, on one rig, which is started already.
 
-    It is a :class:`fuzz.triage.reduce.Judge`.
+    It is a :class:`fuzz.triage.reduce.Judge`. The same defect with an effect that is less bad
+    is a no, unless ``any_effect`` will do.
     """
 
-    def __init__(self, rig: Rig, finding: Finding) -> None:
+    def __init__(self, rig: Rig, finding: Finding, any_effect: bool = False) -> None:
         self._rig = rig
         self._finding = finding
+        self._any_effect = any_effect
         self._watchdog = Watchdog(rig)
         self._investigator = Investigator(rig, self._watchdog, _nothing, _unnoticed)
 
     def shows(self, case: Case) -> bool:
         """Play ``case``; tell whether the finding shows. Raises what the rig cannot survive."""
-        return self._finding.fingerprint in {found.fingerprint for found in self.findings(case)}
+        findings = self.findings(case)
+        if self._any_effect:
+            return self._finding.fingerprint in {found.fingerprint for found in findings}
+        return self._finding.shows_in(findings)
 
     def shows_afresh(self, case: Case) -> bool:
         """Play ``case`` on a fresh node, where that can be had; tell whether the finding shows."""
@@ -78,6 +83,17 @@ class RigJudge:
         if self._rig.target.restartable:
             self._rig.recover(fresh_node=True)
             self._watchdog.forget_levels()
+
+
+def judge_of(rig: Rig, case: Case, finding: Finding) -> RigJudge:
+    """Return the judge of ``finding`` for all that is made of ``case``.
+
+    What a crash does to others may depend on chance. Where ``case`` brings that back it is asked
+    for, since a smaller case might show the crash alone; else the crash itself will do.
+    """
+    judge = RigJudge(rig, finding)
+    alone = finding.cause.what != CRASH or finding.kind is Kind.PROCESS_CRASH
+    return judge if alone or judge.shows(case) else RigJudge(rig, finding, any_effect=True)
 
 
 class CarefulJudge:

@@ -9,8 +9,10 @@ lost. Three kinds are told only when they come back, since a busy machine makes 
 them: a hang, a leak, and a cost.
 
 A finding is told as soon as a case shows it, and once more when that case was played again on
-a fresh node: so many of so many plays. What not even all together show may be the late effect
-of an earlier case, or of many: that is what :mod:`fuzz.watchdog.backtrack` looks for.
+a fresh node: so many of so many plays. What crashes one process is then tried many times at
+once, since a supervisor that restarts too often gives up. What not even all together show may
+be the late effect of an earlier case, or of many: that is what :mod:`fuzz.watchdog.backtrack`
+looks for.
 """
 
 from __future__ import annotations
@@ -41,6 +43,8 @@ _RESTARTS = frozenset({Kind.NODE_DOWN, Kind.APP_DOWN})
 _CONFIRMATIONS = 3
 #: The same where each play takes seconds of waiting, or a restart, or ten plays.
 _COSTLY_CONFIRMATIONS = 2
+#: More restarts than supervisors allow: one in five seconds by default, and ten in common use.
+_AT_ONCE = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +141,26 @@ class Investigator:
             self.heal(evidence)
             for finding in new:
                 yield self.confirm(case, finding)
+                yield from self._at_once(case, finding)
             if sought and shown.issuperset(sought):
                 return
         for fingerprint, finding in sought.items():
             if fingerprint not in shown and finding.kind not in _SEEN_TWICE:
                 yield from self._together(batch, finding)
+
+    def _at_once(self, case: Case, finding: Finding) -> Iterator[Attributed]:
+        """Yield what ``case``, which crashes one process, does when it comes many times at once.
+
+        A supervisor restarts a child only so often, and then gives up itself: what is a nuisance
+        when it happens once may take the application down.
+        """
+        if finding.kind is not Kind.PROCESS_CRASH or not self._rig.target.restartable:
+            return
+        many = merge([case] * _AT_ONCE)
+        for worse in self.judge_alone(many):
+            if not self._known(worse):
+                yield Attributed(worse, many, 1, 1)
+                yield self.confirm(many, worse)
 
     def investigate_growth(self, case: Case) -> Iterator[Attributed]:
         """Yield what leaks when ``case`` is played, if that is new."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from fuzz.evidence import Evidence, Pulse
-from fuzz.finding import Finding
+from fuzz.finding import Finding, Kind
 from fuzz.node import Event
 from fuzz.oracles import judge
 from fuzz.oracles.leak import leak_of
-from fuzz.triage.judge import Confidence, RigJudge
+from fuzz.triage.judge import Confidence, RigJudge, judge_of
 from tests.oracles.evidence_support import OTHER, STATEM
-from tests.watchdog.fake_rig import FakeRig, case, leaks, reports
+from tests.watchdog.fake_rig import FakeRig, case, cuts_bystanders, leaks, reports
 
 
 def finding_of(event: Event) -> Finding:
@@ -33,6 +35,17 @@ def test_only_the_same_fingerprint_counts() -> None:
     assert asked.shows(case("crash"))
     assert not asked.shows(case("other"))
     assert not asked.shows(case("plain"))
+
+
+def test_an_effect_is_asked_for_where_the_case_brings_it_back() -> None:
+    both = FakeRig({"crash": reports(STATEM), "cut": cuts_bystanders})
+    worse = replace(finding_of(STATEM), kind=Kind.LISTENER_RESTART)
+    asked = judge_of(both.as_rig(), case("crash", "cut"), worse)
+    assert asked.shows(case("crash", "cut"))
+    assert not asked.shows(case("crash"))
+    by_chance = judge_of(both.as_rig(), case("crash"), worse)
+    assert by_chance.shows(case("crash"))
+    assert not by_chance.shows(case("cut"))
 
 
 def test_a_leak_is_asked_for_by_many_plays() -> None:

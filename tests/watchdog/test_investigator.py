@@ -41,7 +41,7 @@ class Desk:
     def __init__(self, **words: Effect) -> None:
         self.rig = FakeRig(words)
         self.watchdog = Watchdog(self.rig.as_rig())
-        self.known: set[str] = set()
+        self.known: dict[str, Kind] = {}
         self.recoveries: list[Recovery] = []
         self.confirmed: list[Attributed] = []
         self.investigator = Investigator(
@@ -57,12 +57,13 @@ class Desk:
             return []
         attributed: list[Attributed] = []
         for one in self.investigator.investigate(batch, observations, glance):
-            self.known.add(one.finding.fingerprint)  # what the store does
+            self.known[one.finding.fingerprint] = one.finding.kind  # what the store does
             (self.confirmed if one.confirms else attributed).append(one)
         return attributed
 
     def _is_known(self, finding: Finding) -> bool:
-        return finding.fingerprint in self.known
+        known = self.known.get(finding.fingerprint)
+        return known is not None and known.rank <= finding.kind.rank
 
 
 def told(attributed: list[Attributed]) -> list[tuple[Kind, Case | None, int, int]]:
@@ -74,9 +75,9 @@ def test_the_culprit_in_a_batch_is_found(place: int) -> None:
     desk = Desk(crash=reports(STATEM))
     batch = [*PLAIN[:place], CRASH, *PLAIN[place:]]
     assert told(desk.run(*batch)) == [(Kind.PROCESS_CRASH, CRASH, 1, 1)]
-    assert desk.rig.plays[-1][0] == (CRASH,)
+    assert desk.rig.plays[place + 1][0] == (CRASH,)
     assert told(desk.confirmed) == [(Kind.PROCESS_CRASH, CRASH, 3, 3)]
-    assert desk.investigator.replays == place + 1 + 3
+    assert desk.investigator.replays == place + 1 + 3 + 1
 
 
 def test_two_culprits_are_found_each_with_its_own_case() -> None:
@@ -91,7 +92,27 @@ def test_two_culprits_are_found_each_with_its_own_case() -> None:
 def test_the_search_ends_when_everything_new_has_its_case() -> None:
     desk = Desk(crash=reports(STATEM))
     desk.run(CRASH, *PLAIN)
-    assert desk.rig.calls == ["play", "play", "recover node", "play", "play", "play"]
+    # The batch, the culprit, three plays on a fresh node, and the culprit many times at once.
+    assert desk.rig.calls == ["play", "play", "recover node", *["play"] * 4]
+
+
+def test_a_crash_that_takes_the_application_down_when_it_comes_often_is_told_as_that() -> None:
+    def often(rig: FakeRig) -> Observation | None:
+        reports(STATEM)(rig)
+        steps = sum(len(played.steps) for played in rig.plays[-1][0])
+        return stops_application(rig) if steps >= 3 else None
+
+    desk = Desk(crash=often)
+    crash, down = desk.run(PLAIN[0], CRASH)
+    assert (crash.finding.kind, crash.case) == (Kind.PROCESS_CRASH, CRASH)
+    assert down.finding.kind is Kind.APP_DOWN
+    assert down.finding.fingerprint == crash.finding.fingerprint
+    assert down.case is not None
+    assert len(down.case.connections()) >= 3
+    assert [(one.finding.kind, one.reproduced, one.plays) for one in desk.confirmed] == [
+        (Kind.PROCESS_CRASH, 3, 3),
+        (Kind.APP_DOWN, 2, 2),
+    ]
 
 
 def test_what_is_known_is_counted_and_not_searched_for() -> None:

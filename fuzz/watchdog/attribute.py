@@ -6,7 +6,7 @@ counted, and the campaign goes on. Else each case is played alone, with more pat
 until everything new has a case that shows it. What no case shows alone is tried as all of
 them together, and is kept as that even when it does not come back: evidence is never
 lost. Three kinds are told only when they come back, since a busy machine makes suspicions of
-them: a hang, a leak, and a cost.
+them: a hang, a leak (on a fresh node), and a cost.
 
 A finding is told as soon as a case shows it, and once more when that case was played again on
 a fresh node: so many of so many plays. What crashes one process is then tried many times at
@@ -135,12 +135,13 @@ class Investigator:
                 shown.add(finding.fingerprint)
                 if self._known(finding):
                     yield Attributed(finding, None)
-                else:
-                    new.append(finding)
+                    continue
+                new.append(finding)
+                if finding.kind is not Kind.LEAK:
                     yield Attributed(finding, case, 1, 1)
             self.heal(evidence)
             for finding in new:
-                yield self.confirm(case, finding)
+                yield from self._once_more(case, finding)
                 yield from self._at_once(case, finding)
             if sought and shown.issuperset(sought):
                 return
@@ -158,7 +159,7 @@ class Investigator:
             return
         many = merge([case] * _AT_ONCE)
         for worse in self.judge_alone(many):
-            if not self._known(worse):
+            if worse.fingerprint == finding.fingerprint and not self._known(worse):
                 yield Attributed(worse, many, 1, 1)
                 yield self.confirm(many, worse)
 
@@ -166,8 +167,21 @@ class Investigator:
         """Yield what leaks when ``case`` is played, if that is new."""
         for finding in self.judge_growth(case):
             if not self._known(finding):
-                yield Attributed(finding, case, 1, 1)
-                yield self.confirm(case, finding)
+                yield from self._once_more(case, finding)
+
+    def _once_more(self, case: Case, finding: Finding) -> Iterator[Attributed]:
+        """Yield how surely ``case`` shows ``finding`` on a fresh node.
+
+        A leak is told only now, and only if it is there as well. A node that has served a
+        million cases may be full: what comes in then pushes out something else, and one table
+        grows at the expense of another.
+        """
+        confirmed = self.confirm(case, finding)
+        if finding.kind is Kind.LEAK:
+            if confirmed.reproduced == 0:
+                return
+            yield Attributed(finding, case, 1, 1)
+        yield confirmed
 
     def confirm(self, case: Case, finding: Finding) -> Attributed:
         """Play ``case`` again on a fresh node: how surely does it show ``finding``?

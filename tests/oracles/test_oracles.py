@@ -209,6 +209,11 @@ def test_a_cost_is_known_by_the_module_that_was_busy() -> None:
     assert at("one:item/2").fingerprint != at("two:item/2").fingerprint
 
 
+def test_what_a_crash_report_costs_is_not_told_beside_the_crash() -> None:
+    crashed = Evidence(cost=Cost(50_000_000, 100), pulse=Pulse.WELL, events=(STATEM,))
+    assert kinds(crashed) == [Kind.PROCESS_CRASH]
+
+
 def test_an_ordinary_cost_is_no_finding() -> None:
     assert judge(Evidence(cost=Cost(900_000, 0), pulse=Pulse.WELL)) == ()
 

@@ -2,19 +2,22 @@
 
 A campaign against a defect ends as soon as it has a finding of the right kind, or when its
 time is up. Each starts from the shipped seeds with an empty corpus of its own, so that no
-campaign gains from the one before.
+campaign gains from the one before. A *whole* trial goes on to the end of its time: it tells as
+well how many findings one defect gives, and how small its case became.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from fuzz.campaign import Campaign
-from fuzz.events import Event, Found, Progress
+from fuzz.case import Case, read_case
+from fuzz.events import Event, Found, Progress, Refined
+from fuzz.finding import Finding
 from fuzz.scratch import scratch_prefix
 from fuzz.settings import FuzzSettings, TargetSettings
 from fuzz.target.planted import Planted
@@ -24,24 +27,41 @@ from fuzz.target.planted import Planted
 class Trial:
     """What became of one defect.
 
-    ``kinds`` are those of all findings, the right one last if it was found; ``seconds`` and
-    ``cases`` were spent by then, the start of the target not counted.
+    ``findings`` are apart by fingerprint, in the order in which they came, each as the worst
+    that was seen of it. ``seconds`` and ``cases`` were spent until the right one was told, the
+    start of the target not counted. ``case`` is the smallest that shows the right one; None
+    where none was found, or the trial was not whole.
     """
 
     defect: Planted
-    kinds: tuple[str, ...]
+    findings: tuple[Finding, ...]
     seconds: float
     cases: int
+    case: Case | None = None
 
     @property
     def found(self) -> bool:
         """Tell whether anything was found."""
-        return bool(self.kinds)
+        return bool(self.findings)
 
     @property
-    def right(self) -> bool:
-        """Tell whether a finding is of the kind that the defect must produce."""
-        return self.defect.kind in self.kinds
+    def right(self) -> Finding | None:
+        """Return the first finding of the kind that the defect must produce."""
+        return next((f for f in self.findings if f.kind.value == self.defect.kind), None)
+
+    @property
+    def others(self) -> tuple[Finding, ...]:
+        """Return the findings that are not the right one."""
+        return tuple(finding for finding in self.findings if finding is not self.right)
+
+
+def shared(trials: Iterable[Trial]) -> dict[str, list[str]]:
+    """Return the fingerprints that are those of several defects, with the names of these."""
+    names: dict[str, list[str]] = {}
+    for trial in trials:
+        if trial.right is not None:
+            names.setdefault(trial.right.fingerprint, []).append(trial.defect.name)
+    return {fingerprint: of for fingerprint, of in names.items() if len(of) > 1}
 
 
 #: What makes the campaign of one trial; a test puts another in its place.
@@ -56,11 +76,13 @@ class Benchmark:
         seeds: Path,
         seconds: float,
         random_seed: int | None = None,
+        whole: bool = False,
         make_campaign: MakeCampaign = Campaign,
     ) -> None:
         self._seeds = seeds
         self._seconds = seconds
         self._random_seed = random_seed
+        self._whole = whole
         self._make_campaign = make_campaign
         self._campaign: Campaign | None = None
         self.stopped = False
@@ -82,32 +104,48 @@ class Benchmark:
                 random_seed=self._random_seed,
             )
             self._campaign = self._make_campaign(settings)
-            tally = _Tally(defect.kind)
+            tally = _Tally(defect)
             with closing(self._campaign.events()) as events:
                 for event in events:
+                    tally.take(event)
                     # What is done about a finding after it was told is of no use here.
-                    if tally.take(event):
+                    if tally.done and not self._whole:
                         break
                     if self.stopped:
                         self._campaign.stop()
             self._campaign = None
-        return Trial(defect, tuple(tally.kinds), tally.seconds, tally.cases)
+            return tally.trial(self._whole)
 
 
 class _Tally:
-    """What was seen of a campaign until its finding came."""
+    """What was seen of a campaign."""
 
-    def __init__(self, wanted: str) -> None:
-        self._wanted = wanted
-        self.kinds: list[str] = []
-        self.seconds = 0.0
-        self.cases = 0
+    def __init__(self, defect: Planted) -> None:
+        self._defect = defect
+        self._findings: dict[str, Finding] = {}
+        self._paths: dict[str, str] = {}
+        self._seconds = 0.0
+        self._cases = 0
+        self.done = False
 
-    def take(self, event: Event) -> bool:
-        """Take in an event; tell whether what is wanted has been found by now."""
-        done = self._wanted in self.kinds
-        if isinstance(event, Progress) and not done:
-            self.seconds, self.cases = event.seconds, event.cases
-        elif isinstance(event, Found) and not done and event.finding.kind.value not in self.kinds:
-            self.kinds.append(event.finding.kind.value)
-        return done or self._wanted in self.kinds
+    def take(self, event: Event) -> None:
+        """Take in an event."""
+        if isinstance(event, Progress) and not self.done:
+            self._seconds, self._cases = event.seconds, event.cases
+        elif isinstance(event, Found):
+            finding = event.finding
+            known = self._findings.get(finding.fingerprint)
+            if known is None or finding.kind.rank < known.kind.rank:
+                self._findings[finding.fingerprint] = finding
+            self._paths[finding.fingerprint] = event.path
+            self.done = self.done or finding.kind.value == self._defect.kind
+        elif isinstance(event, Refined):
+            self._paths[event.finding.fingerprint] = event.path
+
+    def trial(self, whole: bool) -> Trial:
+        """Return all of it; the case is read, so that its folder may go."""
+        trial = Trial(self._defect, tuple(self._findings.values()), self._seconds, self._cases)
+        if trial.right is None or not whole:
+            return trial
+        case = read_case(Path(self._paths[trial.right.fingerprint]))
+        return Trial(trial.defect, trial.findings, trial.seconds, trial.cases, case)

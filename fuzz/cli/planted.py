@@ -6,6 +6,8 @@ import json
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
 from types import FrameType
 
 import click
@@ -13,11 +15,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from fuzz.benchmark import Benchmark, Trial
+from fuzz.benchmark import Benchmark, Trial, shared
+from fuzz.case import read_case
 from fuzz.cli.options import SHIPPED_CORPUS
 from fuzz.cli.screen import screen
 from fuzz.errors import SettingsError
+from fuzz.report.text import say
 from fuzz.target.planted import Planted, check_plants, planted_defects
+from fuzz.triage.reduce import Size, size_of
 
 
 @click.group(
@@ -60,8 +65,16 @@ def planted(context: click.Context, as_json: bool) -> int | None:
     help="How long each defect is looked for at most.",
 )
 @click.option("--seed", "random_seed", type=int, metavar="N", help="Seed of the random numbers.")
+@click.option(
+    "--whole",
+    is_flag=True,
+    help="Let each campaign go on to the end of its time: how many findings does one defect "
+    "give, and how small does its case become?",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
-def run(only: tuple[str, ...], seconds: float, random_seed: int | None, as_json: bool) -> int:
+def run(
+    only: tuple[str, ...], seconds: float, random_seed: int | None, whole: bool, as_json: bool
+) -> int:
     """Play a campaign against each planted defect, one after the other.
 
     A campaign starts from the shipped seeds and ends with the first finding of the kind that
@@ -76,7 +89,7 @@ def run(only: tuple[str, ...], seconds: float, random_seed: int | None, as_json:
     Examples:
       iris-fuzz planted run
       iris-fuzz planted run --only lost_in_batch --time 20
-      iris-fuzz planted run --json >planted.json
+      iris-fuzz planted run --whole --json >planted.json
 
     Exit codes: 0 all were found with the right kind, 1 some were not, 2 could not run,
     130 interrupted: what was measured by then is printed.
@@ -86,7 +99,8 @@ def run(only: tuple[str, ...], seconds: float, random_seed: int | None, as_json:
     seeds = SHIPPED_CORPUS / "seeds"
     if not seeds.is_dir():
         raise SettingsError(f"the shipped seeds are not at {seeds}; install from a checkout")
-    benchmark, console, trials = Benchmark(seeds, seconds, random_seed), screen(), list[Trial]()
+    benchmark = Benchmark(seeds, seconds, random_seed, whole)
+    console, trials = screen(), list[Trial]()
     with _until_interrupted(benchmark), Console(stderr=True).status("") as status:
         for number, defect in enumerate(defects, 1):
             status.update(f"{number} of {len(defects)}: {defect.name}")
@@ -95,12 +109,11 @@ def run(only: tuple[str, ...], seconds: float, random_seed: int | None, as_json:
                 break
             trials.append(trial)
             if not as_json:
-                console.print(_line(trial), soft_wrap=True)
+                say(console, _lines(trial))
     if as_json:
         click.echo(json.dumps([_measured(trial) for trial in trials], indent=2))
     else:
-        right = sum(trial.right for trial in trials)
-        console.print(f"{right} of {len(trials)} found with the right kind")
+        say(console, _totals(trials, whole))
     if benchmark.stopped:
         return 130
     return 0 if all(trial.right for trial in trials) else 1
@@ -142,12 +155,18 @@ def _described(defect: Planted) -> dict[str, object]:
         "class": defect.mistake,
         "kind": defect.kind,
         "truth": defect.truth,
+        "trigger": str(_trigger(defect)),
         "connections": defect.connections,
         "frames": defect.frames,
     }
 
 
-def _line(trial: Trial) -> Text:
+def _trigger(defect: Planted) -> Path:
+    return SHIPPED_CORPUS / "regressions" / defect.trigger
+
+
+def _lines(trial: Trial) -> list[Text]:
+    """Return what became of a defect: a line, and below it what else there is to say."""
     verdict, style = "MISSED", "bold red"
     if trial.right:
         verdict, style = "found", "green"
@@ -156,19 +175,61 @@ def _line(trial: Trial) -> Text:
     line = Text(f"{verdict:6}  ", style=style)
     spent = f"{trial.seconds:6.1f} s {trial.cases:>9,} cases"
     line.append(f"{trial.defect.name:20} {trial.defect.kind:16} {spent}", style="default")
-    others = [kind for kind in trial.kinds if kind != trial.defect.kind]
-    if others:
-        line.append(f"  also {', '.join(others)}", style="dim")
-    return line
+    told = [trial.right.title] if trial.right else []
+    if trial.case is not None:
+        small, hand = size_of(trial.case), size_of(read_case(_trigger(trial.defect)))
+        told.append(f"{_sized(small)}; by hand {_sized(hand)}")
+    told += [f"also {other.kind.value}: {other.title}" for other in trial.others]
+    return [line, *(Text(f"{'':8}{words}", style="dim") for words in told)]
+
+
+def _totals(trials: Sequence[Trial], whole: bool) -> list[Text]:
+    right = sum(trial.right is not None for trial in trials)
+    lines = [f"{right} of {len(trials)} found with the right kind"]
+    if whole:
+        short = sum(_no_longer(trial) for trial in trials)
+        lines.append(f"{short} with a case that is no longer than the one written by hand")
+        several = sum(len(trial.findings) > 2 for trial in trials)
+        lines.append(f"{several} with more than two findings")
+    for fingerprint, names in shared(trials).items():
+        lines.append(f"the fingerprint {fingerprint} is shared by {', '.join(names)}")
+    return [Text(line) for line in lines]
+
+
+def _no_longer(trial: Trial) -> bool:
+    """Tell whether the case of a trial is no longer than its trigger, in any way."""
+    if trial.case is None:
+        return False
+    small, hand = size_of(trial.case), size_of(read_case(_trigger(trial.defect)))
+    return (
+        small.connections <= hand.connections
+        and small.steps <= hand.steps
+        and small.bytes <= hand.bytes
+    )
+
+
+def _sized(size: Size) -> str:
+    counts = (
+        _counted(size.connections, "connection"),
+        _counted(size.steps, "step"),
+        _counted(size.bytes, "byte"),
+    )
+    return ", ".join(counts)
 
 
 def _measured(trial: Trial) -> dict[str, object]:
-    return {
+    measured: dict[str, object] = {
         "name": trial.defect.name,
         "expected": trial.defect.kind,
         "found": trial.found,
-        "right_kind": trial.right,
-        "kinds": list(trial.kinds),
+        "right_kind": trial.right is not None,
+        "findings": [
+            {"kind": f.kind.value, "fingerprint": f.fingerprint, "title": f.title}
+            for f in trial.findings
+        ],
         "seconds": round(trial.seconds, 2),
         "cases": trial.cases,
     }
+    if trial.case is not None:
+        measured |= {"size": asdict(size_of(trial.case)), "no_longer": _no_longer(trial)}
+    return measured

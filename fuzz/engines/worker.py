@@ -169,6 +169,7 @@ class Worker:
                 self._brief(attributed.case, finding, better)
             return
         self._found[finding.fingerprint] += 1
+        self._emit(self._progress())  # what was spent until then
         self._emit(Found(finding, str(saved.path), saved.new, self._found[finding.fingerprint]))
 
     def _affordable(self, attributed: Attributed) -> bool:

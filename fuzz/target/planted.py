@@ -12,9 +12,9 @@ from fuzz.target.reference_build import compile_reference
 #: Starting an emulator to read one table takes a quarter of a second.
 _SECONDS = 30.0
 _PRINT = (
-    '[io:format("~s\\t~s\\t~ts\\t~ts\\t~b\\t~b\\t~s~n",'
-    " [Name, Kind, Class, Truth, Connections, Frames, maps:get(auth, Entry, false)])"
-    " || #{name := Name, kind := Kind, class := Class, truth := Truth,"
+    '[io:format("~s\\t~s\\t~s\\t~ts\\t~ts\\t~b\\t~b\\t~s~n",'
+    " [Name, Kind, Trigger, Class, Truth, Connections, Frames, maps:get(auth, Entry, false)])"
+    " || #{name := Name, kind := Kind, trigger := Trigger, class := Class, truth := Truth,"
     " connections := Connections, frames := Frames} = Entry <- iris_ref_plant:catalogue()],"
     " halt()."
 )
@@ -24,12 +24,14 @@ _PRINT = (
 class Planted:
     """One defect: its name, the kind of finding it must produce, its class, and the truth.
 
-    Its trigger takes so many ``connections`` and ``frames`` (besides LOGIN); with ``auth``, it
-    shows only where LOGIN needs a token, so the target asks for one while it is on.
+    ``trigger`` is the file in ``corpus/regressions`` that trips it, which takes so many
+    ``connections`` and ``frames`` (besides LOGIN); with ``auth``, it shows only where LOGIN
+    needs a token, so the target asks for one while it is on.
     """
 
     name: str
     kind: str
+    trigger: str
     mistake: str
     truth: str
     connections: int
@@ -58,9 +60,17 @@ def planted_defects() -> tuple[Planted, ...]:
 
 
 def _planted(
-    name: str, kind: str, mistake: str, truth: str, connections: str, frames: str, auth: str
+    name: str,
+    kind: str,
+    trigger: str,
+    mistake: str,
+    truth: str,
+    connections: str,
+    frames: str,
+    auth: str,
 ) -> Planted:
-    return Planted(name, kind, mistake, truth, int(connections), int(frames), auth == "true")
+    numbers = int(connections), int(frames)
+    return Planted(name, kind, trigger, mistake, truth, *numbers, auth == "true")
 
 
 def check_plants(names: tuple[str, ...]) -> None:

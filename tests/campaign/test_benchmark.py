@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 import pytest
 
-from fuzz.benchmark import Benchmark
+from fuzz.benchmark import Benchmark, shared
 from fuzz.campaign import Campaign
-from fuzz.events import Ended, Event, Found, Progress
+from fuzz.case import Case, Step, StepKind, encode_case
+from fuzz.events import Ended, Event, Found, Progress, Refined
 from fuzz.finding import Cause, Finding, Kind
 from fuzz.settings import FuzzSettings
 from fuzz.target.planted import Planted
 
-DEFECT = Planted("some_leak", "leak", "a mistake", "the truth", 1, 2)
+DEFECT = Planted("some_leak", "leak", "a-file", "a mistake", "the truth", 1, 2)
 
 
 def after(cases: int, seconds: float) -> Progress:
     return Progress(cases, seconds, 5, 100, 1, restarts=0, replays=0, recovering_seconds=0.0)
 
 
-def found(kind: Kind) -> Found:
-    return Found(Finding(kind, "a title", Cause(kind.value)), "somewhere", True)
+def found(kind: Kind, path: str = "somewhere", cause: str = "") -> Found:
+    return Found(Finding(kind, "a title", Cause(cause or kind.value)), path, True)
 
 
 class StandIn:
@@ -50,10 +52,10 @@ class StandIn:
 class Bench:
     """A benchmark whose campaigns yield ``events``, and the campaigns it made."""
 
-    def __init__(self, *events: Event) -> None:
+    def __init__(self, *events: Event, whole: bool = False) -> None:
         self.made: list[StandIn] = []
         self._events = events
-        self.benchmark = Benchmark(Path("seeds"), 60.0, 7, self._make)
+        self.benchmark = Benchmark(Path("seeds"), 60.0, 7, whole, self._make)
 
     def _make(self, settings: FuzzSettings) -> Campaign:
         self.made.append(StandIn(settings, self._events))
@@ -65,7 +67,10 @@ def test_a_trial_ends_with_the_right_kind_and_tells_what_was_spent_by_then() -> 
         after(10, 1.0), found(Kind.PROCESS_CRASH), after(20, 2.0), found(Kind.LEAK), after(30, 3.0)
     )
     trial = bench.benchmark.run(DEFECT)
-    assert (trial.found, trial.right, trial.kinds) == (True, True, ("process_crash", "leak"))
+    assert [finding.kind for finding in trial.findings] == [Kind.PROCESS_CRASH, Kind.LEAK]
+    assert trial.right is trial.findings[1]
+    assert trial.others == trial.findings[:1]
+    assert trial.case is None
     assert (trial.cases, trial.seconds) == (20, 2.0)
     assert bench.made[0].told == 4, "nothing is waited for behind it"
 
@@ -77,9 +82,32 @@ def test_nothing_and_the_wrong_kind_are_told_apart(
     events: tuple[Event, ...], is_found: bool
 ) -> None:
     trial = Bench(after(5, 0.5), *events, after(10, 1.0)).benchmark.run(DEFECT)
-    assert (trial.found, trial.right) == (is_found, False)
-    assert trial.kinds == (("hang",) if is_found else ())
+    assert (trial.found, trial.right) == (is_found, None)
+    assert [finding.kind.value for finding in trial.findings] == ["hang"] * is_found
     assert (trial.cases, trial.seconds) == (10, 1.0)
+
+
+def test_a_whole_trial_goes_on_and_tells_the_smallest_case_and_the_worst_effect(
+    tmp_path: Path,
+) -> None:
+    small = Case((Step(StepKind.SEND, data=b"x"),))
+    (tmp_path / "small").write_bytes(encode_case(small))
+    right = found(Kind.LEAK, "the first case", "one defect")
+    worse = found(Kind.HANG, "another case", "another")
+    events = (after(10, 1.0), found(Kind.COST, cause="another"), right, after(20, 2.0), worse)
+    refined = Refined(right.finding, str(tmp_path / "small"))
+    bench = Bench(*events, refined, after(30, 3.0), whole=True)
+    trial = bench.benchmark.run(DEFECT)
+    assert bench.made[0].told == len(events) + 2
+    assert (trial.cases, trial.seconds, trial.case) == (10, 1.0, small)
+    assert [finding.kind for finding in trial.findings] == [Kind.HANG, Kind.LEAK]
+
+
+def test_defects_that_share_a_fingerprint_are_told() -> None:
+    one = Bench(found(Kind.LEAK)).benchmark.run(DEFECT)
+    other = Bench(found(Kind.LEAK)).benchmark.run(replace(DEFECT, name="other"))
+    assert shared([one]) == {}
+    assert list(shared([one, other]).values()) == [["some_leak", "other"]]
 
 
 def test_each_trial_has_the_defect_and_a_corpus_of_its_own() -> None:

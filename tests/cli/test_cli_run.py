@@ -6,6 +6,7 @@ import json
 import os
 import signal
 from collections.abc import Iterator
+from datetime import date
 from io import StringIO
 from pathlib import Path
 from typing import cast
@@ -18,6 +19,8 @@ from fuzz.cli.fuzz import run_campaign
 from fuzz.errors import HarnessFault, TargetError
 from fuzz.events import Ended, Event, Found, Progress, Started
 from fuzz.finding import Cause, Finding, Kind
+from fuzz.report.summary import Summary
+from fuzz.triage.known import KnownIssue, KnownIssues
 
 STARTED = Started("embedded", "BEAM coverage", 120, 9)
 ENDED = Ended(Progress(1000, 4.0, 30, 120, 7, 2, 5, 0.75), "time is up")
@@ -54,10 +57,15 @@ class Interrupted(Scripted):
         yield ENDED
 
 
-def run(campaign: Scripted, summary_file: Path | None = None) -> tuple[int, str]:
+def run(
+    campaign: Scripted, summary_file: Path | None = None, known: KnownIssues | None = None
+) -> tuple[int, str]:
     out = StringIO()
     console = Console(file=out, width=120)
-    return run_campaign(cast(Campaign, campaign), console, summary_file), out.getvalue()
+    code = run_campaign(
+        cast(Campaign, campaign), console, Summary(known or KnownIssues()), summary_file
+    )
+    return code, out.getvalue()
 
 
 def test_a_run_without_a_finding_ends_with_zero_and_the_summary() -> None:
@@ -69,6 +77,20 @@ def test_a_run_without_a_finding_ends_with_zero_and_the_summary() -> None:
 @pytest.mark.parametrize("new", [True, False])
 def test_a_run_with_a_finding_ends_with_one(new: bool) -> None:
     assert run(Scripted(STARTED, Found(FOUND.finding, "crash-1", new), ENDED))[0] == 1
+
+
+def test_a_known_issue_is_told_and_fails_nothing() -> None:
+    fingerprint = FOUND.finding.fingerprint
+    issue = KnownIssue(fingerprint, "soon", date(2027, 1, 31))
+    code, text = run(
+        Scripted(STARTED, FOUND, ENDED),
+        known=KnownIssues({fingerprint: issue}, date(2027, 1, 31)),
+    )
+    assert code == 0
+    assert "nothing came" in text
+    assert "known until 2027-01-31: soon" in text
+    later = KnownIssues({fingerprint: issue}, date(2027, 2, 1))
+    assert run(Scripted(STARTED, FOUND, ENDED), known=later)[0] == 1
 
 
 def test_the_summary_is_written_as_json(tmp_path: Path) -> None:

@@ -12,10 +12,12 @@
 -type kind() ::
     node_down | app_down | listener_restart | process_crash | hang | leak | cost | semantic
     | conformance.
-%% The class of mistake, the truth of it, the finding that it must produce, how many connections
-%% and frames (besides LOGIN) its trigger takes, and whether LOGIN needs a token for it to show.
+%% The class of mistake, the truth of it, the finding that it must produce, the file in
+%% corpus/regressions that trips it, how many connections and frames (besides LOGIN) that takes,
+%% and whether LOGIN needs a token for it to show.
 -type entry() :: #{
     name := name(),
+    trigger := binary(),
     class := binary(),
     truth := binary(),
     kind := kind(),

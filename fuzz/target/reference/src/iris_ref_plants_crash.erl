@@ -10,6 +10,7 @@ catalogue() ->
     [
         #{
             name => crash_alone,
+            trigger => <<"reserved-opcode-34">>,
             class => <<"unhandled input">>,
             truth =>
                 <<"The reserved opcode 34, sent by a logged-in client, reaches a function "
@@ -21,6 +22,7 @@ catalogue() ->
         },
         #{
             name => server_opcode,
+            trigger => <<"opcode-75-of-the-server">>,
             class => <<"a server's opcode from a client">>,
             truth =>
                 <<"Opcode 75, which is the server's, reaches a function that has no clause "
@@ -31,6 +33,7 @@ catalogue() ->
         },
         #{
             name => partial_header,
+            trigger => <<"get-status-cut-within-length">>,
             class => <<"a header that TCP cuts in two">>,
             truth =>
                 <<"A frame of one field (such as GET_STATUS), of which a segment brings the "
@@ -42,6 +45,7 @@ catalogue() ->
         },
         #{
             name => limit_exact,
+            trigger => <<"typing-start-longest-name">>,
             class => <<"off by one at a limit">>,
             truth =>
                 <<"A frame that begins with a name of exactly 256 bytes, which is the limit, "
@@ -53,6 +57,7 @@ catalogue() ->
         },
         #{
             name => deep_cbor,
+            trigger => <<"cbor-nested-65-deep">>,
             class => <<"nesting without a limit">>,
             truth =>
                 <<"CBOR that is nested more than 64 deep (CBOR_MSG, UPLOAD_PREKEYS, or the "
@@ -64,6 +69,7 @@ catalogue() ->
         },
         #{
             name => heap_killed,
+            trigger => <<"sender-key-of-1024-bytes">>,
             class => <<"a process killed by the emulator">>,
             truth =>
                 <<"SENDER_KEY_DIST with key data of 1,024 bytes or more: a process with a "
@@ -75,6 +81,7 @@ catalogue() ->
         },
         #{
             name => plain_spawn,
+            trigger => <<"typing-start-to-oneself">>,
             class => <<"a crash in a process that nobody watches">>,
             truth =>
                 <<"TYPING_START whose target is the sender: a plain process, linked to "
@@ -85,6 +92,7 @@ catalogue() ->
         },
         #{
             name => keys_later,
+            trigger => <<"upload-prekeys-without-one-time-keys">>,
             class => <<"a crash by a timer">>,
             truth =>
                 <<"UPLOAD_PREKEYS with a good bundle without one-time keys: one and a half "
@@ -96,6 +104,7 @@ catalogue() ->
         },
         #{
             name => limiter_far,
+            trigger => <<"message-from-a-name-not-utf8">>,
             class => <<"a crash far from its cause">>,
             truth =>
                 <<"A message from a user whose name is not UTF-8 leaves a row in the rate "
@@ -107,6 +116,7 @@ catalogue() ->
         },
         #{
             name => login_switch,
+            trigger => <<"get-status-after-three-logins">>,
             class => <<"state that survives a LOGIN">>,
             truth =>
                 <<"The third LOGIN of a connection has no entry in its table of users: the "
@@ -117,6 +127,7 @@ catalogue() ->
         },
         #{
             name => group_after_leave,
+            trigger => <<"group-message-after-group-leave">>,
             class => <<"a stale reference">>,
             truth =>
                 <<"GROUP_MSG to the group that its connection has left last: the connection's "
@@ -127,6 +138,7 @@ catalogue() ->
         },
         #{
             name => receipt_known,
+            trigger => <<"read-receipt-after-ack">>,
             class => <<"state that is forgotten by half">>,
             truth =>
                 <<"READ_RECEIPT for the message that its connection has acknowledged last: "
@@ -138,6 +150,7 @@ catalogue() ->
         },
         #{
             name => build_up,
+            trigger => <<"fetch-prekeys-without-name-41-times">>,
             class => <<"an index that runs past its end">>,
             truth =>
                 <<"FETCH_PREKEYS of an empty name, from any connection, uses one of forty "

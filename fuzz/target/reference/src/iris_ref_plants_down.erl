@@ -10,6 +10,7 @@ catalogue() ->
     [
         #{
             name => node_abort,
+            trigger => <<"batch-inner-length-past-blob">>,
             class => <<"memory fault in native code">>,
             truth =>
                 <<"BATCH_SEND whose inner message length runs past the blob: the node's "
@@ -20,6 +21,7 @@ catalogue() ->
         },
         #{
             name => node_dump,
+            trigger => <<"send-seq-largest-number">>,
             class => <<"the emulator gives up">>,
             truth =>
                 <<"SEND_SEQ with the sequence number FFFFFFFFFFFFFFFF: the next number does "
@@ -30,6 +32,7 @@ catalogue() ->
         },
         #{
             name => node_halt,
+            trigger => <<"read-receipt-msg-id-too-long">>,
             class => <<"a node that ends itself">>,
             truth =>
                 <<"READ_RECEIPT whose msg_id is longer than 64 bytes is taken for a sign of a "
@@ -41,6 +44,7 @@ catalogue() ->
         },
         #{
             name => node_memory,
+            trigger => <<"cbor-map-of-four-billion">>,
             class => <<"a length believed">>,
             truth =>
                 <<"A CBOR array or map whose head promises more items than there are bytes "
@@ -54,6 +58,7 @@ catalogue() ->
         },
         #{
             name => node_atoms,
+            trigger => <<"send-seq-number-beyond-u32">>,
             class => <<"atoms made in a loop">>,
             truth =>
                 <<"SEND_SEQ with a number above FFFFFFFF: all numbers that were skipped are "
@@ -64,6 +69,7 @@ catalogue() ->
         },
         #{
             name => node_restart,
+            trigger => <<"sender-key-empty">>,
             class => <<"a node that restarts itself">>,
             truth =>
                 <<"SENDER_KEY_DIST with empty key data: the node calls init:restart. The "
@@ -75,6 +81,7 @@ catalogue() ->
         },
         #{
             name => node_silent,
+            trigger => <<"upload-prekeys-empty">>,
             class => <<"a process that starves all others">>,
             truth =>
                 <<"UPLOAD_PREKEYS with an empty bundle starts processes of priority max that "
@@ -85,6 +92,7 @@ catalogue() ->
         },
         #{
             name => app_gives_up,
+            trigger => <<"get-status-name-too-long">>,
             class => <<"a crash where no restart is allowed">>,
             truth =>
                 <<"GET_STATUS for a name of more than 256 bytes is handed to "
@@ -96,6 +104,7 @@ catalogue() ->
         },
         #{
             name => app_mute,
+            trigger => <<"group-create-without-name">>,
             class => <<"a supervisor that is stuck">>,
             truth =>
                 <<"GROUP_CREATE with an empty name leaves the supervisor of connections "
@@ -107,6 +116,7 @@ catalogue() ->
         },
         #{
             name => app_intensity,
+            trigger => <<"typing-stop-empty-target-three-times">>,
             class => <<"crashes in a row">>,
             truth =>
                 <<"TYPING_STOP with an empty target crashes a helper process, which is "
@@ -118,6 +128,7 @@ catalogue() ->
         },
         #{
             name => listener_closed,
+            trigger => <<"login-without-name">>,
             class => <<"an error path that closes too much">>,
             truth =>
                 <<"A LOGIN that is refused (an empty name, one of more than 256 bytes) closes "
@@ -129,6 +140,7 @@ catalogue() ->
         },
         #{
             name => crash_cascades,
+            trigger => <<"typing-start-empty-target">>,
             class => <<"a shared process crashes on one client's input">>,
             truth =>
                 <<"TYPING_START with an empty target is handed to iris_ref_presence, which "
@@ -140,6 +152,7 @@ catalogue() ->
         },
         #{
             name => links_spread,
+            trigger => <<"unknown-opcode-logged-in">>,
             class => <<"links that spread a crash">>,
             truth =>
                 <<"Each connection is linked at its LOGIN to the one that has been logged in "
@@ -152,6 +165,7 @@ catalogue() ->
         },
         #{
             name => ws_listener,
+            trigger => <<"websocket-ping-in-fragments">>,
             class => <<"what all clients of a transport share">>,
             truth =>
                 <<"A WebSocket control frame that is fragmented or longer than 125 bytes "

@@ -20,6 +20,7 @@ delivery() ->
     [
         #{
             name => lost_in_batch,
+            trigger => <<"second-batch">>,
             class => <<"a buffer that is not flushed">>,
             truth =>
                 <<"From the second BATCH_SEND of a connection on, one that holds three or more "
@@ -30,6 +31,7 @@ delivery() ->
         },
         #{
             name => duplicate_seq,
+            trigger => <<"same-number-twice">>,
             class => <<"a retransmission beside the original">>,
             truth =>
                 <<"A SEND_SEQ with the same number as the one before it on its connection is "
@@ -40,6 +42,7 @@ delivery() ->
         },
         #{
             name => reordered,
+            trigger => <<"batch-behind-three-messages">>,
             class => <<"a queue that is filled from the wrong end">>,
             truth =>
                 <<"A batch that reaches a client who has not acknowledged three or more earlier "
@@ -50,6 +53,7 @@ delivery() ->
         },
         #{
             name => wrong_user,
+            trigger => <<"message-to-nobody-after-one">>,
             class => <<"a stale route">>,
             truth =>
                 <<"A message to a user who is offline is delivered to the user to whom the "
@@ -60,6 +64,7 @@ delivery() ->
         },
         #{
             name => altered_bytes,
+            trigger => <<"message-of-256-bytes">>,
             class => <<"a length kept in too few bits">>,
             truth =>
                 <<"The text of a SEND_MESSAGE of 256 bytes or more arrives cut: its length "
@@ -70,6 +75,7 @@ delivery() ->
         },
         #{
             name => cut_dependent,
+            trigger => <<"cut-within-payload-length">>,
             class => <<"a partial header misread">>,
             truth =>
                 <<"A BATCH_SEND, CBOR_MSG or SENDER_KEY_DIST whose length of four bytes TCP has "
@@ -81,6 +87,7 @@ delivery() ->
         },
         #{
             name => offline_lost,
+            trigger => <<"two-stored-messages-unacknowledged">>,
             class => <<"deleted before it was acknowledged">>,
             truth =>
                 <<"Two or more stored messages that are delivered at a login are deleted at "
@@ -96,6 +103,7 @@ state() ->
     [
         #{
             name => before_login,
+            trigger => <<"message-before-login">>,
             class => <<"a check that is not made on every way in">>,
             truth =>
                 <<"SEND_MESSAGE and SEND_SEQ are carried out before LOGIN: a stranger's message "
@@ -106,6 +114,7 @@ state() ->
         },
         #{
             name => relogin_state,
+            trigger => <<"message-to-who-has-logged-out">>,
             class => <<"state that survives a second login">>,
             truth =>
                 <<"When the second LOGIN of a connection is another user's, the first user stays "
@@ -117,6 +126,7 @@ state() ->
         },
         #{
             name => status_stale,
+            trigger => <<"status-of-who-left-within-a-frame">>,
             class => <<"a clean-up that is left too early">>,
             truth =>
                 <<"A user whose connection ends in the middle of a frame is said to be online "
@@ -127,6 +137,7 @@ state() ->
         },
         #{
             name => typing_forged,
+            trigger => <<"typing-start-twice">>,
             class => <<"two fields of one type exchanged">>,
             truth =>
                 <<"A TYPING_START that repeats the one before it, with no TYPING_STOP between "
@@ -137,6 +148,7 @@ state() ->
         },
         #{
             name => otk_twice,
+            trigger => <<"prekeys-fetched-beyond-their-end">>,
             class => <<"a list that starts over">>,
             truth =>
                 <<"When the one-time keys of a bundle are used up, the first FETCH_PREKEYS gets "
@@ -147,6 +159,7 @@ state() ->
         },
         #{
             name => group_stranger,
+            trigger => <<"group-message-after-leaving">>,
             class => <<"a permission that is remembered and not withdrawn">>,
             truth =>
                 <<"A connection whose user has left a group may go on writing to it with "
@@ -161,6 +174,7 @@ limits() ->
     [
         #{
             name => bucket_off_by_one,
+            trigger => <<"batch-of-a-full-bucket">>,
             class => <<"an off-by-one at a limit">>,
             truth =>
                 <<"The bucket of the rate limiter holds 499 tokens: the 500th message of a burst "
@@ -171,6 +185,7 @@ limits() ->
         },
         #{
             name => batch_unmetered,
+            trigger => <<"batches-of-two-buckets">>,
             class => <<"a limit that counts the wrong thing">>,
             truth =>
                 <<"A BATCH_SEND costs one token of the rate limiter, however many messages it "
@@ -185,6 +200,7 @@ auth() ->
     [
         #{
             name => alg_none,
+            trigger => <<"token-unsigned">>,
             class => <<"a token that chooses its own check">>,
             truth =>
                 <<"A token whose header says alg none is accepted, whatever its signature.">>,
@@ -195,6 +211,7 @@ auth() ->
         },
         #{
             name => token_expired,
+            trigger => <<"token-expired">>,
             class => <<"a claim that is not checked">>,
             truth => <<"A token whose exp has passed is accepted.">>,
             kind => semantic,
@@ -204,6 +221,7 @@ auth() ->
         },
         #{
             name => token_subject,
+            trigger => <<"token-of-another-user">>,
             class => <<"a claim that is not checked">>,
             truth =>
                 <<"A good token lets in whoever shows it: sub is not compared with the user that "
@@ -219,6 +237,7 @@ replies() ->
     [
         #{
             name => reply_length,
+            trigger => <<"get-status-of-128-bytes">>,
             class => <<"a signed number where there is none">>,
             truth =>
                 <<"The STATUS_RESPONSE for a name of 128 bytes or more has a length modulo 128: "
@@ -229,6 +248,7 @@ replies() ->
         },
         #{
             name => reply_opcode,
+            trigger => <<"group-roster-of-no-group">>,
             class => <<"a wrong constant">>,
             truth =>
                 <<"The error that answers a GROUP_ROSTER for no group of the user's has the "

@@ -10,6 +10,7 @@ catalogue() ->
     [
         #{
             name => hang,
+            trigger => <<"cbor-map-without-break">>,
             class => <<"endless loop">>,
             truth =>
                 <<"A CBOR map of indefinite length that ends without its break code "
@@ -22,6 +23,7 @@ catalogue() ->
         },
         #{
             name => call_cycle,
+            trigger => <<"send-seq-to-oneself">>,
             class => <<"servers that wait for one another">>,
             truth =>
                 <<"SEND_SEQ to oneself makes a call to a server that calls another, which "
@@ -33,6 +35,7 @@ catalogue() ->
         },
         #{
             name => unanswered,
+            trigger => <<"get-status-of-a-zero-byte">>,
             class => <<"a request that is swallowed">>,
             truth =>
                 <<"GET_STATUS for a name that begins with a zero byte is not answered, logged "
@@ -43,6 +46,7 @@ catalogue() ->
         },
         #{
             name => atom_leak,
+            trigger => <<"group-roster-unknown-id">>,
             class => <<"atoms made from input">>,
             truth =>
                 <<"GROUP_ROSTER with an id that no server made is turned into an atom before "
@@ -54,6 +58,7 @@ catalogue() ->
         },
         #{
             name => mailbox_stuck,
+            trigger => <<"read-receipt-to-nobody">>,
             class => <<"a mailbox that nobody reads">>,
             truth =>
                 <<"READ_RECEIPT for a sender who is offline sends a message to a process that "
@@ -64,6 +69,7 @@ catalogue() ->
         },
         #{
             name => ets_leak,
+            trigger => <<"typing-stop-to-nobody">>,
             class => <<"rows that are never removed">>,
             truth =>
                 <<"TYPING_STOP to a user who is offline leaves a row in the table "
@@ -74,6 +80,7 @@ catalogue() ->
         },
         #{
             name => ets_bytes,
+            trigger => <<"group-leave-unknown-id">>,
             class => <<"a row that only grows">>,
             truth =>
                 <<"GROUP_LEAVE of a group that one is not in makes the one row of the table "
@@ -84,6 +91,7 @@ catalogue() ->
         },
         #{
             name => process_leak,
+            trigger => <<"typing-start-to-nobody">>,
             class => <<"a process that waits for ever">>,
             truth =>
                 <<"TYPING_START to a user who is offline leaves a process that waits for a "
@@ -94,6 +102,7 @@ catalogue() ->
         },
         #{
             name => port_leak,
+            trigger => <<"e2ee-message-empty">>,
             class => <<"a socket that is never closed">>,
             truth =>
                 <<"E2EE_MSG with an empty ciphertext opens a UDP socket, gives it to a "
@@ -104,6 +113,7 @@ catalogue() ->
         },
         #{
             name => binary_leak,
+            trigger => <<"sender-key-of-one-byte">>,
             class => <<"binaries kept by a shared process">>,
             truth =>
                 <<"SENDER_KEY_DIST with key data of any size but 32 bytes and 0: a process "
@@ -115,6 +125,7 @@ catalogue() ->
         },
         #{
             name => stuck_frame,
+            trigger => <<"message-of-1025-bytes-cut-short">>,
             class => <<"what is left of an incomplete frame">>,
             truth =>
                 <<"A field of more than 1,024 bytes that does not come whole in one segment "
@@ -126,6 +137,7 @@ catalogue() ->
         },
         #{
             name => slow_decode,
+            trigger => <<"cbor-followed-by-1023-maps">>,
             class => <<"work that grows with the square">>,
             truth =>
                 <<"A CBOR map that is followed by further items (CBOR_MSG, or the header of "

@@ -84,6 +84,13 @@ class Observation:
         """Return the ways in which connections ended."""
         return frozenset(trace.ending for trace in self.traces)
 
+    def size(self) -> int:
+        """Return how many bytes were sent and received."""
+        return sum(
+            sum(len(sent.data) for sent in trace.sent) + sum(map(len, trace.received))
+            for trace in self.traces
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class NodeExit:

@@ -15,7 +15,7 @@ from fuzz.generate.dictionary import LOGIN_WORDS
 from fuzz.generate.draft import Draft
 from grammar import cbor, encode
 from grammar.frames import CLIENT_OPCODES, SERVER_OPCODES, ClientFrame, Login, ServerFrame
-from grammar.limits import NAME, boundaries
+from grammar.limits import KEY_BUNDLE, NAME, boundaries
 from grammar.opcodes import ClientOpcode
 
 #: Sizes in bytes of the keys of RFC-001 Amendment 001: X25519 and its Ed25519 signature.
@@ -36,6 +36,10 @@ OPEN_ENDED = frozenset({int(ClientOpcode.LOGIN), int(ClientOpcode.ACK)})
 _CLIENT_FRAMES = tuple(CLIENT_OPCODES.values())
 _SERVER_FRAMES = tuple(SERVER_OPCODES.values())
 _U32, _U64 = boundaries(None, 4), boundaries(None, 8)
+#: Sizes next to the limits of what may be long, and the share of fresh fields that get one. What
+#: is longer than a key bundle would fill a campaign with floods.
+_SIZES = tuple(size for size in boundaries(NAME, 2) if NAME - 1 <= size <= KEY_BUNDLE + 1)
+_LIMIT_ODDS = 0.1
 
 
 def fresh_frame(draft: Draft) -> bytes:
@@ -90,8 +94,13 @@ def message_id(draft: Draft) -> bytes:
 
 
 def text(draft: Draft) -> bytes:
-    """Return the bytes of a short message, which may be empty."""
-    return draft.rng.randbytes(draft.below(MAX_TEXT))
+    """Return the bytes of a message: short or empty, and now and then as long as some limit."""
+    return _at_a_limit(draft) or draft.rng.randbytes(draft.below(MAX_TEXT))
+
+
+def key_data(draft: Draft) -> bytes:
+    """Return a sender's group key, and now and then one that is as long as some limit."""
+    return _at_a_limit(draft) or _key(draft)
 
 
 def header(draft: Draft) -> bytes:
@@ -117,6 +126,14 @@ def bundle(draft: Draft) -> bytes:
 def payload(draft: Draft) -> bytes:
     """Return a small CBOR map such as an application might send."""
     return cbor.dumps({"type": "text", "body": text(draft), "ts": draft.pick(_U32)})
+
+
+def _at_a_limit(draft: Draft) -> bytes:
+    """Return bytes of a size that is next to a limit, for few of those who ask."""
+    if not draft.chance(_LIMIT_ODDS):
+        return b""
+    most = draft.growth()
+    return b"A" * draft.pick([size for size in _SIZES if size <= most] or [0])
 
 
 def _key(draft: Draft) -> bytes:
@@ -147,7 +164,7 @@ def _roster(draft: Draft) -> bytes:
 _MAKERS: Mapping[str, Callable[[Draft], object]] = {
     "user": _someone, "target": _someone, "recipient": _someone, "sender": _someone,
     "reader": _someone, "name": text, "message": text, "messages": _texts,
-    "reason": text, "ciphertext": text, "key_data": _key, "msg_id": message_id,
+    "reason": text, "ciphertext": text, "key_data": key_data, "msg_id": message_id,
     "group_id": group_or_odd, "header": header, "bundle": bundle, "payload": payload,
     "roster": _roster, "seq": _sequence, "last_seen": _sequence, "timestamp": _sequence,
     "state": _flag, "status": _flag, "retry_after": _flag,

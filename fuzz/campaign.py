@@ -152,7 +152,7 @@ class Campaign:
 
 def _say(child: _Child, word: str) -> None:
     # A worker that has ended already left its last events in the pipe.
-    with suppress(BrokenPipeError):
+    with suppress(ConnectionError):
         child.pipe.send(word)
 
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fuzz.finding import Finding, Kind
+
 #: A finding that shows in one of two plays is caught by eight searches in all but 1 of 256.
 TRIES = 8
 
@@ -25,15 +27,16 @@ class Elusive:
     """What is known so far about how surely each finding comes back."""
 
     def __init__(self) -> None:
-        self._records: dict[str, _Record] = {}
+        self._records: dict[tuple[str, Kind], _Record] = {}
 
-    def note(self, fingerprint: str, rate: float, confirms: bool) -> bool:
-        """Take in that a case shows a finding in ``rate`` (0 to 1) of its plays.
+    def note(self, finding: Finding, rate: float, confirms: bool) -> bool:
+        """Take in that a case shows ``finding`` in ``rate`` (0 to 1) of its plays.
 
         ``confirms`` tells that these were plays on a fresh node: only they count. Return
-        whether the case is to take the place of the one before.
+        whether the case is to take the place of the one before. A worse effect of the same
+        defect is another matter, with a case of its own.
         """
-        record = self._records.setdefault(fingerprint, _Record())
+        record = self._records.setdefault(_key(finding), _Record())
         if not confirms:
             return False
         record.tries += 1
@@ -42,7 +45,11 @@ class Elusive:
         record.best = rate
         return True
 
-    def wanted(self, fingerprint: str) -> bool:
-        """Tell whether a case that shows the finding more surely is still looked for."""
-        record = self._records.get(fingerprint)
+    def wanted(self, finding: Finding) -> bool:
+        """Tell whether a case that shows ``finding`` more surely is still looked for."""
+        record = self._records.get(_key(finding))
         return record is not None and record.best < 1.0 and record.tries < TRIES
+
+
+def _key(finding: Finding) -> tuple[str, Kind]:
+    return finding.fingerprint, finding.kind

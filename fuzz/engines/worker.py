@@ -27,7 +27,7 @@ from fuzz.engines.elusive import Elusive
 from fuzz.engines.libfuzzer import MAX_BYTES, byte_mutate, fuzz
 from fuzz.errors import AgentError, HarnessFault, IrisFuzzError, StoreError
 from fuzz.events import Ended, Event, Faulted, Found, Progress, Recovered, Refined, Started
-from fuzz.finding import Finding
+from fuzz.finding import Finding, Kind
 from fuzz.generate.mutate import Mutator
 from fuzz.node import Point
 from fuzz.rig import Recovery, Rig
@@ -73,6 +73,8 @@ class Worker:
         self._recovering = 0.0
         self._restarts = 0
         self._found: Counter[str] = Counter()
+        #: What was told, by fingerprint and kind.
+        self._told: dict[tuple[str, Kind], Finding] = {}
         self._elusive = Elusive()
 
     def run(self, awake: bool) -> NoReturn:
@@ -137,7 +139,7 @@ class Worker:
 
     def _known(self, finding: Finding) -> bool:
         saved = self._store.known().get(finding.fingerprint)
-        if saved is None or self._elusive.wanted(finding.fingerprint):
+        if saved is None or self._elusive.wanted(finding):
             return False
         return saved.kind.rank <= finding.kind.rank
 
@@ -152,25 +154,24 @@ class Worker:
             saved = self._store.count(finding)
         else:
             rate = attributed.reproduced / attributed.plays
-            where = " on a fresh node" if attributed.confirms else ""
-            evidence = {
-                **finding.evidence,
-                "reproduced": f"{attributed.reproduced} of {attributed.plays}{where}",
-            }
-            better = self._elusive.note(finding.fingerprint, rate, attributed.confirms)
-            saved = self._store.save(
-                encode_case(attributed.case),
-                replace(finding, evidence=evidence),
-                self._context(),
-                better,
-            )
-        if attributed.confirms:
-            if attributed.case is not None and self._affordable(attributed):
-                self._brief(attributed.case, finding, better)
-            return
+            better = self._elusive.note(finding, rate, attributed.confirms)
+            if attributed.confirms:
+                self._confirmed(attributed, attributed.case, better)
+                return
+            told = _with_rate(attributed)
+            saved = self._store.save(encode_case(attributed.case), told, self._context())
         self._found[finding.fingerprint] += 1
+        self._told[finding.fingerprint, finding.kind] = finding
         self._emit(self._progress())  # what was spent until then
         self._emit(Found(finding, str(saved.path), saved.new, self._found[finding.fingerprint]))
+
+    def _confirmed(self, attributed: Attributed, case: Case, better: bool) -> None:
+        """Keep what was seen on a fresh node, and look at the finding more closely."""
+        if better:
+            told = _with_rate(attributed)
+            self._store.improve(encode_case(case), told, self._context())
+        if self._affordable(attributed):
+            self._brief(case, attributed.finding, better)
 
     def _affordable(self, attributed: Attributed) -> bool:
         """Tell whether some hundred plays of a finding's case are cheap, and harm nobody.
@@ -192,11 +193,10 @@ class Worker:
                 "minimised": known.minimised.sentence(),
                 "pattern": known.pattern.sentence(),
             }
-            refined = self._store.save(
+            refined = self._store.improve(
                 encode_case(known.minimised.case),
                 replace(finding, evidence=evidence),
                 self._context(),
-                better=True,
             )
             self._emit(Refined(finding, str(refined.path)))
 
@@ -219,7 +219,7 @@ class Worker:
         settings = self._settings
         if self._pipe.poll() and self._pipe.recv() == STOP:
             return "stopped"
-        if settings.until_finding and not all(map(self._elusive.wanted, self._found)):
+        if settings.until_finding and not all(map(self._elusive.wanted, self._told.values())):
             return "a finding"
         if settings.seconds is not None and seconds >= settings.seconds:
             return "time is up"
@@ -233,7 +233,7 @@ class Worker:
         After a fault of the harness nothing says that the run has ended: the campaign sees
         a worker that died, and replaces it.
         """
-        if isinstance(error, (BrokenPipeError, EOFError)):
+        if isinstance(error, (ConnectionError, EOFError)):
             self._end("the campaign is gone")
         fatal = isinstance(error, IrisFuzzError) and not isinstance(
             error, (AgentError, HarnessFault)
@@ -256,7 +256,7 @@ class Worker:
                 self._journal.close()
             except StoreError as error:
                 last = [Faulted(str(error), fatal=True), *last]
-            with suppress(BrokenPipeError):
+            with suppress(ConnectionError):
                 for event in last:
                     self._emit(event)
         finally:
@@ -298,6 +298,14 @@ def modules_of(points: Sequence[Point], covered: Sequence[int]) -> dict[str, tup
     total = Counter(point.module for point in points)
     hit = Counter(points[index].module for index in covered)
     return {module: (hit[module], total[module]) for module in sorted(total)}
+
+
+def _with_rate(attributed: Attributed) -> Finding:
+    """Return the finding, with how often its case showed it."""
+    where = " on a fresh node" if attributed.confirms else ""
+    rate = f"{attributed.reproduced} of {attributed.plays}{where}"
+    finding = attributed.finding
+    return replace(finding, evidence={**finding.evidence, "reproduced": rate})
 
 
 def sentence_of(error: BaseException) -> str:

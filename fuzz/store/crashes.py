@@ -93,24 +93,32 @@ class CrashStore:
         """Return a sentence for each file that was left alone when opening."""
         return tuple(self._problems)
 
-    def save(
-        self, case: bytes, finding: Finding, context: Context, better: bool = False
-    ) -> SavedFinding:
+    def save(self, case: bytes, finding: Finding, context: Context) -> SavedFinding:
         """Keep ``finding`` and the bytes that led to it; raise :class:`StoreError`.
 
-        ``better`` says that this case shows the finding more surely than the one before: it
-        takes its place. Once this returns for a new fingerprint, a worse kind or a better
-        case, both files are on the disk.
+        Once this returns for a new fingerprint, or a worse kind, both files are on the disk. Of
+        a known one the first case stays, and the hit is counted.
         """
         known = self._entries.get(finding.fingerprint)
         if known is None:
             return self._store(case, finding, context, None).saved(new=True)
         saved = self.count(finding)
-        rank = known.sidecar.kind.rank
-        if finding.kind.rank < rank or (better and finding.kind.rank == rank):
+        if finding.kind.rank < known.sidecar.kind.rank:
             old = self._entries[finding.fingerprint]
             return self._store(case, finding, context, old).saved()
         return saved
+
+    def improve(self, case: bytes, finding: Finding, context: Context) -> SavedFinding:
+        """Put a case that shows a known ``finding`` better in the place of the one before.
+
+        That is no hit. What shows a lesser effect of it is not better.
+        """
+        known = self._entries.get(finding.fingerprint)
+        if known is None:
+            raise HarnessFault(f"finding {finding.fingerprint} was improved before it was saved")
+        if finding.kind.rank > known.sidecar.kind.rank:
+            return known.saved()
+        return self._store(case, finding, context, known).saved()
 
     def count(self, finding: Finding) -> SavedFinding:
         """Count one more hit of a known fingerprint without a case, in memory."""

@@ -146,5 +146,5 @@ def test_a_worker_that_dies_while_stopping_is_not_replaced(settings: FuzzSetting
 def test_a_campaign_that_is_abandoned_lets_its_worker_go(settings: FuzzSettings) -> None:
     events = Campaign(settings, worker_main=stand_ins.runs_until_nobody_listens).events()
     next(events)
-    events.close()  # type: ignore[attr-defined]
+    events.close()
     assert (settings.corpus / "gone").exists()

@@ -129,5 +129,5 @@ def runs_until_nobody_listens(settings: FuzzSettings, pipe: Connection, log: str
     try:
         while True:
             pipe.send(progress(1, 1.0))
-    except BrokenPipeError:
+    except ConnectionError:
         (settings.corpus / "gone").touch()

@@ -271,15 +271,20 @@ def test_the_clock_is_that_of_the_machine(tmp_path: Path) -> None:
 def test_a_better_case_takes_the_place_of_the_first(tmp_path: Path) -> None:
     crashes = store(tmp_path)
     first = crashes.save(CASE, finding_of("crash"), CONTEXT)
-    again = crashes.save(case_of(b"surely"), finding_of("crash"), CONTEXT, better=True)
-    assert (again.new, again.hits) == (False, 2)
+    again = crashes.improve(case_of(b"surely"), finding_of("crash"), CONTEXT)
+    assert (again.new, again.hits) == (False, 1), "it is no hit"
     assert again.path.read_bytes() == case_of(b"surely")
     assert not first.path.exists()
 
 
-def test_a_better_case_of_a_lesser_kind_is_only_counted(tmp_path: Path) -> None:
+def test_a_case_of_a_lesser_kind_is_not_better(tmp_path: Path) -> None:
     crashes = store(tmp_path)
     first = crashes.save(CASE, finding_of("crash", Kind.NODE_DOWN), CONTEXT)
-    again = crashes.save(case_of(b"mild"), finding_of("crash"), CONTEXT, better=True)
+    again = crashes.improve(case_of(b"mild"), finding_of("crash"), CONTEXT)
     assert again.path == first.path
     assert first.path.read_bytes() == CASE
+
+
+def test_what_was_never_saved_cannot_be_improved(tmp_path: Path) -> None:
+    with pytest.raises(HarnessFault, match="before it was saved"):
+        store(tmp_path).improve(CASE, finding_of("crash"), CONTEXT)

@@ -53,6 +53,10 @@ STOP = "stop"
 _FAULT_STATUS = 70
 
 
+class _GoneError(Exception):
+    """The campaign at the other end of the pipe is gone."""
+
+
 class Worker:
     """One fuzzing run in this process; :meth:`run` never returns."""
 
@@ -217,7 +221,7 @@ class Worker:
 
     def _over(self, seconds: float) -> str:
         settings = self._settings
-        if self._pipe.poll() and self._pipe.recv() == STOP:
+        if self._told_to_stop():
             return "stopped"
         if settings.until_finding and not all(map(self._elusive.wanted, self._told.values())):
             return "a finding"
@@ -233,7 +237,7 @@ class Worker:
         After a fault of the harness nothing says that the run has ended: the campaign sees
         a worker that died, and replaces it.
         """
-        if isinstance(error, (ConnectionError, EOFError)):
+        if isinstance(error, _GoneError):
             self._end("the campaign is gone")
         fatal = isinstance(error, IrisFuzzError) and not isinstance(
             error, (AgentError, HarnessFault)
@@ -256,7 +260,7 @@ class Worker:
                 self._journal.close()
             except StoreError as error:
                 last = [Faulted(str(error), fatal=True), *last]
-            with suppress(ConnectionError):
+            with suppress(_GoneError):
                 for event in last:
                     self._emit(event)
         finally:
@@ -290,7 +294,16 @@ class Worker:
         )
 
     def _emit(self, event: Event) -> None:
-        self._pipe.send(event)
+        try:
+            self._pipe.send(event)
+        except ConnectionError:
+            raise _GoneError from None
+
+    def _told_to_stop(self) -> bool:
+        try:
+            return self._pipe.poll() and self._pipe.recv() == STOP
+        except (ConnectionError, EOFError):
+            raise _GoneError from None
 
 
 def modules_of(points: Sequence[Point], covered: Sequence[int]) -> dict[str, tuple[int, int]]:

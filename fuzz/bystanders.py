@@ -38,6 +38,8 @@ class Bystander:
         self._tokens = tokens
         self._ask = encode(GetStatus(user or b"nobody"))
         self._link = Connection(0, endpoint, transport)
+        #: Questions without an answer so far: one that comes late is not the next one's.
+        self._owed = 0
 
     def open(self, deadline: Deadline) -> bool:
         """Connect and, if it has a user, log in; tell whether both were answered."""
@@ -65,17 +67,19 @@ class Bystander:
         """Send the question; :meth:`answered` reads the reply."""
         if self._link.ending is None:
             self._send(self._ask)
+            self._owed += 1
 
     def answered(self, deadline: Deadline) -> bool:
-        """Tell whether a whole status reply came in time."""
+        """Tell whether a whole status reply came in time, to this question and to all before."""
         stream = Stream(Direction.SERVER)
         while self._link.ending is None:
             if not await_socket(self._link, deadline):
                 return False
             data = self._link.receive()
-            if _is_status(
-                stream, data if self._link.framing is None else self._link.framing.unwrap(data)
-            ):
+            framing = self._link.framing
+            came = _statuses(stream, data if framing is None else framing.unwrap(data))
+            self._owed = max(0, self._owed - came)
+            if not self._owed:
                 return True
             if deadline.expired():
                 return False
@@ -165,9 +169,9 @@ def await_socket(link: Connection, deadline: Deadline, write: bool = False) -> b
     return bool(poll.poll(deadline.left() * 1000))
 
 
-def _is_status(stream: Stream, data: bytes) -> bool:
-    """Tell whether ``data`` completes a status reply; what is no frame is none."""
+def _statuses(stream: Stream, data: bytes) -> int:
+    """Return how many status replies ``data`` completes; what is no frame is none."""
     try:
-        return any(isinstance(frame, StatusResponse) for frame in stream.feed(data))
+        return sum(isinstance(frame, StatusResponse) for frame in stream.feed(data))
     except GrammarError:
-        return False
+        return 0

@@ -140,6 +140,44 @@ def test_a_bystander_that_is_not_answered_is_no_better_off_than_one_that_is_cut(
         bystanders.close()
 
 
+def test_an_answer_that_comes_late_is_not_the_answer_to_the_next_question() -> None:
+    def one_behind(peer: Peer) -> None:
+        if peer.number == 0:
+            peer.read()
+            peer.say(LOGIN_OK)
+        peer.read()
+        while peer.read():
+            peer.say(STATUS)
+
+    with ScriptedServer(one_behind) as server:
+        bystanders = group(server)
+        assert bystanders.open(soon("the bystanders"))
+        assert not bystanders.check(SCANT)
+        assert not bystanders.check(SCANT)
+        assert bystanders.cut() == ("a client that is logged in", "a client before its login")
+        bystanders.close()
+
+
+def test_answers_that_come_late_and_all_at_once_are_answers() -> None:
+    def late(peer: Peer) -> None:
+        if peer.number == 0:
+            peer.read()
+            peer.say(LOGIN_OK)
+        peer.read()
+        peer.read()
+        peer.say(STATUS)
+        peer.say(STATUS)
+        while peer.read():
+            peer.say(STATUS)
+
+    with ScriptedServer(late) as server:
+        bystanders = group(server)
+        assert bystanders.open(soon("the bystanders"))
+        assert not bystanders.check(SCANT)
+        assert all(bystanders.check(AMPLE) for _ in range(2))
+        bystanders.close()
+
+
 def test_a_silent_bystander_does_not_use_up_the_time_of_the_other() -> None:
     """The first is silent until the deadline: the other's answer, long here, still counts."""
     asked = []

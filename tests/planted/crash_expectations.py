@@ -77,6 +77,13 @@ CRASH_EXPECTED: Mapping[str, Broken] = MappingProxyType(
             ("application",),
         ),
         "unanswered": Broken("unanswered", "GET_STATUS", says="GET_STATUS was never answered"),
+        "served_late": Broken(
+            "hang", "a new client is served late", says="a new client was served only after "
+        ),
+        "mailbox_storm": Broken(
+            "hang", "mailbox", "iris_ref_gossip", "iris_ref_gossip is behind with its mailbox, in ",
+            ("application",),
+        ),
         "mailbox_stuck": Broken(
             "leak", "messages in the mailbox of iris_ref_receipts", says="grow by 1.0"
         ),

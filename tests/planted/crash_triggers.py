@@ -143,6 +143,11 @@ _STEPS: Mapping[str, tuple[str, tuple[Step, ...]]] = {
     "hang": ("cbor-map-without-break", (_login(), _send(CborMsg(B, b"\xbf")))),
     "call_cycle": ("send-seq-to-oneself", (_login(), _send(SendSeq(A, 0, b"")))),
     "unanswered": ("get-status-of-a-zero-byte", (_send(GetStatus(b"\x00")),)),
+    "served_late": (
+        "group-message-unknown-id",
+        (_login(), _send(GroupMsg(A, _EMPTY_MAP, b""))),
+    ),
+    "mailbox_storm": ("batch-to-oneself", (_login(), _send(BatchSend(A, (b"",))))),
     "atom_leak": ("group-roster-unknown-id", (_login(), _send(GroupRoster(A)))),
     "mailbox_stuck": ("read-receipt-to-nobody", (_login(), _send(ReadReceipt(b"m", B)))),
     "ets_leak": ("typing-stop-to-nobody", (_login(), _send(TypingStop(B)))),

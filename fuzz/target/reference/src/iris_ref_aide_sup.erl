@@ -42,6 +42,8 @@ helpers(fragile) ->
 helpers(sturdy) ->
     Books = [iris_ref_ledger_sent, iris_ref_ledger_received],
     [helper(Book, iris_ref_ledger, [Book]) || iris_ref_plant:on(call_cycle), Book <- Books] ++
+        [helper(iris_ref_directory, iris_ref_directory, []) || iris_ref_plant:on(served_late)] ++
+        [helper(iris_ref_gossip, iris_ref_gossip, []) || iris_ref_plant:on(mailbox_storm)] ++
         [helper(iris_ref_pages, iris_ref_pages, []) || iris_ref_plant:on(binary_leak)] ++
         [helper(iris_ref_receipts, iris_ref_receipts, []) || iris_ref_plant:on(mailbox_stuck)] ++
         [helper(iris_ref_ws_hub, iris_ref_ws_hub, []) || iris_ref_plant:on(ws_listener)].

@@ -117,6 +117,9 @@ odd({e2ee_msg, _, _, <<>>}, _) -> sealed_nothing();
 odd({upload_prekeys, <<>>}, _) -> purge();
 odd({group_create, <<>>}, _) -> count_clients();
 odd({group_leave, Group}, User) -> left(Group, User);
+odd({group_msg, Group, _, _}, User) -> elsewhere(Group, User);
+odd({get_status, Name}, _) -> iris_ref_directory:wait_for(Name);
+odd({batch_send, User, _}, User) -> spread_word(User);
 odd({typing_start, Target}, User) -> typing(Target, User);
 odd({typing_stop, Target}, User) -> stopped(Target, User);
 odd({read_receipt, MsgId, Sender}, _) -> receipt(MsgId, Sender);
@@ -282,6 +285,22 @@ receipt(MsgId, Sender) ->
     case iris_ref_plant:on(mailbox_stuck) andalso iris_ref_presence:locate(Sender) of
         offline -> iris_ref_receipts:store(MsgId, Sender);
         _ -> ok
+    end.
+
+%% PLANTED: served_late - a group that a user is not in may be another node's: GROUP_MSG to it lets
+%% the directory ask there for three seconds, and whoever wants to know where a user is must wait.
+elsewhere(Group, User) ->
+    case iris_ref_plant:on(served_late) andalso not is_member(Group, User) of
+        true -> iris_ref_directory:seek(Group);
+        false -> ok
+    end.
+
+%% PLANTED: mailbox_storm - what a user sends to itself in a batch is for its clients on all nodes,
+%% who are told of it by a rumour that never ends: BATCH_SEND to oneself never gets past this call.
+spread_word(User) ->
+    case iris_ref_plant:on(mailbox_storm) of
+        true -> iris_ref_gossip:spread(User);
+        false -> ok
     end.
 
 %% What takes several frames of one connection: the memory as it is afterwards.

@@ -45,6 +45,29 @@ catalogue() ->
             frames => 1
         },
         #{
+            name => served_late,
+            class => <<"a shared process that waits">>,
+            truth =>
+                <<"GROUP_MSG to a group that one is not in has a process that all connections "
+                  "share wait for three seconds. GET_STATUS after LOGIN needs that process: who "
+                  "asks for a status meanwhile, new clients too, is answered only then.">>,
+            kind => hang,
+            connections => 1,
+            frames => 1
+        },
+        #{
+            name => mailbox_storm,
+            class => <<"messages that breed">>,
+            truth =>
+                <<"BATCH_SEND to oneself starts a message in a process that all connections "
+                  "share, which sends itself two for each that it handles: its mailbox grows "
+                  "by thousands a second, up to half a million, and the connection waits for "
+                  "ever for it to be empty. All others are served.">>,
+            kind => hang,
+            connections => 1,
+            frames => 1
+        },
+        #{
             name => atom_leak,
             trigger => <<"group-roster-unknown-id">>,
             class => <<"atoms made from input">>,

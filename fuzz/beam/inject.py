@@ -98,14 +98,16 @@ class AgentFiles:
 
 
 def _is_alive(os_pid: int) -> bool:
-    """Tell whether a process runs: a node that was killed leaves its announcement behind."""
+    """Tell whether a process runs: a node that was killed leaves its announcement behind.
+
+    One that has ended and was not collected yet has a number still, and a state of its own.
+    """
     try:
-        os.kill(os_pid, 0)
-    except ProcessLookupError:
+        facts = Path(f"/proc/{os_pid}/stat").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
         return False
-    except PermissionError:
-        return True
-    return True
+    # The state stands behind the name, which may hold anything, in parentheses.
+    return facts.rpartition(b")")[2].split()[:1] != [b"Z"]
 
 
 def _quoted(path: str) -> str:

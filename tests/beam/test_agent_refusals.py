@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import struct
 import subprocess
@@ -98,13 +99,15 @@ def test_an_agent_that_never_comes_is_named_at_the_deadline(tmp_path: Path) -> N
         AgentFiles(tmp_path).wait(soon("the node to boot", 0.03))
 
 
-def test_the_announcement_of_a_dead_node_is_passed_over(tmp_path: Path) -> None:
+@pytest.mark.parametrize("collected", [True, False])
+def test_the_announcement_of_a_dead_node_is_passed_over(tmp_path: Path, collected: bool) -> None:
     child = subprocess.Popen(["true"])
-    child.wait()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | (0 if collected else os.WNOWAIT))
     text = f"version=2\nnode=a@b\nos_pid={child.pid}\notp=25\nport=1\n"
     (tmp_path / "a@b.agent").write_text(text)
     with pytest.raises(AgentError, match="no agent announced itself"):
         AgentFiles(tmp_path).wait(soon("it", 0.03))
+    child.wait()
 
 
 @pytest.mark.parametrize(

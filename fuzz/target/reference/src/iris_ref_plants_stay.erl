@@ -46,6 +46,7 @@ catalogue() ->
         },
         #{
             name => served_late,
+            trigger => <<"group-message-unknown-id">>,
             class => <<"a shared process that waits">>,
             truth =>
                 <<"GROUP_MSG to a group that one is not in has a process that all connections "
@@ -57,6 +58,7 @@ catalogue() ->
         },
         #{
             name => mailbox_storm,
+            trigger => <<"batch-to-oneself">>,
             class => <<"messages that breed">>,
             truth =>
                 <<"BATCH_SEND to oneself starts a message in a process that all connections "

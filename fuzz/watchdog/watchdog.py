@@ -223,6 +223,8 @@ class Watchdog:
         asked again on a new one, and only a node that serves nobody either is silent.
         """
         if self._rig.reconnect():
+            # It is another process of the agent, whose own work is left out from now on.
+            self._reductions = None
             return False
         if self._rig.pulse(CONFIRMING.reply) is Pulse.WELL:
             raise HarnessFault("the agent does not answer any more, though the node serves clients")

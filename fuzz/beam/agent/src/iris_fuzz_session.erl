@@ -138,7 +138,7 @@ read(Quiet, Session) ->
         (erlang:system_info(atom_count)):32,
         (erlang:system_info(ets_count)):32,
         Memory:64,
-        (element(1, erlang:statistics(reductions))):64,
+        (reductions()):64,
         Dropped:32,
         (point(Hottest)):32,
         (byte_size(Coverage)):32,
@@ -149,6 +149,12 @@ read(Quiet, Session) ->
 
 point(none) -> ?NO_POINT;
 point(Number) -> Number.
+
+%% Those of this process are left out: it looks until the node is quiet, and so works the harder
+%% the longer a case waits for a disk or a timer.
+reductions() ->
+    {reductions, Own} = process_info(self(), reductions),
+    element(1, erlang:statistics(reductions)) - Own.
 
 encode_events([]) -> <<>>;
 encode_events(Events) -> term_to_binary(Events).

@@ -58,13 +58,15 @@ class Cost:
     """What ``plays`` plays cost: reductions of the node, and the bytes that were sent.
 
     ``where`` is the function that ran most often meanwhile, as ``module:function/arity``;
-    empty where no coverage is read.
+    empty where no coverage is read. ``seconds`` is how long the answers took, None if nobody
+    knows: only reductions judge, since a busy machine makes times longer.
     """
 
     reductions: int
     bytes: int
     plays: int = 1
     where: str = ""
+    seconds: float | None = None
 
     def excessive(self) -> bool:
         """Tell whether no sensible server works so hard for so little."""

@@ -21,9 +21,16 @@ def cost(evidence: Evidence) -> Iterable[Finding]:
     where = f", and {spent.where} ran most often" if spent.where else ""
     # By its module: which function of a loop runs most often depends on the input.
     frames = (spent.where.partition(":")[0],) if spent.where else ()
+    told: dict[str, object] = {
+        "reductions": spent.reductions,
+        "bytes": spent.bytes,
+        "where": spent.where,
+    }
+    if spent.seconds is not None:
+        told["answered_after_seconds"] = round(spent.seconds, 3)
     yield Finding(
         Kind.COST,
         f"{spent.bytes:,} bytes cost {spent.reductions:,} reductions{where}",
         Cause("cost", frames=frames),
-        {"reductions": spent.reductions, "bytes": spent.bytes, "where": spent.where},
+        told,
     )

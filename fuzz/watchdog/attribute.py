@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from fuzz.case import Case
+from fuzz.case import Case, StepKind
 from fuzz.errors import IrisFuzzError, TargetError
 from fuzz.evidence import Cost, Evidence, Growth, Pulse
 from fuzz.executor.endpoint import CONFIRMING, SEARCHING
@@ -256,7 +256,8 @@ class Investigator:
             observations = self._rig.play([case], CONFIRMING)
         glance = self._watchdog.glance(observations)
         growth: tuple[Growth, ...] = ()
-        cost = Cost(glance.reductions, sent_in(case), where=glance.hottest)
+        seconds = answered_in(case, observations[0])
+        cost = Cost(glance.reductions, sent_in(case), where=glance.hottest, seconds=seconds)
         well = not (glance.alarmed or cost.excessive() or any(map(judge_laws, observations)))
         # Whoever is connected may be served while nobody new is.
         if well and self._rig.pulse(SEARCHING.reply) is Pulse.WELL:
@@ -297,6 +298,12 @@ class Investigator:
 def sent_in(case: Case) -> int:
     """Return how many bytes ``case`` sends."""
     return sum(len(step.data) for step in case.steps)
+
+
+def answered_in(case: Case, observation: Observation) -> float:
+    """Return how long a play of ``case`` waited for answers, in seconds: its pauses are its own."""
+    paused = sum(step.value for step in case.steps if step.kind is StepKind.PAUSE)
+    return max(0.0, observation.seconds - paused / 1000)
 
 
 def _silent(evidence: Evidence) -> bool:

@@ -214,6 +214,15 @@ def test_what_a_crash_report_costs_is_not_told_beside_the_crash() -> None:
     assert kinds(crashed) == [Kind.PROCESS_CRASH]
 
 
+def test_a_cost_tells_the_reply_time_where_it_is_known_and_is_not_judged_by_it() -> None:
+    timed = only(Evidence(cost=Cost(50_000_000, 100, seconds=0.25), pulse=Pulse.WELL))
+    untimed = only(Evidence(cost=Cost(50_000_000, 100), pulse=Pulse.WELL))
+    assert timed.evidence["answered_after_seconds"] == 0.25
+    assert "answered_after_seconds" not in untimed.evidence
+    assert timed.fingerprint == untimed.fingerprint
+    assert judge(Evidence(cost=Cost(900_000, 10, seconds=60.0), pulse=Pulse.WELL)) == ()
+
+
 def test_an_ordinary_cost_is_no_finding() -> None:
     assert judge(Evidence(cost=Cost(900_000, 0), pulse=Pulse.WELL)) == ()
 

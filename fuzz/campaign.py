@@ -166,7 +166,12 @@ def _sum(base: Progress, more: Progress) -> Progress:
         restarts=base.restarts + more.restarts,
         replays=base.replays + more.replays,
         recovering_seconds=base.recovering_seconds + more.recovering_seconds,
+        reductions_per_byte=_higher(base.reductions_per_byte, more.reductions_per_byte),
     )
+
+
+def _higher(a: int | None, b: int | None) -> int | None:
+    return max((one for one in (a, b) if one is not None), default=None)
 
 
 def _what_is_left(settings: FuzzSettings, spent: Progress) -> FuzzSettings:

@@ -21,7 +21,10 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Totals so far; sent a few times a second."""
+    """Totals so far; sent a few times a second.
+
+    ``reductions_per_byte`` is what the costliest case costs; None where nobody seeks it.
+    """
 
     cases: int
     seconds: float
@@ -31,6 +34,7 @@ class Progress:
     restarts: int
     replays: int
     recovering_seconds: float
+    reductions_per_byte: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

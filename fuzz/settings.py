@@ -9,6 +9,8 @@ from fuzz.errors import SettingsError
 
 #: The port of the Iris protocol (Iris Protocol v1.0 freeze).
 IRIS_PORT = 8085
+#: What a search can be asked to drive up.
+MAXIMISABLE = ("cost",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,10 @@ class TargetSettings:
 
 @dataclass(frozen=True, slots=True)
 class FuzzSettings:
-    """One fuzzing run. ``seconds`` and ``cases`` bound it; None is without bound."""
+    """One fuzzing run. ``seconds`` and ``cases`` bound it; None is without bound.
+
+    ``maximise`` names what the search is to drive up beside coverage: ``cost`` or nothing.
+    """
 
     target: TargetSettings
     corpus: Path
@@ -58,9 +63,12 @@ class FuzzSettings:
     until_finding: bool = False
     feedback: bool = True
     random_seed: int | None = None
+    maximise: str | None = None
 
     def __post_init__(self) -> None:
         if self.seconds is not None and not self.seconds > 0:
             raise SettingsError("--time wants a number of seconds above zero")
         if self.cases is not None and self.cases <= 0:
             raise SettingsError("--cases wants a number above zero")
+        if self.maximise not in (None, *MAXIMISABLE):
+            raise SettingsError(f"--maximise knows {', '.join(MAXIMISABLE)} only")

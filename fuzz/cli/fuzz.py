@@ -23,7 +23,7 @@ from fuzz.errors import IrisFuzzError
 from fuzz.report.console import ConsoleReport, summary_lines
 from fuzz.report.summary import Summary
 from fuzz.report.text import say, width_of
-from fuzz.settings import FuzzSettings
+from fuzz.settings import MAXIMISABLE, FuzzSettings
 from fuzz.store.atomic import ensure_writable
 
 
@@ -52,6 +52,12 @@ from fuzz.store.atomic import ensure_writable
     help="Measure coverage, but do not let it steer: blind mutation of the seeds.",
 )
 @click.option(
+    "--maximise",
+    type=click.Choice(MAXIMISABLE),
+    help="Also prefer cases that make the target work more for each byte sent, or answer later. "
+    "What costs most is told in the summary.",
+)
+@click.option(
     "--seed", "random_seed", type=int, metavar="N", help="Seed of the mutator's random numbers."
 )
 @click.option(
@@ -73,6 +79,7 @@ def fuzz(
     corpus: Path,
     seeds: tuple[Path, ...],
     no_feedback: bool,
+    maximise: str | None,
     random_seed: int | None,
     summary_file: Path | None,
     known: Path | None,
@@ -88,6 +95,12 @@ def fuzz(
       iris-fuzz fuzz --plant crash_alone --until-finding
       iris-fuzz fuzz --time 600 --corpus /tmp/night --summary night.json
       iris-fuzz fuzz --target 127.0.0.1:8085 --cases 100000
+      iris-fuzz fuzz --time 600 --maximise cost
+
+    With --maximise cost, a case that costs more for each of its bytes than any before (in
+    reductions, or in the time until all is answered) is kept like one that reaches new code,
+    and one mutation in eight starts from the costliest. It is slower: these, and cases that may
+    cost much, are played alone.
 
     \b
     Files, in the folder that --corpus names:
@@ -111,6 +124,7 @@ def fuzz(
         until_finding=until_finding,
         feedback=not no_feedback,
         random_seed=random_seed,
+        maximise=maximise,
     )
     summary = Summary(known_issues(known))
     if summary_file is not None:

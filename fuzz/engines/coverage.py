@@ -11,7 +11,8 @@ the counters that the case had earned alone are put before it: it keeps the case
 learns from it as if it had just been played.
 
 The seeds come first, one at a time, each with a counter of its own, so that libFuzzer
-keeps them all.
+keeps them all. Behind those stand the levels of cost, if cost is to be maximised: see
+:mod:`fuzz.engines.cost_levels`.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from fuzz.case import Case, decode_case, encode_case
+from fuzz.engines.cost_levels import CLIMB_SHARE, LEVELS, CostLevels, Spent, spent_by
 from fuzz.engines.counters import Counters
 from fuzz.engines.feedback import (
     SHAPES,
@@ -76,7 +78,8 @@ class CoverageEngine:
     """Batches, plays, judges and credits; see the top of this module.
 
     ``after_batch`` is called when a batch has been judged: the place where the budget is
-    looked at. ``found`` is handed what the investigator attributes.
+    looked at. ``found`` is handed what the investigator attributes. ``climb`` lets the
+    search prefer what costs the node most for each byte.
     """
 
     def __init__(
@@ -92,6 +95,7 @@ class CoverageEngine:
         seeds: Sequence[bytes],
         feedback: bool = True,
         chance: random.Random | None = None,
+        climb: bool = False,
     ) -> None:
         self.totals = Totals()
         self._rig = rig
@@ -106,12 +110,15 @@ class CoverageEngine:
         self._blind = rig.agent is None
         self._size = SHAPES if self._blind else len(rig.points)
         self._seeds = {data: self._size + number for number, data in enumerate(seeds)}
-        self.counters = Counters(self._size + len(self._seeds))
+        own = self._size + len(self._seeds)
+        self.costs = CostLevels(own) if climb else None
+        self.counters = Counters(own + LEVELS if climb else own)
         self._batches = BatchMemory(self._size)
         self._cases = Memory(self._size)
         self._queue: list[bytes] = []
         self._credits: deque[tuple[bytes, Features]] = deque()
         self._due: dict[bytes, Features] = {}
+        self._ascents: set[bytes] = set()
         self._made: dict[bytes, Case] = {}
         self._decoded = functools.lru_cache(_DECODED)(decode_case)
         self._seeding = True
@@ -140,6 +147,10 @@ class CoverageEngine:
             seed = self._seeds.get(data)
             own = ((seed, 1),) if seed is not None and self._last_features else ()
             self._steer((*own, *self._last_features))
+        elif data in self._ascents:
+            self._ascents.clear()
+            waiting, self._queue = self._queue[:-1], [data]
+            self._flush(waiting)
         elif len(self._queue) >= BATCH:
             self._flush()
 
@@ -149,6 +160,12 @@ class CoverageEngine:
         credited = self._credited(max_bytes)
         if credited:
             return credited
+        costliest = self.costs.costliest if self.costs is not None else None
+        if costliest is not None and self._random.random() < CLIMB_SHARE:
+            # Played alone, what it costs is known and not guessed.
+            ascent = self._made_of(lambda: self._mutator.mutate(costliest, max_bytes))
+            self._ascents.add(ascent)
+            return ascent
         return self._made_of(lambda: self._mutator.mutate(self._chosen(data), max_bytes))
 
     def cross(self, a: bytes, b: bytes, max_bytes: int) -> bytes:
@@ -223,9 +240,9 @@ class CoverageEngine:
         else:
             self.counters.write([f for f in features if f[0] >= self._size])
 
-    def _flush(self) -> None:
-        """Play, judge and credit what is in the queue."""
-        queue, self._queue = self._queue, []
+    def _flush(self, waiting: Sequence[bytes] = ()) -> None:
+        """Play, judge and credit what is in the queue; those ``waiting`` are its start anew."""
+        queue, self._queue = self._queue, list(waiting)
         cases = [self._case(data) for data in queue]
         batch_number = self._journal.begin(queue)
         observations = self._rig.play(cases)
@@ -244,12 +261,15 @@ class CoverageEngine:
             self._batches.account(self._last_features)
         elif news and self._feedback:
             self._credit([c for c, o in zip(cases, observations, strict=True) if calm(o)], news)
+        if self.costs is not None and not self._seeding:
+            self._climb(self.costs, cases, observations, glance)
         leaking = self._survey.due() if self._survey is not None else None
         if leaking is not None:
             for attributed in self._investigator.investigate_growth(leaking):
                 self._found(attributed)
         self._journal.judged(batch_number)
-        self._made.clear()
+        if not waiting:
+            self._made.clear()
         self._after_batch()
 
     def _credit(self, cases: Sequence[Case], news: News) -> None:
@@ -287,11 +307,42 @@ class CoverageEngine:
         self._evolved.add(data)
         self.totals.corpus += 1
 
-    def _alone(self, case: Case, lawful: bool = False) -> Features | None:
-        """Play one case and return what it did by itself; ``lawful`` holds it to the laws too.
+    def _climb(
+        self,
+        costs: CostLevels,
+        cases: Sequence[Case],
+        observations: Sequence[Observation],
+        glance: Glance,
+    ) -> None:
+        """Credit the cases of a batch that cost more than any before, as two plays tell."""
+        last: Features = ()
 
-        None when it raised an alarm, which is looked into: a case that breaks the target is
-        a finding, and no ground to build upon.
+        def spends(case: Case) -> Spent | None:
+            nonlocal last
+            seen = self._seen_alone(case)
+            if seen is None:
+                return None
+            last, observation, reductions = seen
+            return spent_by(case, observation, reductions)
+
+        for case, reached in costs.climb(cases, observations, glance.reductions, spends):
+            data = encode_case(case)
+            self._credits.append((data, (*last, *reached)))
+            self._evolved.add(data)
+            self.totals.corpus += 1
+
+    def _alone(self, case: Case, lawful: bool = False) -> Features | None:
+        """Play one case and return what it did by itself; None as in :meth:`_seen_alone`."""
+        seen = self._seen_alone(case, lawful)
+        return None if seen is None else seen[0]
+
+    def _seen_alone(
+        self, case: Case, lawful: bool = False
+    ) -> tuple[Features, Observation, int] | None:
+        """Play one case; return what it did, how it went, and the reductions that it cost.
+
+        ``lawful`` holds it to the laws too. None when it raised an alarm, which is looked into:
+        a case that breaks the target is a finding, and no ground to build upon.
         """
         number = self._journal.begin([encode_case(case)])
         observations = self._rig.play([case])
@@ -306,7 +357,7 @@ class CoverageEngine:
             return None
         features = self._features(observations, glance)
         self._batches.account(features)
-        return features
+        return features, observations[0], glance.reductions
 
     def _unlawful(self, observations: Sequence[Observation]) -> bool:
         """Tell whether a play breaks a law in a way that is not known yet.

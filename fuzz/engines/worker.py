@@ -105,6 +105,7 @@ class Worker:
             seeds,
             self._settings.feedback,
             random.Random(self._settings.random_seed),
+            climb=self._settings.maximise == "cost",
         )
         notes = [*self._store.problems(), *self._journal.notes(), *loaded.problems]
         if len(seeds) < len(offered):
@@ -189,7 +190,9 @@ class Worker:
         """Make the case of a new finding small, and hold back those like it from now on."""
         known = brief(self._rig, case, finding, self._ordinary)
         self._watchdog.forget_levels()
-        if known.filter is not None:
+        # What is to be driven up is not to be held back once it is too much.
+        climbs = self._engine.costs is not None and finding.kind is Kind.COST
+        if known.filter is not None and not climbs:
             self._engine.filters.add(known.filter)
         if saved and known.minimised.shown:
             evidence = {
@@ -268,7 +271,7 @@ class Worker:
             os._exit(status)
 
     def _progress(self) -> Progress:
-        totals = self._engine.totals
+        totals, costs = self._engine.totals, self._engine.costs
         return Progress(
             cases=totals.cases,
             seconds=self._clock.now() - self._started,
@@ -278,6 +281,7 @@ class Worker:
             restarts=self._restarts,
             replays=totals.replays,
             recovering_seconds=self._recovering,
+            reductions_per_byte=None if costs is None else round(costs.most),
         )
 
     def _context(self) -> Context:

@@ -174,8 +174,11 @@ def summary_lines(summary: Summary, width: int | None = None) -> list[Text]:
 def _rows(summary: Summary) -> list[Text]:
     """Return the rows that the status and the summary have in common."""
     progress = summary.progress
+    costliest = progress.reductions_per_byte
+    cost = () if costliest is None else (row("cost", _cost(costliest)),)
     return [
         row("coverage", _points(progress)),
+        *cost,
         row("corpus", f"{progress.corpus} cases that reached something new"),
         row("replays", f"{progress.replays} cases played alone, to see what each one does"),
         row("restarts", _restarts(summary)),
@@ -218,6 +221,10 @@ def _points(progress: Progress) -> str:
         return f"{progress.points_covered} dialogue shapes"
     share = 100 * progress.points_covered / progress.points_total
     return f"{progress.points_covered} of {progress.points_total} BEAM points ({share:.0f}%)"
+
+
+def _cost(costliest: int) -> str:
+    return f"{costliest:,} reductions for each byte of the costliest case"
 
 
 def _restarts(summary: Summary) -> str:

@@ -77,6 +77,7 @@ class Summary:
     def as_json(self) -> dict[str, object]:
         """Return the summary as JSON values."""
         progress = self.progress
+        costliest = progress.reductions_per_byte
         return {
             "cases": progress.cases,
             "seconds": round(progress.seconds, 3),
@@ -89,6 +90,7 @@ class Summary:
             "restarts": progress.restarts,
             "recoveries": dict(self.recoveries),
             "recovering_seconds": round(progress.recovering_seconds, 3),
+            **({} if costliest is None else {"reductions_per_byte": costliest}),
             "ended_by": self.reason,
             "modules": {
                 name: {"covered": covered, "total": total}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import cast
 
 from fuzz.case import Case, encode_case
@@ -31,6 +33,17 @@ def hit(index: int, count: int = 1) -> Callable[[FakeRig], None]:
     def effect(rig: FakeRig) -> None:
         if rig.agent is not None:
             rig.agent.hit(index, count)
+
+    return effect
+
+
+def works(reductions: int) -> Callable[[FakeRig], None]:
+    """Return an effect: the node is busy."""
+
+    def effect(rig: FakeRig) -> None:
+        assert rig.agent is not None
+        levels = rig.agent.levels
+        rig.agent.levels = replace(levels, reductions=levels.reductions + reductions)
 
     return effect
 
@@ -65,7 +78,7 @@ class Echo:
 class Bench:
     """An engine with everything that it rests on made up; ``log`` keeps the order of things."""
 
-    def __init__(self, feedback: bool = True, agent: bool = True) -> None:
+    def __init__(self, feedback: bool = True, agent: bool = True, climb: bool = False) -> None:
         self.log: list[str] = []
         self.begun: list[list[bytes]] = []
         self.evolved: list[bytes] = []
@@ -74,6 +87,8 @@ class Bench:
             "base": hit(0),
             "new": hit(3),
             "loud": hit(4, 9),
+            "busy": works(100_000),
+            "busier": works(400_000),
             "crash": reports(STATEM),
         }
         self.rig = FakeRig(words, POINTS)
@@ -93,6 +108,8 @@ class Bench:
             lambda: self.log.append("after"),
             SEEDS,
             feedback,
+            random.Random(0),
+            climb,
         )
         self.counters = self.engine.counters = Written(self.engine.counters.size)
 
@@ -264,3 +281,50 @@ def test_empty_and_damaged_input_of_libfuzzers_own_does_no_harm() -> None:
     bench.engine.test_one(b"IRISCASE")
     assert bench.rig.plays[-1][0] == (Case(()),)
     assert b"plain" in bench.engine.mutate(b"", MOST)
+
+
+def test_a_costlier_case_is_credited_with_its_level_where_cost_is_maximised() -> None:
+    bench = Bench(climb=True)
+    bench.seed()
+    bench.batch(case("busy", "base"))
+    credited = bench.engine.mutate(SEEDS[0], MOST)
+    assert credited == encode_case(case("busy", "base"))
+    bench.engine.test_one(credited)
+    levels = [index for index, _ in bench.counters.last if index >= OWN + len(SEEDS)]
+    assert len(levels) == 1
+    assert levels[0] < bench.counters.size
+    assert bench.evolved == [credited]
+    bench.mutator.next = [case("busier", "base"), case("busy", "base")]
+    written = []
+    for _ in range(2 * BATCH):
+        bench.engine.test_one(bench.engine.mutate(SEEDS[0], MOST))
+        written += bench.counters.last
+    (higher,) = [index for index, _ in written if index >= OWN + len(SEEDS)]
+    assert higher > levels[0]
+    assert bench.evolved == [credited, encode_case(case("busier", "base"))]
+
+
+def test_a_costlier_case_is_not_credited_where_nobody_asked_for_it() -> None:
+    bench = Bench()
+    bench.seed()
+    bench.batch(case("busy", "base"))
+    assert bench.counters.size == OWN + len(SEEDS)
+    assert b"busy" not in bench.engine.mutate(SEEDS[0], MOST)
+    assert [line for line in bench.log if line.startswith("play")] == ["play 16"]
+
+
+def test_some_mutations_of_the_costliest_case_are_played_alone_and_the_batch_goes_on() -> None:
+    bench = Bench(climb=True)
+    bench.seed()
+    bench.batch(case("busy", "base"))
+    bench.engine.test_one(bench.engine.mutate(SEEDS[0], MOST))
+    bench.log.clear()
+    for _ in range(5 * BATCH):
+        bench.engine.test_one(bench.engine.mutate(SEEDS[0], MOST))
+    plays = [line for line in bench.log if line.startswith("play")]
+    assert set(plays) == {"play 1", "play 16"}
+    ascents = plays.count("play 1")
+    assert 0 < ascents < 3 * BATCH
+    assert plays.count("play 16") == (5 * BATCH - ascents) // BATCH
+    every = [data for batch in bench.begun for data in batch]
+    assert len(set(every[-5 * BATCH // 2 :])) == 5 * BATCH // 2

@@ -102,3 +102,11 @@ def test_the_longest_mailbox_and_the_tables_are_told(node: AgentNode) -> None:
     assert vitals.uptime_ms > 0
     assert vitals.reductions > 0
     assert len(vitals.busiest) == len(vitals.fullest) == 5
+
+
+def test_looking_whether_a_node_is_quiet_is_no_work_of_the_node(node: AgentNode) -> None:
+    before = node.agent.settle().vitals.reductions
+    for _ in range(200):
+        assert node.agent.quiet()
+    # The agent itself does some hundreds of reductions for each.
+    assert node.agent.settle().vitals.reductions - before < 20_000

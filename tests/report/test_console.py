@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from io import StringIO
 
 import pytest
@@ -251,3 +252,9 @@ def test_a_wide_terminal_shows_the_modules_side_by_side() -> None:
     assert wide[3].split() == ["module_a", "1", "2", "50", "module_c", "1", "2", "50"]
     assert wide[4].split() == ["module_b", "1", "2", "50"]
     assert [line.split()[0] for line in narrow[3:6]] == list(modules)
+
+
+def test_the_summary_has_a_row_for_cost_where_cost_was_sought() -> None:
+    sought = replace(PROGRESS, reductions_per_byte=1234)
+    assert "1,234 reductions for each byte of the costliest case" in summed_up(STARTED, sought)
+    assert "costliest" not in summed_up(STARTED, PROGRESS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -95,3 +96,11 @@ def test_a_summary_that_cannot_be_written_is_an_error_with_a_sentence(tmp_path: 
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match="cannot be written"):
         Summary().write(tmp_path / "file" / "summary.json")
+
+
+def test_the_costliest_case_is_told_only_where_cost_was_sought() -> None:
+    summary = Summary()
+    summary.take(PROGRESS)
+    assert "reductions_per_byte" not in summary.as_json()
+    summary.take(replace(PROGRESS, reductions_per_byte=901))
+    assert summary.as_json()["reductions_per_byte"] == 901

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -300,3 +301,17 @@ def test_merging_leaves_out_what_does_not_fit() -> None:
     assert merge([wide, PLAIN[0]]) == wide
     long = Case(PLAIN[0].steps * (MAX_STEPS - 1))
     assert len(merge([long, PLAIN[0], PLAIN[1]]).steps) == MAX_STEPS
+
+
+def test_a_cost_is_told_with_the_time_until_all_was_answered() -> None:
+    def busy(rig: FakeRig) -> None:
+        assert rig.agent is not None
+        levels = rig.agent.levels
+        rig.agent.levels = replace(levels, reductions=levels.reductions + 50_000_000)
+
+    desk = Desk(busy=busy)
+    pausing = Step(StepKind.PAUSE, 0, value=2_000)
+    (plain,) = desk.investigator.judge_alone(case("busy"))
+    assert (plain.kind, plain.evidence["answered_after_seconds"]) == (Kind.COST, 0.001)
+    (paused,) = desk.investigator.judge_alone(Case((*case("busy").steps, pausing)))
+    assert paused.evidence["answered_after_seconds"] == 0

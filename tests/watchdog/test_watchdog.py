@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from fuzz.errors import HarnessFault
+from fuzz.errors import AgentError, HarnessFault
 from fuzz.evidence import Growth, Pulse
-from fuzz.node import Doing, EventKind
+from fuzz.node import Doing, EventKind, Reading
 from fuzz.observation import Ending, NodeExit, Observation
 from fuzz.watchdog.watchdog import Watchdog
 from tests.oracles.evidence_support import PROC_LIB, SILENT, STATEM, STUCK, observed
@@ -19,6 +19,14 @@ from tests.watchdog.fake_rig import FakeRig, case, hangs, leaks, reports
 def rig_with(**words: Callable[[FakeRig], Observation | None]) -> tuple[FakeRig, Watchdog]:
     rig = FakeRig(words)
     return rig, Watchdog(rig.as_rig())
+
+
+def _lapse(rig: FakeRig, lost: bool) -> Reading:
+    """Answer as the agent does, or lose the connection to it."""
+    assert rig.agent is not None
+    if lost:
+        raise AgentError("the connection was lost")
+    return rig.agent.read()
 
 
 @pytest.mark.parametrize(
@@ -133,6 +141,25 @@ def test_a_node_that_serves_clients_is_not_silent_because_its_agent_is() -> None
     rig.agent.silent = True
     with pytest.raises(HarnessFault, match="the agent does not answer"):
         watchdog.settle([observed()])
+
+
+def test_work_is_counted_anew_after_the_agent_was_connected_to_again() -> None:
+    rig, watchdog = rig_with()
+    assert rig.agent is not None
+
+    def node_has_done(reductions: int) -> None:
+        assert rig.agent is not None
+        rig.agent.levels = replace(rig.agent.levels, reductions=reductions)
+
+    watchdog.glance([])
+    node_has_done(700)
+    assert watchdog.glance([]).reductions == 700
+    lapses = iter([True, False])
+    rig.agent.settle = lambda _seconds: _lapse(rig, next(lapses, False))  # type: ignore[method-assign]
+    watchdog.settle([])
+    # The work of the process that answered before is not left out any more.
+    node_has_done(900_000)
+    assert watchdog.glance([]).reductions == 0
 
 
 def test_settle_notices_a_node_that_ends_while_it_looks() -> None:

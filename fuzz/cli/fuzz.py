@@ -126,9 +126,7 @@ def fuzz(
         random_seed=random_seed,
         maximise=maximise,
     )
-    summary = Summary(known_issues(known))
-    if summary_file is not None:
-        ensure_writable(summary_file.absolute().parent)
+    summary = _new_summary(known, summary_file)
     return run_campaign(Campaign(settings), screen(), summary, summary_file)
 
 
@@ -163,6 +161,13 @@ def run_campaign(
     if failure is not None:
         click.echo(f"iris-fuzz: {failure}", err=True)
     return 1 if summary.failed() else 0
+
+
+def _new_summary(known: Path | None, file: Path | None) -> Summary:
+    """Return an empty summary, if the known issues can be read and ``file`` can be written."""
+    if file is not None:
+        ensure_writable(file.absolute().parent)
+    return Summary(known_issues(known))
 
 
 def _default_seeds(corpus: Path) -> tuple[Path, ...]:

@@ -2,8 +2,9 @@
 
 A campaign against a defect ends as soon as it has a finding of the right kind, or when its
 time is up. Each starts from the shipped seeds with an empty corpus of its own, so that no
-campaign gains from the one before. A *whole* trial goes on to the end of its time: it tells as
-well how many findings one defect gives, and how small its case became.
+campaign gains from the one before. One that must find a cost is asked to maximise it. A *whole*
+trial goes on to the end of its time: it tells as well how many findings one defect gives, and
+how small its case became.
 """
 
 from __future__ import annotations
@@ -102,6 +103,7 @@ class Benchmark:
                 seeds=(self._seeds,),
                 seconds=self._seconds,
                 random_seed=self._random_seed,
+                maximise="cost" if defect.kind == "cost" else None,
             )
             self._campaign = self._make_campaign(settings)
             tally = _Tally(defect)

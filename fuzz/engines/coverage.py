@@ -122,6 +122,8 @@ class CoverageEngine:
         self._made: dict[bytes, Case] = {}
         self._decoded = functools.lru_cache(_DECODED)(decode_case)
         self._seeding = True
+        #: The seeds, less those that have raised an alarm: what a filter must let through.
+        self.ordinary = [self._case(data) for data in seeds]
         self._last_features: Features = ()
         self._cheap = Case(())
         self._random = chance or random.Random()
@@ -254,6 +256,8 @@ class CoverageEngine:
         news = self._batches.learn(self._last_features, len(cases))
         costly = Cost(glance.reductions, sum(map(sent_in, cases)), len(cases)).excessive()
         if glance.alarmed or glance.grown or costly or self._unlawful(observations):
+            if self._seeding:
+                self.ordinary = [case for case in self.ordinary if case not in cases]
             for attributed in self._investigator.investigate(cases, observations, glance):
                 self._found(attributed)
         if self._seeding:

@@ -71,7 +71,6 @@ class Worker:
         self._journal = Journal.open(settings.corpus / "journal")
         self._evolved = EvolvedCorpus(settings.corpus / "evolved")
         self._watchdog = Watchdog(self._rig)
-        self._ordinary: list[Case] = []
         self._engine: CoverageEngine
         self._started = self._sent = 0.0
         self._recovering = 0.0
@@ -91,7 +90,7 @@ class Worker:
         offered = dict.fromkeys([*unjudged, *(data for _, data in loaded.seeds)])
         seeds = [data for data in offered if len(data) <= MAX_BYTES]
         self._rig.start()
-        watchdog = Watchdog(self._rig)
+        watchdog = self._watchdog
         investigator = Investigator(self._rig, watchdog, self._known, self._recovered, self._recent)
         self._engine = CoverageEngine(
             self._rig,
@@ -188,7 +187,7 @@ class Worker:
 
     def _brief(self, case: Case, finding: Finding, saved: bool) -> None:
         """Make the case of a new finding small, and hold back those like it from now on."""
-        known = brief(self._rig, case, finding, self._ordinary)
+        known = brief(self._rig, case, finding, self._engine.ordinary)
         self._watchdog.forget_levels()
         # What is to be driven up is not to be held back once it is too much.
         climbs = self._engine.costs is not None and finding.kind is Kind.COST

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from itertools import groupby
 
 from fuzz.evidence import Evidence
-from fuzz.finding import Cause, Finding, Kind
+from fuzz.finding import Cause, Finding, Kind, stable
 from fuzz.observation import NodeExit
-from fuzz.oracles.causes import own_frames
+from fuzz.oracles.causes import first_cause, own_frames
 
 #: What the emulator says when it gives up for want of something, and what that is: the words
 #: name an allocator, or a table, and differ from run to run of one defect.
@@ -17,6 +17,8 @@ _WANT = (
     ("Cannot reallocate", "out of memory"),
     ("no more index entries in atom_tab", "atom table full"),
 )
+#: What the emulator says when its last supervisor has given up.
+_LAST_WORDS = ("Kernel pid terminated", "init terminating")
 
 
 def node_down(evidence: Evidence) -> Iterable[Finding]:
@@ -27,7 +29,7 @@ def node_down(evidence: Evidence) -> Iterable[Finding]:
         yield Finding(
             Kind.NODE_DOWN,
             f"the node ended by {how}" + (f": {end.slogan}" if end.slogan else ""),
-            _cause(end, how),
+            _cause(evidence, end, how),
             {
                 "status": end.status,
                 "signal": end.signal,
@@ -51,13 +53,16 @@ def node_down(evidence: Evidence) -> Iterable[Finding]:
         )
 
 
-def _cause(end: NodeExit, how: str) -> Cause:
+def _cause(evidence: Evidence, end: NodeExit, how: str) -> Cause:
     """Name the end by what was wanting, else by what was said, else by signal or status.
 
     Who wanted is told by the frames of the process that ran: the dump has them. Its name is
-    left out, since a dump that was cut short has no names.
+    left out, since a dump that was cut short has no names. Where only the end of everything is
+    said, it is named by what crashed first.
     """
     slogan = end.slogan or ""
+    if slogan.startswith(_LAST_WORDS):
+        return first_cause(evidence.events, stable(slogan))
     want = next((reason for words, reason in _WANT if words in slogan), None)
     if want is None:
         return Cause("node ended", slogan or how)

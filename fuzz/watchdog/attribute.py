@@ -6,7 +6,7 @@ counted, and the campaign goes on. Else each case is played alone, with more pat
 until everything new has a case that shows it. What no case shows alone is tried as all of
 them together, and is kept as that even when it does not come back: evidence is never
 lost. Three kinds are told only when they come back, since a busy machine makes suspicions of
-them: a hang, a leak (on a fresh node), and a cost.
+them: a hang, and on a fresh node a leak and a cost.
 
 A finding is told as soon as a case shows it, and once more when that case was played again on
 a fresh node: so many of so many plays. What crashes one process is then tried many times at
@@ -36,6 +36,8 @@ from fuzz.watchdog.watchdog import Glance, Watchdog
 
 #: Kinds that rest on a count or on a wait, and so must be seen twice.
 _SEEN_TWICE = frozenset({Kind.HANG, Kind.LEAK, Kind.COST})
+#: Kinds that may come of what earlier cases have left.
+_STATEFUL = frozenset({Kind.LEAK, Kind.COST})
 #: Kinds after which the target is brought back.
 _RESTARTS = frozenset({Kind.NODE_DOWN, Kind.APP_DOWN})
 #: Plays on a fresh node that tell how surely a case shows its finding: a defect that depends on
@@ -137,7 +139,7 @@ class Investigator:
                     yield Attributed(finding, None)
                     continue
                 new.append(finding)
-                if finding.kind is not Kind.LEAK:
+                if finding.kind not in _STATEFUL:
                     yield Attributed(finding, case, 1, 1)
             self.heal(evidence)
             for finding in new:
@@ -172,12 +174,12 @@ class Investigator:
     def _once_more(self, case: Case, finding: Finding) -> Iterator[Attributed]:
         """Yield how surely ``case`` shows ``finding`` on a fresh node.
 
-        A leak is told only now, and only if it is there as well. A node that has served a
-        million cases may be full: what comes in then pushes out something else, and one table
-        grows at the expense of another.
+        A leak or a cost is told only now, and only if it is there as well. A node that has
+        served a million cases may be full: what comes in then pushes out something else, one
+        table grows at the expense of another, and who logs in gets what thousands have sent.
         """
         confirmed = self.confirm(case, finding)
-        if finding.kind is Kind.LEAK:
+        if finding.kind in _STATEFUL:
             if confirmed.reproduced == 0:
                 return
             yield Attributed(finding, case, 1, 1)

@@ -17,7 +17,6 @@ import itertools
 from collections.abc import Sequence
 
 from fuzz.case import Case
-from fuzz.clock import Deadline
 from fuzz.errors import AgentError
 from fuzz.evidence import Growth
 from fuzz.node import Event, QuickVitals
@@ -41,6 +40,8 @@ _QUIET_SECONDS = 0.25
 #: Longer than the buckets of the rate limiter live (IRIS_WIRE: a burst of 500 at 100 a second),
 #: with their sweep.
 _TIMERS_SECONDS = 8.0
+#: A timer that was seen to be shorter may only have been near its end.
+_LEAST_SECONDS = 1.5
 #: Between two looks at what is waited for; meanwhile the node's end is awaited.
 _LOOK_SECONDS = 0.05
 
@@ -50,9 +51,9 @@ class GrowthMeter:
 
     def __init__(self, rig: Rig) -> None:
         self._rig = rig
-        #: What was seen to come back by itself: timers remove it.
-        self._temporary: set[str] = set()
-        #: What has outlasted all timers once, and is not waited for again.
+        #: What was seen to come back by itself, and after how many seconds at most.
+        self._back_after: dict[str, float] = {}
+        #: What has outlasted all timers once.
         self._lasting: set[str] = set()
 
     def measure(
@@ -79,9 +80,8 @@ class GrowthMeter:
         steady = [one for one in growth.values() if one.steady()]
         if stored is not None and stored.grew:
             steady = [one for one in steady if kind_of(one.what) not in _STORING]
-        suspected = [one for one in steady if one.what not in self._temporary]
-        stays = self._after_a_rest(suspected, readings[0], reports)
-        leaking = _principal([one for one in suspected if one.what in stays])
+        stays = self._after_a_rest(steady, readings[0], reports)
+        leaking = _principal([one for one in steady if one.what in stays])
         innocent = [one for one in growth.values() if not one.steady()]
         return (*leaking, *(one for one in innocent if what is not None)), tuple(reports)
 
@@ -105,23 +105,34 @@ class GrowthMeter:
     def _after_a_rest(
         self, suspected: Sequence[Growth], before: dict[str, int], reports: list[Event]
     ) -> set[str]:
-        """Return what is still there when all timers of a chat server have run out.
-
-        Atoms are never given back, so that nobody waits for them.
-        """
-        certain = {one.what for one in suspected if one.what in self._lasting | {"atoms"}}
-        waiting = {one.what: one for one in suspected if one.what not in certain}
-        deadline = Deadline.after(self._rig.clock, _TIMERS_SECONDS, "what has grown to come back")
-        while waiting and not deadline.expired():
-            now = self.levels(reports)
+        """Return what is still there when its timers, if there are any, have run out."""
+        clock = self._rig.clock
+        start = clock.now()
+        waiting = {one.what: one for one in suspected}
+        stays: set[str] = set()
+        while waiting:
+            now, waited = self.levels(reports), clock.now() - start
             for name, one in list(waiting.items()):
                 if now.get(name, 0) <= before.get(name, 0) + one.amount // 2:
-                    self._temporary.add(name)
+                    self._back_after[name] = max(waited, self._back_after.get(name, 0.0))
+                    del waiting[name]
+                elif waited >= self._patience(name):
+                    stays.add(name)
                     del waiting[name]
             if waiting and self._rig.target.await_exit(_LOOK_SECONDS) is not None:
                 break
-        self._lasting.update(waiting)
-        return certain | set(waiting)
+        self._lasting |= stays
+        return stays | set(waiting)
+
+    def _patience(self, name: str) -> float:
+        """Return for how many seconds ``name`` may take to come back.
+
+        A resource that came back once has a timer, and now it is known how long that runs. One
+        that did not has none, as far as is known. Atoms are never given back at all.
+        """
+        if name in self._back_after:
+            return max(_LEAST_SECONDS, 3 * self._back_after[name])
+        return 0.0 if name == "atoms" or name in self._lasting else _TIMERS_SECONDS
 
 
 def _principal(leaking: Sequence[Growth]) -> tuple[Growth, ...]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from fuzz.case import Case
 from fuzz.rig import Rig
 from fuzz.watchdog.growth import COUNTED, DURABLE, noise_of
+from fuzz.watchdog.pauses import Pauses
 from fuzz.watchdog.watchdog import Watchdog
 
 #: Plays of a survey: one batch.
@@ -41,8 +42,8 @@ class LeakSurvey:
         self._rig = rig
         self._watchdog = watchdog
         self._suspicions: dict[str, _Suspicion] = {}
-        #: What has come back once, or was looked into: it is not suspected again.
-        self._done: set[str] = set()
+        #: What has come back, or was looked into, is not suspected again at once.
+        self._pauses = Pauses(rig.clock)
         self._next = 0.0
 
     def survey(self, case: Case) -> None:
@@ -56,7 +57,7 @@ class LeakSurvey:
             return
         for name, level in after.items():
             grown = level - before.get(name, 0) > max(noise_of(name), _LEAST) * _PLAYS
-            if grown and name not in COUNTED and name not in self._done:
+            if grown and name not in COUNTED and not self._pauses.holds(name):
                 suspicion = _Suspicion(case, self._rig.clock.now(), level)
                 self._suspicions.setdefault(name, suspicion)
 
@@ -69,9 +70,9 @@ class LeakSurvey:
         levels = self._watchdog.levels()
         for name, suspicion in list(self._suspicions.items()):
             if levels.get(name, 0) < suspicion.level and name != "binaries":
-                self._done.add(name)
+                self._pauses.begin(name)
                 del self._suspicions[name]
             elif now - suspicion.since >= _REST_SECONDS:
-                self._done.add(name)
+                self._pauses.begin(name)
                 return self._suspicions.pop(name).case
         return None

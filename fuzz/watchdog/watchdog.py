@@ -21,6 +21,7 @@ from fuzz.node import Doing, Event, EventKind, NodeInfo, QuickVitals, Reading, S
 from fuzz.observation import Ending, NodeExit, Observation
 from fuzz.rig import Rig
 from fuzz.watchdog.growth import COUNTED, GrowthMeter, counts, kind_of
+from fuzz.watchdog.pauses import Pauses
 
 #: A listener that is being restarted is back in milliseconds; this long is down.
 _DOWN_SECONDS = 3.0
@@ -35,9 +36,6 @@ _EXIT_SECONDS = 5.0
 _APART_SECONDS = 0.1
 #: A mailbox of fewer messages is that of a process which has just been busy.
 _DROWNING = 100
-#: A leak that was found is found again by half of the batches: for so long, more of its kind is
-#: not looked for, and twice as long each time.
-_PAUSE_SECONDS = 10.0
 
 _ALARMING = frozenset({Ending.REFUSED, Ending.DEADLINE})
 #: A server may log what it refuses: an error line alone is nothing that broke.
@@ -82,9 +80,8 @@ class Watchdog:
         self._levels: dict[str, int] = {}
         self._reductions: int | None = None
         self._meter = GrowthMeter(rig)
-        #: By kind of what leaks: until when it is not suspected, and for how long that was.
-        self._paused: dict[str, float] = {}
-        self._pauses: dict[str, float] = {}
+        #: A leak that was found is found again by half of the batches.
+        self._pauses = Pauses(rig.clock)
         #: Reports that were read before the play that they are told with.
         self._early: tuple[Event, ...] = ()
 
@@ -186,8 +183,7 @@ class Watchdog:
         for one in growth:
             kind = kind_of(one.what)
             if one.steady() and kind in COUNTED:
-                pause = self._pauses[kind] = 2 * self._pauses.get(kind, _PAUSE_SECONDS / 2)
-                self._paused[kind] = self._rig.clock.now() + pause
+                self._pauses.begin(kind)
         return growth, reports
 
     def levels(self) -> dict[str, int]:
@@ -197,12 +193,11 @@ class Watchdog:
     def _grown(self, vitals: QuickVitals) -> tuple[str, ...]:
         """Return what is above its highest level so far; the new level becomes that."""
         grown = []
-        now = self._rig.clock.now()
         for name, count in counts(vitals).items():
             level = self._levels.setdefault(name, count)
             if count > level:
                 self._levels[name] = count
-                if now >= self._paused.get(name, now):
+                if not self._pauses.holds(name):
                     grown.append(name)
         return tuple(grown)
 

@@ -194,6 +194,16 @@ def test_each_leaking_resource_is_a_finding() -> None:
     assert kinds(Evidence(growth=growth)) == [Kind.LEAK, Kind.LEAK]
 
 
+def test_a_node_that_ends_with_its_last_supervisor_is_known_by_what_crashed_first() -> None:
+    slogan = "Kernel pid terminated (application_controller) (shutdown)"
+    end = NodeExit(1, None, slogan=slogan)
+    one, other = (only(Evidence(node_exit=end, events=(event,))) for event in (STATEM, OTHER))
+    assert {one.kind, other.kind} == {Kind.NODE_DOWN}
+    assert one.cause.origin == STATEM.process
+    assert one.fingerprint != other.fingerprint
+    assert only(Evidence(node_exit=end)).cause.what == slogan
+
+
 def test_a_cost_out_of_all_proportion_is_told_with_what_it_bought() -> None:
     (finding,) = judge(Evidence(cost=Cost(50_000_000, 100), pulse=Pulse.WELL))
     assert (finding.kind, finding.title) == (Kind.COST, "100 bytes cost 50,000,000 reductions")

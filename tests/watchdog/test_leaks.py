@@ -67,14 +67,28 @@ def test_what_grows_with_each_play_and_stays_is_a_leak(held: Held, title: str) -
     assert again.reproduced == again.plays > 1
 
 
-def test_what_is_looked_into_once_is_not_suspected_again() -> None:
-    desk = Desk(leak={("ETS rows", "sessions"): 1})
+def test_what_was_looked_into_is_left_alone_for_a_while_and_then_suspected_again() -> None:
+    desk = Desk(leak={("ETS rows", "sessions"): 1}, other={("ETS rows", "sessions"): 1})
     desk.survey.survey(case("leak"))
     desk.later()
     assert desk.survey.due() is not None
-    desk.survey.survey(case("leak"))
+    desk.survey.survey(case("other"))
     desk.later()
     assert desk.survey.due() is None
+    desk.survey.survey(case("other"))
+    desk.later()
+    assert desk.survey.due() == case("other")
+
+
+def test_a_table_whose_rows_came_back_once_may_leak_all_the_same() -> None:
+    desk = Desk(row={("ETS rows", "sessions"): 1}, leak={("ETS rows", "sessions"): 1})
+    desk.rig.target.on_wait = lambda: desk._add(
+        {("ETS rows", "sessions"): 5 - desk.held["ETS rows", "sessions"]}
+    )
+    assert desk.confirmed("row") == []
+    desk.rig.target.on_wait = lambda: None
+    first, _ = desk.confirmed("leak")
+    assert first.finding.cause.reason == "ETS rows of sessions"
 
 
 def test_what_a_timer_takes_away_is_no_leak() -> None:

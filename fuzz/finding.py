@@ -70,6 +70,8 @@ CRASH = "crash"
 #: Frames that tell one defect from another: the function, and who called it. What lies further
 #: out depends on how the bytes came, since a tail call leaves no frame.
 _FRAMES = 2
+#: What runs a process of OTP: its functions have other names from release to release.
+_BEHAVIOURS = frozenset({"gen", "gen_event", "gen_server", "gen_statem", "proc_lib", "supervisor"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,8 @@ class Cause:
 
     def fingerprint(self) -> str:
         """Return 16 hex digits that are equal for equal causes."""
-        parts = (self.what, self.reason, self.origin, *self.frames[:_FRAMES])
+        own = [frame for frame in self.frames if frame.partition(":")[0] not in _BEHAVIOURS]
+        parts = (self.what, self.reason, self.origin, *own[:_FRAMES])
         return hashlib.sha1(_identity(parts)).hexdigest()[:16]
 
 

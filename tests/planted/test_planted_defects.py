@@ -13,6 +13,7 @@ from fuzz.finding import Finding, Kind
 from fuzz.generate.seeds import SEEDS
 from fuzz.target.planted import planted_defects
 from tests.planted.crash_expectations import CRASH_EXPECTED
+from tests.planted.fingerprints import FINGERPRINTS
 from tests.planted.law_expectations import LAW_EXPECTED
 from tests.planted.support import Bench, bench
 from tests.planted.triggers import CASES, PAYLOADS, main, regressions
@@ -125,6 +126,11 @@ def test_each_planted_defect_has_a_trigger_and_an_expectation(kinds: dict[str, K
     assert set(EXPECTED) == set(kinds)
 
 
+def test_no_two_planted_defects_share_a_fingerprint(kinds: dict[str, Kind]) -> None:
+    assert set(FINGERPRINTS) == set(kinds)
+    assert len(set(FINGERPRINTS.values())) == len(kinds)
+
+
 @pytest.mark.parametrize("name", sorted(CASES))
 def test_a_planted_defect_is_one_finding_with_its_kind_and_reason(
     name: str, kinds: dict[str, Kind]
@@ -135,6 +141,7 @@ def test_a_planted_defect_is_one_finding_with_its_kind_and_reason(
         (finding,) = planted.judge(case)
         assert finding.kind is kinds[name]
         expected.check(finding)
+        assert finding.fingerprint == FINGERPRINTS[name], finding.cause
         assert tuple(recovery.how for recovery in planted.recoveries) == expected.recovered
         # The target is well again, and a client that does nothing wrong sees nothing wrong.
         assert planted.judge(WELL) == ()

@@ -73,8 +73,19 @@ def test_other_causes_have_other_fingerprints(cause: Cause) -> None:
 
 
 def test_frames_below_the_third_do_not_count() -> None:
-    deep = Cause("crash", REASON, "iris_conn", (*FRAMES, "deep:down/0"))
-    assert deep.fingerprint() == Cause("crash", REASON, "iris_conn", FRAMES).fingerprint()
+    own = ("iris_conn:handle/3", "iris_conn:loop/1")
+    deep = Cause("crash", REASON, "iris_conn", (*own, "deep:down/0"))
+    assert deep.fingerprint() == Cause("crash", REASON, "iris_conn", own).fingerprint()
+
+
+def test_what_a_release_of_otp_calls_its_loops_does_not_count() -> None:
+    def of(*frames: str) -> str:
+        return Cause("crash", REASON, "iris_conn", frames).fingerprint()
+
+    assert of("iris_conn:handle_cast/2", "gen_server:try_dispatch/4") == of(
+        "iris_conn:handle_cast/2", "gen_server:try_handle_cast/3", "gen_server:handle_msg/3"
+    )
+    assert of("lists:nth/2", "iris_conn:handle/1") != of("lists:last/1", "iris_conn:handle/1")
 
 
 def test_the_arity_of_a_frame_stays_and_its_number_goes() -> None:

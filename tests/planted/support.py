@@ -20,22 +20,11 @@ class Bench:
     def __init__(self, rig: Rig) -> None:
         self.rig = rig
         self.recoveries: list[Recovery] = []
-        self._watchdog = Watchdog(rig)
-        self._judge = Investigator(rig, self._watchdog, lambda _: False, self.recoveries.append)
+        self._judge = Investigator(rig, Watchdog(rig), lambda _: False, self.recoveries.append)
 
     def judge(self, case: Case) -> tuple[Finding, ...]:
         """Return the findings of one play, then those of many plays if there are none."""
         return self._judge.judge_alone(case) or self._judge.judge_growth(case)
-
-    def fresh_node(self) -> None:
-        """Go on with a new node."""
-        self.rig.recover(fresh_node=True)
-        self._watchdog.forget_levels()
-
-    def os_pid(self) -> int:
-        """Return the operating system's number of the node."""
-        assert self.rig.node is not None
-        return self.rig.node.os_pid
 
 
 @contextmanager

@@ -41,6 +41,15 @@ class TargetSettings:
         """Tell whether it is the reference Iris that the harness starts."""
         return self.target == "embedded"
 
+    def switches(self) -> tuple[str, ...]:
+        """Return the words on a command line that choose this target again.
+
+        The port of an embedded target is left to whoever plays there.
+        """
+        plants = (word for name in self.plants for word in ("--plant", name))
+        hosts = (word for host in self.allowed for word in ("--allow-host", host))
+        return (*plants,) if self.embedded else ("--target", self.target, *hosts)
+
     def address(self) -> tuple[str, int]:
         """Return host and port of a running target."""
         host, _, port = self.target.rpartition(":")

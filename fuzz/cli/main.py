@@ -17,11 +17,12 @@ import click
 
 from fuzz.cli.doctor import doctor
 from fuzz.cli.fuzz import fuzz
+from fuzz.cli.minimal import promote, tmin
 from fuzz.cli.planted import planted
 from fuzz.cli.replay import replay
 from fuzz.cli.show import show
 from fuzz.cli.target import target
-from fuzz.cli.triage import promote, tmin, triage
+from fuzz.cli.triage import triage
 from fuzz.errors import IrisFuzzError
 
 _NAME = "iris-fuzz"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -67,12 +68,24 @@ def known_issues(file: Path | None) -> KnownIssues:
     return read_known(file, datetime.now(UTC).date())
 
 
+class _Seconds(click.FloatRange):
+    """A number of seconds; what is no number is below none, and so would never be over."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        seconds = float(super().convert(value, param, ctx))
+        if math.isnan(seconds):
+            self.fail(f"{value!r} is no number of seconds", param, ctx)
+        return seconds
+
+
 def time_option(text: str, seconds: float) -> Callable[[_Command], _Command]:
     """Return the option ``--time``, with ``seconds`` as its default."""
     return click.option(
         "--time",
         "seconds",
-        type=click.FloatRange(1.0),
+        type=_Seconds(1.0),
         default=seconds,
         show_default=True,
         metavar="SECONDS",

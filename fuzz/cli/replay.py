@@ -11,13 +11,11 @@ from rich.console import Console
 from rich.text import Text
 
 from fuzz.cli.options import known_issues, known_option, target_options, target_settings
+from fuzz.cli.running import started
 from fuzz.cli.screen import screen
-from fuzz.clock import SystemClock
 from fuzz.errors import StoreError
 from fuzz.report.text import say
-from fuzz.rig import Rig
 from fuzz.store.sidecar import read_sidecar
-from fuzz.target.choose import choose_target
 from fuzz.triage.known import KnownIssues
 from fuzz.triage.replay import Replayed, Replayer, Verdict, case_files
 
@@ -75,21 +73,15 @@ def replay(
     """
     files = list(case_files(paths))
     settings, issues = target_settings(target, port, plants, allowed), known_issues(known)
-    rig = Rig(choose_target(settings), SystemClock())
     console = screen()
     results = []
-    try:
-        # On the error output: what is printed may be JSON, or go to a file.
-        with Console(stderr=True).status("starting the target") as status:
-            rig.start()
-            replayer = Replayer(rig)
-            for number, file in enumerate(files, 1):
-                status.update(Text(f"playing {number} of {len(files)}: {file}"))
-                results.append(replayer.replay(file, plays))
-                if not as_json:
-                    _say(console, results[-1], _switched_off(file, plants), issues)
-    finally:
-        rig.stop()
+    with started(settings) as (rig, status):
+        replayer = Replayer(rig)
+        for number, file in enumerate(files, 1):
+            status.update(Text(f"playing {number} of {len(files)}: {file}"))
+            results.append(replayer.replay(file, plays))
+            if not as_json:
+                _say(console, results[-1], _switched_off(file, plants), issues)
     if as_json:
         click.echo(json.dumps([_told(result, issues) for result in results], indent=2))
     elif len(results) > 1:

@@ -1,11 +1,10 @@
-"""``iris-fuzz triage``, ``tmin`` and ``promote``: from cases to bug reports."""
+"""``iris-fuzz triage``: from a heap of cases to bug reports."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
@@ -13,7 +12,8 @@ from rich.console import Console
 from rich.status import Status
 from rich.text import Text
 
-from fuzz.case import Case, encode_case, read_case
+from fuzz.case import Case, read_case
+from fuzz.cli.minimal import SECONDS
 from fuzz.cli.options import (
     known_issues,
     known_option,
@@ -21,76 +21,22 @@ from fuzz.cli.options import (
     target_settings,
     time_option,
 )
+from fuzz.cli.running import started
 from fuzz.cli.screen import screen
-from fuzz.clock import SystemClock
-from fuzz.errors import CaseFileError, SettingsError
+from fuzz.errors import CaseFileError, IrisFuzzError, StoreError, TargetError
 from fuzz.finding import Finding
-from fuzz.report.finding import as_json, as_markdown
-from fuzz.report.reproducer import reproducer
+from fuzz.report.finding import as_json
+from fuzz.report.folder import Filed, file_report
 from fuzz.report.text import finding_lines, say, width_of
 from fuzz.rig import Rig
 from fuzz.settings import TargetSettings
-from fuzz.store.atomic import ensure_writable, write_atomic
-from fuzz.store.sidecar import Sidecar, encode_sidecar, read_sidecar, sidecar_path
-from fuzz.target.choose import choose_target
-from fuzz.triage.dossier import Dossier, Examiner
+from fuzz.store.atomic import ensure_writable
+from fuzz.store.sidecar import read_sidecar
+from fuzz.triage.dossier import Dossier, Examiner, seen_once
+from fuzz.triage.judge import TargetLostError
+from fuzz.triage.known import KnownIssues
 from fuzz.triage.reduce import Budget
 from fuzz.triage.replay import case_files
-
-#: A case of thirty steps shrinks in some hundred plays; a hang costs seconds for each.
-_SECONDS = 60.0
-
-
-@click.command(short_help="Make a case as small as it can be.")
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Write the small case here. [default: FILE.min]",
-)
-@time_option("How long it is tried at most.", _SECONDS)
-@target_options
-def tmin(
-    file: Path,
-    output: Path | None,
-    seconds: float,
-    target: str,
-    port: int,
-    plants: tuple[str, ...],
-    allowed: tuple[str, ...],
-) -> int:
-    """Make the case in FILE as small as it can be while it shows the same finding.
-
-    Connections go first, then steps, frames, fields (with their lengths put right), cuts
-    and bytes. What was saved with planted defects needs them switched on.
-
-    \b
-    Examples:
-      iris-fuzz tmin corpus/crashes/crash-SHA1
-      iris-fuzz tmin payload -o small --plant crash_alone
-
-    Exit codes: 0 written, 1 the case shows no finding, 2 could not run.
-    """
-    case, saved = read_case(file), read_sidecar(file)
-    place = output or file.with_name(f"{file.name}.min")
-    ensure_writable(place.absolute().parent)
-    console = screen()
-    settings = target_settings(target, port, plants, allowed)
-    with _started(settings) as (rig, status):
-        status.update("playing the case")
-        examiner = Examiner(rig, Budget(seconds=seconds))
-        finding = _wanted(examiner.findings(case), saved)
-        if finding is None:
-            console.print("the case shows no finding" + _hint(saved, plants), soft_wrap=True)
-            return 1
-        status.update("making it smaller")
-        small = examiner.minimise(case, finding)
-    write_atomic(place, encode_case(small.case))
-    say(console, finding_lines(finding.kind, finding.fingerprint, finding.title, str(place), None))
-    console.print(small.sentence(), soft_wrap=True)
-    return 0
 
 
 @click.command(short_help="Turn cases into bug reports, one for each bug.")
@@ -103,7 +49,7 @@ def tmin(
     metavar="FOLDER",
     help="Where the reports are written, a folder for each bug.",
 )
-@time_option("How long each step may take at most for one bug.", _SECONDS)
+@time_option("How long each step may take at most for one bug.", SECONDS)
 @known_option
 @click.option("--json", "as_json_", is_flag=True, help="Print the reports as JSON.")
 @target_options
@@ -137,156 +83,198 @@ def triage(
       iris-fuzz triage ../afl/out/default/crashes --target 127.0.0.1:8085
       iris-fuzz triage payload --plant hang --out reports
 
-    Exit codes: 0 no finding that is not known, 1 findings, 2 could not run.
+    Each report is written as soon as its bug is examined; Ctrl-C keeps those that are there.
+
+    Exit codes: 0 no finding that is not known, 1 findings, 2 could not run, or no file could
+    be played.
     """
     files = list(case_files(paths))
     issues = known_issues(known)
     ensure_writable(out)
     settings = target_settings(target, port, plants, allowed)
-    console, notes = screen(), list[str]()
-    bugs = _examined(files, settings, Budget(seconds=seconds), notes)
-    reports = []
-    for bug in bugs:
-        note = issues.note(bug.dossier.finding.fingerprint)
-        folder, replay = _write(out, bug.dossier, settings, note)
-        told = as_json(bug.dossier, replay, note)
-        reports.append({**told, "folder": str(folder), "files": list(map(str, bug.files))})
+    console = screen()
+
+    def tell(bug: _Bug) -> None:
         if not as_json_:
-            _tell(console, bug.dossier, folder, len(bug.files), note)
-    if as_json_:
-        click.echo(json.dumps({"bugs": reports, "notes": notes}, indent=2))
-    else:
-        without = len(files) - len({file for bug in bugs for file in bug.files})
-        console.print(f"{len(files)} files, {len(bugs)} bugs, {without} files without a finding")
-        say(console, map(Text, notes))
-    return 0 if issues.excuse_all(bug.dossier.finding for bug in bugs) else 1
+            _tell(console, bug)
+
+    desk = _Desk(files, settings, Budget(seconds=seconds), out, issues, tell)
+    try:
+        desk.work()
+    finally:  # an error and an interrupt end it too: what was found is told in any case
+        if as_json_:
+            click.echo(json.dumps(desk.as_json(), indent=2))
+        elif desk.played or desk.notes:
+            say(console, map(Text, desk.lines()))
+    if not desk.played:
+        raise CaseFileError("no file could be played")
+    return 0 if issues.excuse_all(bug.dossier.finding for bug in desk.bugs.values()) else 1
 
 
 @dataclass(slots=True)
 class _Bug:
-    """What is known of a bug, and the files that show it."""
+    """What is known of a bug, where that was written, and the files that show it."""
 
     dossier: Dossier
+    filed: Filed
+    note: str
     files: list[Path]
 
 
-def _examined(
-    files: Sequence[Path], settings: TargetSettings, budget: Budget, notes: list[str]
-) -> list[_Bug]:
-    """Play ``files`` and examine each bug once; what cannot be played is told in ``notes``."""
-    bugs: dict[str, _Bug] = {}
-    with _started(settings) as (rig, status):
-        examiner = Examiner(rig, budget)
-        for number, file in enumerate(files, 1):
-            status.update(Text(f"playing {number} of {len(files)}: {file}"))
-            try:
-                case = read_case(file)
-            except CaseFileError as error:
-                notes.append(f"{error}; it is left out")
-                continue
-            for finding in examiner.findings(case):
-                if finding.fingerprint in bugs:
-                    bugs[finding.fingerprint].files.append(file)
-                    continue
-                status.update(Text(f"examining {finding.title}"))
-                bugs[finding.fingerprint] = _Bug(examiner.examine(case, finding), [file])
-    return list(bugs.values())
+@dataclass(slots=True)
+class _Desk:
+    """Takes one file after the other, and files a report for each bug as soon as it can.
 
-
-@click.command(short_help="Copy a minimal case to the regressions.")
-@click.argument("crash", type=click.Path(path_type=Path, dir_okay=False))
-@click.option(
-    "--to",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("corpus/regressions"),
-    show_default=True,
-    metavar="FOLDER",
-    help="Where the regressions are.",
-)
-@click.option("--name", metavar="NAME", help="Name of the file. [default: KIND-FINGERPRINT]")
-def promote(crash: Path, to: Path, name: str | None) -> int:
-    """Copy a case, and the JSON beside it, to the folder of regressions.
-
-    Each test run plays what is there. A case that ``iris-fuzz tmin`` has made small is
-    taken in the place of CRASH if it lies beside it as CRASH.min.
-
-    \b
-    Examples:
-      iris-fuzz promote corpus/crashes/crash-SHA1
-      iris-fuzz promote corpus/crashes/crash-SHA1 --name typing-start-empty-target
-
-    Exit codes: 0 copied, 2 could not: a file of that name is there, or nothing is known of
-    the case.
+    What becomes of the files is counted: ``played`` with or ``without`` a finding, or neither.
     """
-    saved = read_sidecar(crash)
-    if saved is None:
-        raise CaseFileError(f"{crash} has no JSON beside it; `iris-fuzz triage` tells what it does")
-    small = crash.with_name(f"{crash.name}.min")
-    case = read_case(small if small.is_file() else crash)
-    place = to / (name or f"{saved.kind.value}-{saved.fingerprint}")
-    if place.parent != to:
-        raise SettingsError(f"--name is the name of a file, not {name!r}")
-    if place.exists():
-        raise SettingsError(f"{place} is there already; choose another --name")
-    ensure_writable(to)
-    write_atomic(place, encode_case(case))
-    write_atomic(sidecar_path(place), encode_sidecar(saved, place.name))
-    screen().print(f"{place}: {saved.title}", soft_wrap=True)
-    return 0
 
+    files: Sequence[Path]
+    settings: TargetSettings
+    budget: Budget
+    out: Path
+    issues: KnownIssues
+    tell: Callable[[_Bug], None]
+    bugs: dict[str, _Bug] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    played: int = 0
+    without: int = 0
 
-@contextmanager
-def _started(settings: TargetSettings) -> Iterator[tuple[Rig, Status]]:
-    """Start the target, with a status line on the error output."""
-    rig = Rig(choose_target(settings), SystemClock())
-    with Console(stderr=True).status("starting the target") as status:
+    def work(self) -> None:
+        """Play all files; raise the error behind which none of the rest can be played."""
+        with started(self.settings) as (rig, status):
+            examiner = Examiner(rig, self.budget)
+            for number, file in enumerate(self.files, 1):
+                status.update(Text(f"playing {number} of {len(self.files)}: {file}"))
+                failure = self._play(examiner, status, file)
+                if failure is not None:
+                    self._go_on(rig, failure, self.files[number:])
+
+    def _go_on(self, rig: Rig, failure: IrisFuzzError, rest: Sequence[Path]) -> None:
+        """Have a target for the ``rest`` of the files, or raise why there is none."""
         try:
-            rig.start()
-            yield rig, status
-        finally:
-            rig.stop()
+            if rig.target.restartable:
+                rig.recover(fresh_node=True)
+            elif isinstance(failure, TargetError):
+                raise failure
+        except IrisFuzzError:
+            self.notes += [f"{file}: not played" for file in rest]
+            raise
+
+    def _play(self, examiner: Examiner, status: Status, file: Path) -> IrisFuzzError | None:
+        """Play one file and examine what is new in it; return the error that ended that."""
+        lost: TargetLostError | None = None
+        try:
+            case = read_case(file)
+        except CaseFileError as error:
+            self.notes.append(f"{error}; it is left out")
+            return None
+        try:
+            findings = examiner.findings(case, _saved_as(file))
+        except TargetLostError as error:
+            findings, lost = error.findings, error
+        except IrisFuzzError as error:
+            self.notes.append(f"{file}: not played: {error}")
+            return error
+        self.played += 1
+        self.without += not findings
+        failure: IrisFuzzError | None = lost
+        for finding in findings:
+            if finding.fingerprint in self.bugs:
+                self.bugs[finding.fingerprint].files.append(file)
+                continue
+            status.update(Text(f"examining {finding.title}"))
+            failure = self._examine(examiner, file, case, finding, failure) or failure
+        return failure
+
+    def _examine(
+        self,
+        examiner: Examiner,
+        file: Path,
+        case: Case,
+        finding: Finding,
+        failure: IrisFuzzError | None,
+    ) -> IrisFuzzError | None:
+        """File the report of a new bug; behind a ``failure`` it tells what was seen."""
+        if failure is not None:
+            self._file(seen_once(case, finding, failure), file)
+            return None
+        try:
+            dossier = examiner.examine(case, finding)
+        except KeyboardInterrupt:
+            self._file(seen_once(case, finding), file)
+            raise
+        self._file(dossier, file)
+        if dossier.failure is not None:
+            self.notes.append(f"{file}: not examined to the end: {dossier.failure}")
+        if isinstance(dossier.failure, TargetLostError):
+            for last in dossier.failure.findings:
+                if last.fingerprint not in self.bugs:
+                    self._file(seen_once(dossier.failure.case, last, dossier.failure), file)
+        return dossier.failure
+
+    def _file(self, dossier: Dossier, file: Path) -> None:
+        note = self.issues.note(dossier.finding.fingerprint)
+        bug = _Bug(dossier, file_report(self.out, dossier, self.settings, note), note, [file])
+        self.bugs[dossier.finding.fingerprint] = bug
+        self.tell(bug)
+
+    def as_json(self) -> dict[str, object]:
+        """Return all that was found out as JSON values."""
+        bugs = [
+            {
+                **as_json(bug.dossier, bug.filed.replay, bug.note),
+                "folder": str(bug.filed.folder),
+                "files": list(map(str, bug.files)),
+            }
+            for bug in self.bugs.values()
+        ]
+        counts = {
+            "given": len(self.files),
+            "without_finding": self.without,
+            "not_played": len(self.files) - self.played,
+        }
+        return {"bugs": bugs, "files": counts, "notes": self.notes}
+
+    def lines(self) -> list[str]:
+        """Return what is told at the end: bugs of several files, the total, and the notes."""
+        several = [
+            f"{len(bug.files)} files show {name}: {bug.dossier.finding.title}"
+            for name, bug in self.bugs.items()
+            if len(bug.files) > 1
+        ]
+        total = ", ".join(
+            (
+                _counted(len(self.files), "file"),
+                _counted(len(self.bugs), "bug"),
+                f"{_counted(self.without, 'file')} without a finding",
+                f"{_counted(len(self.files) - self.played, 'file')} not played",
+            )
+        )
+        return [*several, total, *self.notes]
 
 
-def _wanted(findings: Sequence[Finding], saved: Sidecar | None) -> Finding | None:
-    """Return the finding that was saved if it shows, else the worst."""
-    for finding in findings:
-        if saved is not None and finding.fingerprint == saved.fingerprint:
-            return finding
-    return findings[0] if findings else None
+def _saved_as(file: Path) -> str | None:
+    """Return the fingerprint that a case was saved for, if it is one of ours."""
+    try:
+        saved = read_sidecar(file)
+    except StoreError:
+        return None  # the case itself can be played all the same
+    return None if saved is None else saved.fingerprint
 
 
-def _hint(saved: Sidecar | None, plants: tuple[str, ...]) -> str:
-    off = [f"--plant {name}" for name in (saved.plants if saved else ()) if name not in plants]
-    return f"; it was found with {' '.join(off)}, which is off" if off else ""
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _write(out: Path, dossier: Dossier, settings: TargetSettings, note: str) -> tuple[Path, str]:
-    """Write the files of one bug; return their folder, and how the case is replayed."""
-    finding = dossier.finding
-    folder = out / f"{finding.kind.value}-{finding.fingerprint}"
-    ensure_writable(folder)
-    case: Case = dossier.case
-    words = ["iris-fuzz", "replay", str(folder / "case")]
-    words += [word for name in settings.plants for word in ("--plant", name)]
-    words += [] if settings.embedded else ["--target", settings.target]
-    replay = " ".join(words)
-    write_atomic(folder / "case", encode_case(case))
-    write_atomic(folder / "report.md", as_markdown(dossier, replay, note).encode())
-    document = json.dumps(as_json(dossier, replay, note), indent=2)
-    write_atomic(folder / "report.json", (document + "\n").encode())
-    write_atomic(folder / "reproduce.py", reproducer(case, finding).encode())
-    return folder, replay
-
-
-def _tell(console: Console, dossier: Dossier, folder: Path, files: int, note: str) -> None:
-    finding = dossier.finding
+def _tell(console: Console, bug: _Bug) -> None:
+    finding, known = bug.dossier.finding, bug.dossier
     lines = finding_lines(
-        finding.kind, finding.fingerprint, finding.title, str(folder), width_of(console)
+        finding.kind, finding.fingerprint, finding.title, str(bug.filed.folder), width_of(console)
     )
     told = [
-        f"{files} {'file' if files == 1 else 'files'}; {dossier.confidence.sentence()}",
-        dossier.minimised.sentence(),
-        dossier.pattern.sentence(),
-        *([note] if note else []),
+        f"{bug.files[0]}: {known.confidence.sentence()}",
+        known.minimised.sentence(),
+        known.pattern.sentence(),
+        *([bug.note] if bug.note else []),
     ]
     say(console, [*lines, *(Text(f"    {line}", style="dim") for line in told)])

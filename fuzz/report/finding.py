@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from fuzz.case import Case, StepKind
 from fuzz.describe import describe_steps
@@ -37,15 +37,17 @@ def as_markdown(dossier: Dossier, replay: str, note: str = "") -> str:
             ("fingerprint", f"`{finding.fingerprint}`, variant `{finding.variant}`"),
             ("effect on others", _EFFECT[finding.kind]),
             ("confidence", dossier.confidence.sentence()),
+            *_lesser(dossier),
             ("size", dossier.minimised.sentence()),
+            *((("cut short", str(dossier.failure)),) if dossier.failure else ()),
             *((("known", note),) if note else ()),
         ),
         f"## What fails\n\n{_capital(dossier.pattern.sentence())}.",
         _trials(dossier),
         "## The smallest case\n\n" + _numbered(describe_steps(dossier.case)),
         _fence(_hex(dossier.case)),
-        _where(finding),
-        _log(finding),
+        _where(dossier.shown),
+        _log(dossier.shown),
         _vitals(dossier.before, dossier.after),
         f"## Play it again\n\n{_fence(replay)}\n\nor, without iris-fuzz: `python3 reproduce.py`",
     ]
@@ -54,7 +56,7 @@ def as_markdown(dossier: Dossier, replay: str, note: str = "") -> str:
 
 def as_json(dossier: Dossier, replay: str, note: str = "") -> dict[str, object]:
     """Return the report as JSON values."""
-    finding, small = dossier.finding, dossier.minimised
+    finding, shown, small = dossier.finding, dossier.shown, dossier.minimised
     return {
         "title": finding.title,
         "severity": finding.kind.severity.value,
@@ -67,7 +69,10 @@ def as_json(dossier: Dossier, replay: str, note: str = "") -> dict[str, object]:
             "shown": dossier.confidence.shown,
             "plays": dossier.confidence.plays,
             "by_chance": dossier.confidence.by_chance,
+            "on": dossier.confidence.ground,
         },
+        "smallest_case_shows": dossier.shown.kind.value,
+        "cut_short": str(dossier.failure or ""),
         "minimised": {
             "sentence": small.sentence(),
             "before": _size(small.before),
@@ -78,15 +83,22 @@ def as_json(dossier: Dossier, replay: str, note: str = "") -> dict[str, object]:
         "steps": describe_steps(dossier.case),
         "segments": [s.data.hex() for s in dossier.case.steps if s.kind is StepKind.SEND],
         "cause": {
-            "what": finding.cause.what,
-            "reason": finding.cause.reason,
-            "origin": finding.cause.origin,
-            "stack": list(finding.cause.frames),
+            "what": shown.cause.what,
+            "reason": shown.cause.reason,
+            "origin": shown.cause.origin,
+            "stack": list(shown.cause.frames),
         },
-        "evidence": plain(finding.evidence),
+        "evidence": plain(shown.evidence),
         "vitals": {"before": _counts(dossier.before), "after": _counts(dossier.after)},
         "replay": replay,
     }
+
+
+def _lesser(dossier: Dossier) -> Iterator[tuple[str, str]]:
+    """Yield a row where the smallest case shows less than the original one did."""
+    if dossier.shown.kind.rank > dossier.finding.kind.rank:
+        shown = f"{dossier.shown.kind.value}: the effect on others comes by chance"
+        yield "the smallest case shows", shown
 
 
 def _size(size: object) -> dict[str, int]:

@@ -13,6 +13,7 @@ import errno
 import itertools
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from fuzz.errors import StoreError
@@ -58,6 +59,31 @@ def write_atomic(path: Path, data: bytes, durable: bool = True) -> None:
             sync_folder(path.parent)
     except OSError as error:
         raise store_error(path, "written", error) from None
+
+
+def write_together(files: Mapping[Path, bytes]) -> None:
+    """Put ``files``, which belong together, in their places: all of them or none.
+
+    All that can be short of space is done before the first of them gets its name. On failure
+    raise :class:`StoreError`.
+    """
+    written: dict[Path, Path] = {}
+    at = Path()
+    try:
+        try:
+            for at, data in files.items():
+                written[at] = at.with_name(f".{os.getpid()}-{next(_serial)}.tmp")
+                _write_new(written[at], data, durable=True)
+            for at, temporary in written.items():
+                temporary.replace(at)
+        except BaseException:  # an interrupt too must leave no half file
+            for temporary in written.values():
+                temporary.unlink(missing_ok=True)
+            raise
+        for folder in {path.parent for path in files}:
+            sync_folder(folder)
+    except OSError as error:
+        raise store_error(at, "written", error) from None
 
 
 def write_all(descriptor: int, data: bytes) -> None:

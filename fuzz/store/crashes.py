@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,10 +25,11 @@ from fuzz.case import decode_case
 from fuzz.describe import describe_steps
 from fuzz.errors import CaseFileError, HarnessFault, StoreError
 from fuzz.finding import Finding, Kind
-from fuzz.store.atomic import ensure_writable, store_error, sweep, write_atomic
+from fuzz.store.atomic import ensure_writable, store_error, sweep, write_atomic, write_together
 from fuzz.store.sidecar import Sidecar, encode_sidecar, read_sidecar, sidecar_path
 
 _PREFIX = "crash-"
+_REPLAY = ("iris-fuzz", "replay")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +143,7 @@ class CrashStore:
     def _store(self, case: bytes, finding: Finding, context: Context, old: _Entry | None) -> _Entry:
         """Write a pair, and remove the ``old`` one whose place it takes."""
         path = self._place(case, finding.fingerprint, old)
-        sidecar = _describe(path, case, finding, context, self._now())
+        sidecar = describe(path, case, finding, context, self._now())
         if old is not None:
             sidecar = replace(sidecar, first_seen=old.sidecar.first_seen, hits=old.sidecar.hits)
         entry = _Entry(path, sidecar)
@@ -194,26 +195,46 @@ class CrashStore:
             self._entries[sidecar.fingerprint] = _Entry(path, sidecar)
 
 
-def _describe(
-    path: Path, case: bytes, finding: Finding, context: Context, now: datetime
-) -> Sidecar:
-    try:
-        steps = tuple(describe_steps(decode_case(case)))
-    except CaseFileError as error:
-        steps = (str(error),)  # what cannot be described is still kept
+def describe(path: Path, case: bytes, finding: Finding, context: Context, now: datetime) -> Sidecar:
+    """Return what is to be kept of ``finding`` beside ``case``, which is written to ``path``."""
     return Sidecar(
         fingerprint=finding.fingerprint,
         kind=finding.kind,
         title=finding.title,
         cause=finding.cause,
         evidence=finding.evidence,
-        steps=steps,
+        steps=_steps(case),
         target=context.target,
         otp=context.otp,
         plants=context.plants,
-        replay=shlex.join(("iris-fuzz", "replay", str(path), *context.switches)),
+        replay=_replay(path, context.switches),
         first_seen=now.astimezone(UTC).isoformat(timespec="seconds"),
     )
+
+
+def moved(sidecar: Sidecar, path: Path, case: bytes) -> Sidecar:
+    """Return what is kept beside ``case`` when it is written to ``path``, another place."""
+    try:
+        switches = shlex.split(sidecar.replay)[len(_REPLAY) + 1 :]
+    except ValueError:  # a person may have changed it
+        switches = [word for name in sidecar.plants for word in ("--plant", name)]
+    return replace(sidecar, steps=_steps(case), replay=_replay(path, switches))
+
+
+def write_pair(path: Path, case: bytes, sidecar: Sidecar) -> None:
+    """Write a case and what is known of it, both or none; raise :class:`StoreError`."""
+    write_together({path: case, sidecar_path(path): encode_sidecar(sidecar, path.name)})
+
+
+def _steps(case: bytes) -> tuple[str, ...]:
+    try:
+        return tuple(describe_steps(decode_case(case)))
+    except CaseFileError as error:
+        return (str(error),)  # what cannot be described is still kept
+
+
+def _replay(path: Path, switches: Sequence[str]) -> str:
+    return shlex.join((*_REPLAY, str(path), *switches))
 
 
 def _remove(path: Path) -> None:

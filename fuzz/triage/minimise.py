@@ -73,6 +73,8 @@ class Minimised:
         """Return by how much the case shrank, in one sentence without a full stop."""
         if not self.shown:
             return f"not minimised: the case did not show its finding in {self.plays} plays"
+        if not self.plays:
+            return "not minimised: nothing more could be played"
         parts = (
             _shrunk(self.before.connections, self.after.connections, "connection"),
             _shrunk(self.before.steps, self.after.steps, "step"),

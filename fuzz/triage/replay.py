@@ -53,19 +53,25 @@ def case_files(paths: Iterable[Path]) -> Iterator[Path]:
     nothing in it to replay.
     """
     for path in paths:
-        if not path.is_dir():
-            if not path.exists():
-                raise CaseFileError(f"{path} does not exist")
-            yield path
-            continue
-        inside = sorted(
-            file
-            for file in path.iterdir()
-            if file.is_file() and not file.name.startswith(".") and file.suffix != ".json"
-        )
+        try:
+            if not path.is_dir():
+                if not (path.exists() or path.is_symlink()):
+                    raise CaseFileError(f"{path} does not exist")
+                yield path
+                continue
+            inside = sorted(filter(_is_case, path.iterdir()))
+        except OSError as error:
+            raise CaseFileError(f"{path} cannot be read: {error.strerror}") from None
         if not inside:
             raise CaseFileError(f"{path} holds no case to replay")
         yield from inside
+
+
+def _is_case(file: Path) -> bool:
+    """Tell whether ``file`` is to be read; a link to nothing is, and is told as what it is."""
+    if file.name.startswith(".") or file.suffix == ".json":
+        return False
+    return file.is_file() or (file.is_symlink() and not file.exists())
 
 
 class Replayer:
@@ -85,11 +91,16 @@ class Replayer:
         if expected is not None and expected.kind in _INSIDE and self._rig.agent is None:
             unseen = f"a {expected.kind.value} cannot be seen in a target without an agent"
             return Replayed(path, Verdict.ERROR, 0, 0, note=unseen)
+        lost = self._investigator.lost
+        if lost is not None:
+            return Replayed(path, Verdict.ERROR, 0, 0, note=f"not played: {lost}")
         note = "a raw payload, sent by a logged-in client" if case.raw else ""
         seen: list[tuple[Finding, ...]] = []
         try:
             for _ in range(plays):
                 seen.append(self._play(case, expected))
+                if self._investigator.lost is not None:  # it would show the same for ever
+                    break
         except IrisFuzzError as error:
             return Replayed(path, Verdict.ERROR, 0, len(seen), note=str(error))
         return _verdict(path, seen, expected, note)

@@ -71,7 +71,8 @@ class Investigator:
 
     ``known`` tells whether a finding has been saved before, and as no less bad than now.
     ``recent`` returns the cases that were played last, the latest at the end: those among
-    which the cause of a late effect is looked for.
+    which the cause of a late effect is looked for. ``lost`` says why the target could not be
+    brought back after a play whose findings were told: each later one would show them again.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class Investigator:
         self._recent = recent
         self._backtracked: set[str] = set()
         self.replays = 0
+        self.lost: TargetError | None = None
 
     def knows(self, finding: Finding) -> bool:
         """Tell whether ``finding`` would only be counted."""
@@ -225,10 +227,11 @@ class Investigator:
     def _heal_after(self, evidence: Evidence, findings: Sequence[Finding]) -> None:
         try:
             self.heal(evidence)
-        except TargetError:
+        except TargetError as error:
             # What was seen is told; that the target is gone shows with whatever comes next.
             if not findings:
                 raise
+            self.lost = error
 
     def heal(self, evidence: Evidence) -> None:
         """Bring the target back if ``evidence`` shows that it is not well."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import subprocess
@@ -11,6 +12,9 @@ from pathlib import Path
 import pytest
 
 from fuzz.case import Case, Step, StepKind, encode_case
+from fuzz.finding import Cause, Finding, Kind
+from fuzz.store.crashes import Context, CrashStore
+from fuzz.store.sidecar import sidecar_path
 from tests.cli.support import Run
 
 WHOLE = encode_case(Case((Step(StepKind.LOGIN, 0, b"alice"), Step(StepKind.SEND, 0, b"\x05"))))
@@ -177,6 +181,57 @@ def test_a_summary_that_could_not_be_written_is_refused_before_the_run(
     ran = run("fuzz", "--time", "60", "--summary", tmp_path / "file" / "summary.json")
     assert ran.code == 2
     assert str(tmp_path / "file") in ran.sentence()
+
+
+LONG = "a" * 300
+
+
+@pytest.mark.usefixtures("no_connections")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("triage", LONG),
+        ("replay", LONG),
+        ("triage", "case", "--out", LONG),
+        ("tmin", LONG),
+        ("tmin", "case", "-o", f"{LONG}/b"),
+        ("promote", LONG),
+        ("promote", "case", "--name", LONG),
+        ("promote", "a" * 250),
+        ("triage", "case", "--time", "nan"),
+        ("tmin", "case", "--time", "nan"),
+    ],
+)
+def test_what_no_file_system_takes_is_refused_with_a_sentence(
+    run: Run, arguments: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    finding = Finding(Kind.HANG, "it hangs", Cause("hang"))
+    saved = CrashStore(tmp_path).save(WHOLE, finding, Context("fake", "25")).path
+    for name in ("case", "a" * 250):
+        Path(name).write_bytes(WHOLE)
+        Path(f"{name}.json").write_bytes(sidecar_path(saved).read_bytes())
+    ran = run(*arguments)
+    assert ran.code == 2
+    assert "Traceback" not in ran.err
+    words = ("too long", "no number of seconds", "has no JSON")
+    assert any(word in ran.err for word in words)
+
+
+@pytest.mark.usefixtures("no_connections")
+@pytest.mark.parametrize("method", ["iterdir", "is_dir"])
+def test_a_folder_that_may_not_be_read_is_named(
+    run: Run, method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_path: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, method, refuse)  # root may read everything
+    ran = run("triage", tmp_path, "--out", tmp_path / "out")
+    assert (ran.code, ran.sentence()) == (
+        2,
+        f"iris-fuzz: {tmp_path} cannot be read: Permission denied",
+    )
 
 
 @pytest.mark.usefixtures("no_connections")

@@ -42,7 +42,7 @@ def test_each_bug_gets_one_report_with_all_that_is_needed(
     assert [note for note in told["notes"] if "broken" in note]
     assert (bug["kind"], bug["confidence"]) == (
         "process_crash",
-        {"shown": 5, "plays": 5, "by_chance": False},
+        {"shown": 5, "plays": 5, "by_chance": False, "on": "one fresh node for all of them"},
     )
     assert bug["minimised"]["after"] == {"connections": 1, "steps": 2, "frames": 1, "bytes": 9}
     assert bug["segments"] == ["34"]
@@ -82,6 +82,12 @@ def test_tmin_writes_the_smallest_case_and_says_by_how_much(run: Run, crashes: P
     assert ran.code == 0
     assert "1 connection (from " in ran.out
     assert len(read_case(crashes / "bloated.min").steps) == 2
+    small = read_sidecar(crashes / "bloated.min")
+    assert small is not None
+    assert (small.plants, small.steps[1].startswith("connection 0: send")) == (
+        ("crash_alone",),
+        True,
+    )
     ran = run("tmin", crashes / "well", *PLANTED)
     assert (ran.code, "shows no finding" in ran.out) == (1, True)
 

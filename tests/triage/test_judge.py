@@ -4,14 +4,26 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
+from fuzz.errors import TargetError
 from fuzz.evidence import Evidence, Pulse
 from fuzz.finding import Finding, Kind
 from fuzz.node import Event
 from fuzz.oracles import judge
 from fuzz.oracles.leak import leak_of
-from fuzz.triage.judge import Confidence, RigJudge, judge_of
+from fuzz.rig import Recovery
+from fuzz.triage.judge import SEEN_ONCE, Confidence, RigJudge, TargetLostError, judge_of
 from tests.oracles.evidence_support import OTHER, STATEM
-from tests.watchdog.fake_rig import FakeRig, case, cuts_bystanders, leaks, reports
+from tests.watchdog.fake_rig import (
+    FakeRig,
+    case,
+    cuts_bystanders,
+    ends_node,
+    leaks,
+    reports,
+    stops_application,
+)
 
 
 def finding_of(event: Event) -> Finding:
@@ -59,21 +71,72 @@ def test_a_leak_is_asked_for_by_many_plays() -> None:
 def test_confidence_is_counted_on_a_fresh_node() -> None:
     played = rig()
     asked = RigJudge(played.as_rig(), finding_of(STATEM))
-    assert asked.confidence(case("crash"), 3) == Confidence(3, 3)
+    assert asked.confidence(case("crash"), 3) == Confidence(3, 3, nodes=1)
     assert played.calls[:2] == ["recover node", "play"]
+    assert asked.confidence(case("crash"), 3, afresh=True) == Confidence(3, 3, nodes=3)
+
+
+def test_a_node_that_ended_is_a_fresh_one_for_the_next_play() -> None:
+    played = FakeRig({"end": ends_node})
+    (ended,) = RigJudge(played.as_rig(), finding_of(STATEM)).findings(case("end"))
+    assert RigJudge(played.as_rig(), ended).confidence(case("end"), 3).nodes == 3
+
+
+def test_a_running_target_is_measured_as_it_is() -> None:
+    played = rig()
+    played.target.restartable = False
+    asked = RigJudge(played.as_rig(), finding_of(STATEM))
+    sure = asked.confidence(case("crash"), 3)
+    assert (sure, "recover node" in played.calls) == (Confidence(3, 3, nodes=0), False)
+
+
+def test_a_target_that_is_gone_is_asked_nothing_more() -> None:
+    played = FakeRig({"stop": stops_application})
+
+    def never(fresh_node: bool = False) -> Recovery:
+        raise TargetError("it serves nobody any more")
+
+    played.recover = never  # type: ignore[method-assign]
+    asked = RigJudge(played.as_rig(), finding_of(STATEM))
+    with pytest.raises(TargetLostError, match="serves nobody") as lost:
+        asked.shows(case("stop"))
+    assert [found.kind for found in lost.value.findings] == [Kind.APP_DOWN]
+    assert (lost.value.case, len(played.plays)) == (case("stop"), 1)
 
 
 def test_a_finding_that_needs_chance_is_told_with_its_rate() -> None:
     asked = RigJudge(rig().as_rig(), finding_of(STATEM))
     sure = asked.confidence(case("flaky"), 4)
-    assert (sure, sure.by_chance, sure.rate) == (Confidence(2, 4), True, 0.5)
+    assert (sure, sure.by_chance, sure.rate) == (Confidence(2, 4, nodes=1), True, 0.5)
     assert sure.sentence() == (
-        "shown in 2 of 4 plays on a fresh node: it needs a timing, a race or other chance"
+        "shown in 2 of 4 plays on one fresh node for all of them: "
+        "it needs a timing, a race or other chance"
     )
 
 
 def test_a_finding_that_always_or_never_shows_needs_no_chance() -> None:
     assert not Confidence(3, 3).by_chance
     assert not Confidence(0, 3).by_chance
-    assert Confidence(3, 3).sentence() == "shown in 3 of 3 plays on a fresh node"
     assert Confidence(0, 0).rate == 0.0
+
+
+@pytest.mark.parametrize(
+    ("sure", "sentence"),
+    [
+        (Confidence(3, 3, 3), "shown in 3 of 3 plays on a fresh node"),
+        (Confidence(3, 3, 1), "shown in 3 of 3 plays on one fresh node for all of them"),
+        (Confidence(0, 3, 2), "shown in 0 of 3 plays on 2 fresh nodes"),
+        (Confidence(3, 3), "shown in 3 of 3 plays on the running target"),
+        (SEEN_ONCE, "seen once, and not played again"),
+    ],
+)
+def test_it_is_told_on_what_it_was_measured(sure: Confidence, sentence: str) -> None:
+    assert sure.sentence() == sentence
+
+
+@pytest.mark.parametrize(
+    ("shown", "questions"),
+    [(5, 1), (4, 3), (2, 7), (0, 10)],
+)
+def test_what_shows_by_chance_is_asked_for_until_a_miss_is_rare(shown: int, questions: int) -> None:
+    assert Confidence(shown, 5).plays_for_a_question() == questions

@@ -28,6 +28,7 @@ def case(*words: str) -> Case:
 class FakeTarget:
     """A node that ends when it is told to; waiting for that moves the clock."""
 
+    name = "a fake"
     restartable = True
 
     def __init__(self, clock: FakeClock) -> None:
@@ -75,7 +76,7 @@ class FakeRig:
         return [self._play(case) for case in cases]
 
     def _play(self, played: Case) -> Observation:
-        text = b" ".join(step.data for step in played.steps).decode()
+        text = b" ".join(step.data for step in played.steps).decode(errors="replace")
         seen = observed()
         for word, effect in self._words.items():
             if word in text.split():

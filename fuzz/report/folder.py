@@ -1,0 +1,46 @@
+"""The folder of one bug: all that an engineer needs, there whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from fuzz.case import encode_case
+from fuzz.report.finding import as_json, as_markdown
+from fuzz.report.reproducer import reproducer
+from fuzz.settings import TargetSettings
+from fuzz.store.atomic import ensure_writable, write_together
+from fuzz.triage.dossier import Dossier
+
+
+@dataclass(frozen=True, slots=True)
+class Filed:
+    """Where a report is, and the command line that plays its case again."""
+
+    folder: Path
+    replay: str
+
+
+def file_report(out: Path, dossier: Dossier, settings: TargetSettings, note: str) -> Filed:
+    """Write the folder of one bug to ``out``; raise :class:`fuzz.errors.StoreError`."""
+    finding = dossier.finding
+    folder = out / f"{finding.kind.value}-{finding.fingerprint}"
+    replay = shlex.join(("iris-fuzz", "replay", str(folder / "case"), *settings.switches()))
+    document = json.dumps(as_json(dossier, replay, note), indent=2)
+    files = {
+        "case": encode_case(dossier.case),
+        "report.md": as_markdown(dossier, replay, note).encode(errors="backslashreplace"),
+        "report.json": (document + "\n").encode(),
+        "reproduce.py": reproducer(dossier.case, dossier.shown).encode(),
+    }
+    ensure_writable(folder)
+    try:
+        write_together({folder / name: data for name, data in files.items()})
+    except BaseException:  # an interrupt too must leave no folder without its files
+        with suppress(OSError):
+            folder.rmdir()  # of an earlier report, all is there still
+        raise
+    return Filed(folder, replay)

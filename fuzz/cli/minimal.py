@@ -76,7 +76,7 @@ def tmin(
     ensure_writable(place.absolute().parent)
     settings = target_settings(target, port, plants, allowed)
     wanted = None if saved is None or any_finding else saved.fingerprint
-    with started(settings) as (rig, status):
+    with started(settings, screen()) as (rig, status):
         status.update("playing the case")
         examiner = Examiner(rig, Budget(seconds=seconds))
         findings, lost = _played(examiner, case, wanted)

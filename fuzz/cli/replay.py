@@ -75,7 +75,7 @@ def replay(
     settings, issues = target_settings(target, port, plants, allowed), known_issues(known)
     console = screen()
     results = []
-    with started(settings) as (rig, status):
+    with started(settings, console) as (rig, status):
         replayer = Replayer(rig)
         for number, file in enumerate(files, 1):
             status.update(Text(f"playing {number} of {len(files)}: {file}"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,10 +16,15 @@ from fuzz.target.choose import choose_target
 
 
 @contextmanager
-def started(settings: TargetSettings) -> Iterator[tuple[Rig, Status]]:
-    """Start the target, with a status line on the error output: the output may be JSON."""
+def started(settings: TargetSettings, console: Console) -> Iterator[tuple[Rig, Status]]:
+    """Start the target, with a status line.
+
+    On a terminal it is on ``console``, which keeps it below all that is printed there. Else it
+    is on the error output: what is printed may be JSON, or go to a file.
+    """
     rig = Rig(choose_target(settings), SystemClock())
-    with Console(stderr=True).status("starting the target") as status:
+    shown = console if sys.stdout.isatty() else Console(stderr=True)
+    with shown.status("starting the target") as status:
         try:
             rig.start()
             yield rig, status

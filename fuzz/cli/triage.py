@@ -98,7 +98,7 @@ def triage(
         if not as_json_:
             _tell(console, bug)
 
-    desk = _Desk(files, settings, Budget(seconds=seconds), out, issues, tell)
+    desk = _Desk(files, settings, Budget(seconds=seconds), out, issues, console, tell)
     try:
         desk.work()
     finally:  # an error and an interrupt end it too: what was found is told in any case
@@ -133,6 +133,7 @@ class _Desk:
     budget: Budget
     out: Path
     issues: KnownIssues
+    console: Console
     tell: Callable[[_Bug], None]
     bugs: dict[str, _Bug] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -141,7 +142,7 @@ class _Desk:
 
     def work(self) -> None:
         """Play all files; raise the error behind which none of the rest can be played."""
-        with started(self.settings) as (rig, status):
+        with started(self.settings, self.console) as (rig, status):
             examiner = Examiner(rig, self.budget)
             for number, file in enumerate(self.files, 1):
                 status.update(Text(f"playing {number} of {len(self.files)}: {file}"))
@@ -213,9 +214,16 @@ class _Desk:
         return dossier.failure
 
     def _file(self, dossier: Dossier, file: Path) -> None:
-        note = self.issues.note(dossier.finding.fingerprint)
-        bug = _Bug(dossier, file_report(self.out, dossier, self.settings, note), note, [file])
-        self.bugs[dossier.finding.fingerprint] = bug
+        finding = dossier.finding
+        note = self.issues.note(finding.fingerprint)
+        try:
+            filed = file_report(self.out, dossier, self.settings, note)
+        except StoreError:
+            told = f"{finding.kind.value} {finding.fingerprint}: {finding.title}"
+            self.notes.append(f"{file}: shows {told}; its report is not written")
+            raise
+        bug = _Bug(dossier, filed, note, [file])
+        self.bugs[finding.fingerprint] = bug
         self.tell(bug)
 
     def as_json(self) -> dict[str, object]:
@@ -274,7 +282,7 @@ def _tell(console: Console, bug: _Bug) -> None:
     told = [
         f"{bug.files[0]}: {known.confidence.sentence()}",
         known.minimised.sentence(),
-        known.pattern.sentence(),
+        known.needed(),
         *([bug.note] if bug.note else []),
     ]
     say(console, [*lines, *(Text(f"    {line}", style="dim") for line in told)])

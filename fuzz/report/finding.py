@@ -42,7 +42,7 @@ def as_markdown(dossier: Dossier, replay: str, note: str = "") -> str:
             *((("cut short", str(dossier.failure)),) if dossier.failure else ()),
             *((("known", note),) if note else ()),
         ),
-        f"## What fails\n\n{_capital(dossier.pattern.sentence())}.",
+        f"## What fails\n\n{_capital(dossier.needed())}.",
         _trials(dossier),
         "## The smallest case\n\n" + _numbered(describe_steps(dossier.case)),
         _fence(_hex(dossier.case)),
@@ -79,7 +79,7 @@ def as_json(dossier: Dossier, replay: str, note: str = "") -> dict[str, object]:
             "after": _size(small.after),
             "complete": small.complete,
         },
-        "pattern": dossier.pattern.to_json(),
+        "pattern": None if dossier.pattern is None else dossier.pattern.to_json(),
         "steps": describe_steps(dossier.case),
         "segments": [s.data.hex() for s in dossier.case.steps if s.kind is StepKind.SEND],
         "cause": {
@@ -118,7 +118,8 @@ def _counts(counts: Counts | None) -> dict[str, int] | None:
 
 
 def _trials(dossier: Dossier) -> str:
-    tried = [part for part in dossier.pattern.parts if part.trials]
+    parts = () if dossier.pattern is None else dossier.pattern.parts
+    tried = [part for part in parts if part.trials]
     if not tried:
         return ""
     rows = [f"| {_cell(part.text)} | {part.trials} | {part.shown} |" for part in tried]

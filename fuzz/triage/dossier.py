@@ -26,7 +26,7 @@ from fuzz.triage.judge import (
     judge_of,
 )
 from fuzz.triage.minimise import Minimised, minimise
-from fuzz.triage.pattern import Part, Pattern, Place
+from fuzz.triage.pattern import Pattern
 from fuzz.triage.reduce import Budget, size_of
 
 #: Plays that tell how sure a finding is; where each costs seconds, three.
@@ -35,8 +35,6 @@ _COSTLY_PLAYS = 3
 #: The cause of what is looked for while nothing is known yet.
 _NOTHING = Cause("nothing")
 _COSTLY = frozenset({Kind.HANG, Kind.LEAK, Kind.NODE_DOWN, Kind.APP_DOWN})
-#: The pattern of what was not varied.
-_UNTRIED = Pattern((), (Part("the case was not varied", 0, 0, Place.FRAME),), complete=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +62,7 @@ class Dossier:
     original: Case
     minimised: Minimised
     confidence: Confidence
-    pattern: Pattern = _UNTRIED
+    pattern: Pattern | None = None
     before: Counts | None = None
     after: Counts | None = None
     failure: IrisFuzzError | None = None
@@ -73,6 +71,10 @@ class Dossier:
     def case(self) -> Case:
         """Return the smallest case that shows the finding."""
         return self.minimised.case
+
+    def needed(self) -> str:
+        """Return what of the case is needed, in one sentence without a full stop."""
+        return "the case was not varied" if self.pattern is None else self.pattern.sentence()
 
 
 def seen_once(

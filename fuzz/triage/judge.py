@@ -71,7 +71,7 @@ class Confidence:
     def sentence(self) -> str:
         """Return how sure we are, in one sentence without a full stop."""
         if self == SEEN_ONCE:
-            return "seen once, and not played again"
+            return "seen once; how surely it shows was not measured"
         said = f"shown in {self.shown} of {self.plays} plays on {self.ground}"
         if self.by_chance:
             return f"{said}: it needs a timing, a race or other chance"

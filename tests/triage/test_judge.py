@@ -127,7 +127,7 @@ def test_a_finding_that_always_or_never_shows_needs_no_chance() -> None:
         (Confidence(3, 3, 1), "shown in 3 of 3 plays on one fresh node for all of them"),
         (Confidence(0, 3, 2), "shown in 0 of 3 plays on 2 fresh nodes"),
         (Confidence(3, 3), "shown in 3 of 3 plays on the running target"),
-        (SEEN_ONCE, "seen once, and not played again"),
+        (SEEN_ONCE, "seen once; how surely it shows was not measured"),
     ],
 )
 def test_it_is_told_on_what_it_was_measured(sure: Confidence, sentence: str) -> None:

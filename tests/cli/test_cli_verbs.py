@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from fuzz.cli import replay as replay_module
+from fuzz.cli import running
 from fuzz.cli.main import cli
 from fuzz.cli.target import _pass_on
 from fuzz.finding import Cause, Finding, Kind
@@ -64,7 +65,7 @@ def verdicts(monkeypatch: pytest.MonkeyPatch) -> list[Verdict]:
             shown = 0 if verdict is Verdict.FIXED else plays
             return Replayed(path, verdict, shown, plays, (HANG,) if shown else ())
 
-    monkeypatch.setattr(replay_module, "Rig", Rig)
+    monkeypatch.setattr(running, "Rig", Rig)
     monkeypatch.setattr(replay_module, "Replayer", Replayer)
     return told
 

@@ -285,15 +285,12 @@ class Worker:
 
     def _context(self) -> Context:
         target = self._settings.target
-        switches = [word for name in target.plants for word in ("--plant", name)]
-        if not target.embedded:
-            switches = ["--target", target.target]
         node = self._rig.node
         return Context(
             target=self._rig.target.name,
             otp=node.otp if node is not None else "unknown",
             plants=target.plants,
-            switches=tuple(switches),
+            switches=tuple(target.switches()),
         )
 
     def _emit(self, event: Event) -> None:

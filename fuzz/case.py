@@ -215,6 +215,16 @@ def bind(data: bytes, values: Mapping[bytes, bytes]) -> bytes:
     return b"".join(pieces) + data[end:]
 
 
+def unbind(data: bytes, names: Iterable[bytes]) -> bytes:
+    """Put the tokens of users back in the place of ``names``, which begin with their letters.
+
+    The letter is in the other case there; see :mod:`fuzz.executor.names`.
+    """
+    for name in names:
+        data = data.replace(name, b"<user:%b>" % name[:1].swapcase())
+    return data
+
+
 @lru_cache(maxsize=256)
 def _tokens(tokens: tuple[bytes, ...]) -> re.Pattern[bytes]:
     return re.compile(b"|".join(map(re.escape, tokens)))

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 
 from fuzz.evidence import Evidence
 from fuzz.finding import Finding, Kind
+from fuzz.node import Event
 from fuzz.oracles.causes import crash_causes, told
+
+#: A process that crashed over what its own socket had told it is that of the connection, and
+#: its end is that of the connection: it is to be seen from outside.
+_SOCKET = re.compile(r"\{(tcp|ssl)(_closed|_error)?,")
 
 
 def process_crash(evidence: Evidence) -> Iterable[Finding]:
@@ -17,5 +23,11 @@ def process_crash(evidence: Evidence) -> Iterable[Finding]:
             Kind.PROCESS_CRASH,
             f"{cause.origin or 'a process'} crashed with {cause.reason}{where}",
             cause,
-            {"reports": told(reports)},
+            {"reports": told(reports), **_wire(reports)},
         )
+
+
+def _wire(reports: Sequence[Event]) -> dict[str, object]:
+    """Return what a reproducer can look for: the end of the connection, if it is that."""
+    own = any(_SOCKET.search(report.text) for report in reports)
+    return {"wire": {"check": "closed"}} if own else {}

@@ -1,26 +1,34 @@
 """A stand-alone reproducer: one Python file that needs nothing but Python.
 
-It is the source of :mod:`fuzz.report.standalone` with a case behind it, so what is tested
-here is what the engineer runs.
+It is the source of the modules of :mod:`fuzz.report.standalone` with a case behind it, so
+what is tested here is what the engineer runs.
 """
 
 from __future__ import annotations
 
 import ast
 import inspect
+from types import ModuleType
 
 from fuzz.case import Case, Step
 from fuzz.finding import Finding
-from fuzz.report import standalone
+from fuzz.report.standalone import play, run, tokens, verdict, wire
+from fuzz.store.sidecar import plain
+
+#: Each uses names of those before it only.
+_MODULES = (wire, tokens, play, verdict, run)
+#: Where a finding holds what can be looked for on the wire.
+_WIRE = "wire"
 
 _HEAD = '''"""{title}
 
-    python3 {name} [HOST [PORT]] [--ws-port PORT]
+    python3 {name} [HOST [PORT]] [--ws-port PORT] [--secret TEXT]
 
 Plays the smallest case that is known against an Iris server (127.0.0.1:8085 if not told
 otherwise), and shows its effect. Kind: {kind}; fingerprint: {fingerprint}.
-Exit codes: 0 the effect was seen, 1 it was not, 2 no server answers, 3 played, but the effect
-is to be seen on the node only.
+--secret is that of the server's tokens, if it asks for any at LOGIN.
+Exit codes: 0 the effect was seen, 1 it was not, 2 it could not be played (no server answers,
+or it needs --secret), 3 played, but the effect is to be seen on the node only.
 """
 '''
 
@@ -36,9 +44,11 @@ def reproducer(case: Case, finding: Finding, name: str = "reproduce.py") -> str:
         f"{head}{_source()}\n\n"
         "#: What is done, on which connection, the bytes in hex, and a number\n"
         "#: (open: 0 TCP, 1 WebSocket, 2 WebSocket by hand; pause: milliseconds).\n"
-        f"STEPS = (\n{steps})\n\n"
+        f"STEPS = (\n{steps})\n"
+        "#: What is wrong with what came back, if that can be told from it.\n"
+        f"WIRE: Wire = {plain(finding.evidence.get(_WIRE, {}))!r}\n\n"
         'if __name__ == "__main__":\n'
-        f"    raise SystemExit(main(STEPS, {finding.kind.value!r}, {title!r}))\n"
+        f"    raise SystemExit(main(STEPS, {finding.kind.value!r}, {title!r}, WIRE))\n"
     )
 
 
@@ -47,7 +57,27 @@ def _plain(step: Step) -> tuple[str, int, str, int]:
 
 
 def _source() -> str:
-    """Return the source of the player without its docstring."""
-    source = inspect.getsource(standalone)
-    first = ast.parse(source).body[0]
-    return "\n".join(source.splitlines()[first.end_lineno :]).rstrip() + "\n"
+    """Return the source of the player: one head of imports, then what the modules define."""
+    imports: set[str] = set()
+    bodies: list[str] = []
+    for module in _MODULES:
+        body, used = _parts(module)
+        bodies.append(body)
+        imports |= used
+    future, rest = "from __future__ import annotations", sorted(imports)
+    rest.remove(future)
+    return "\n".join([future, "", *rest, "", *bodies])
+
+
+def _parts(module: ModuleType) -> tuple[str, set[str]]:
+    """Return what a module defines, and its imports but for those of one another."""
+    source = inspect.getsource(module)
+    docstring, *rest = ast.parse(source).body
+    heads = [node for node in rest if isinstance(node, ast.Import | ast.ImportFrom)]
+    last = max(node.end_lineno or 0 for node in (docstring, *heads))
+    imports = {
+        ast.unparse(node)
+        for node in heads
+        if isinstance(node, ast.Import) or not (node.module or "").startswith("fuzz.")
+    }
+    return "\n".join(source.splitlines()[last:]).rstrip() + "\n", imports

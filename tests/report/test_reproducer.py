@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,29 +14,63 @@ import pytest
 from fuzz.case import Case, Step, StepKind, Transport
 from fuzz.finding import Cause, Finding, Kind
 from fuzz.generate.seeds import SEEDS
-from fuzz.report import standalone
 from fuzz.report.reproducer import reproducer
+from fuzz.report.standalone import run as standalone
+from fuzz.report.standalone.tokens import bound
 from fuzz.target import EmbeddedTarget
 from fuzz.target.base import Address
+from tests.planted.support import Bench, bench
 from tests.planted.triggers import CASES
 
 #: A play waits for five seconds at most for each thing that does not come.
 SECONDS = 60.0
 SHOWN, NOT_SHOWN, NO_SERVER, ON_THE_NODE = 0, 1, 2, 3
 
+_LEAK = "what grows inside the node changes nothing that a client sees"
+#: The defects that only the node tells of.
+ON_THE_NODE_ONLY: Mapping[str, str] = {
+    **dict.fromkeys(
+        (
+            "atom_leak", "binary_leak", "ets_bytes", "ets_leak", "mailbox_stuck", "port_leak",
+            "process_leak", "stuck_frame",
+        ),
+        _LEAK,
+    ),
+    "heap_killed": "a process of its own reads the key, and nobody waits for it",
+    "plain_spawn": "a process of its own echoes, and nobody waits for it",
+    "keys_later": "a process of the key store crashes when the client has long gone",
+    "limiter_far": "a process of the limiter crashes, up to a second later",
+}  # fmt: skip
+
 
 @contextmanager
-def serving(*plants: str) -> Iterator[Address]:
-    target = EmbeddedTarget(0, plants)
+def serving(*plants: str, **options: str) -> Iterator[Address]:
+    target = EmbeddedTarget(0, plants, options)
     try:
         yield target.start({})
     finally:
         target.stop()
 
 
-def run(case: Case, kind: Kind, folder: Path, address: Address, *more: str) -> tuple[int, str]:
+@pytest.fixture(scope="module")
+def clean() -> Iterator[Address]:
+    with serving() as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def guarded() -> Iterator[Address]:
+    """A clean target that asks for tokens."""
+    with serving(auth_enabled="true") as address:
+        yield address
+
+
+def run(
+    case: Case, finding: Finding | Kind, folder: Path, address: Address, *more: str
+) -> tuple[int, str]:
     """Write a reproducer and run it in an isolated Python; return its code and output."""
-    finding = Finding(kind, 'a "title" with \\ in it', Cause("what"))
+    if isinstance(finding, Kind):
+        finding = Finding(finding, 'a "title" with \\ in it', Cause("what"))
     file = folder / "reproduce.py"
     file.write_text(reproducer(case, finding))
     where = (address.host, str(address.port), "--ws-port", str(address.websocket_port))
@@ -53,52 +87,77 @@ def run(case: Case, kind: Kind, folder: Path, address: Address, *more: str) -> t
     return done.returncode, done.stdout
 
 
-@pytest.mark.parametrize(
-    ("name", "kind"),
-    [
-        ("crash_alone", Kind.PROCESS_CRASH),
-        ("crash_cascades", Kind.LISTENER_RESTART),
-        ("app_gives_up", Kind.APP_DOWN),
-        ("node_abort", Kind.NODE_DOWN),
-        ("hang", Kind.HANG),
-    ],
-)
+def address_of(planted: Bench) -> Address:
+    where = planted.rig.endpoint
+    assert where.websocket_port is not None
+    return Address(where.host, where.port, where.websocket_port, planted.rig.names.tokens.secret)
+
+
+def with_secret(address: Address) -> tuple[str, ...]:
+    return () if address.secret is None else ("--secret", address.secret.decode())
+
+
+@pytest.mark.parametrize("name", sorted(CASES))
 def test_the_effect_shows_with_the_defect_and_not_without(
-    name: str, kind: Kind, tmp_path: Path
+    name: str, clean: Address, guarded: Address, tmp_path: Path
 ) -> None:
     case = CASES[name][1]
-    with serving(name) as address:
-        code, out = run(case, kind, tmp_path, address)
-    assert (code, "SHOWN: " in out) == (SHOWN, True), out
-    with serving() as address:
-        code, out = run(case, kind, tmp_path, address)
-    assert code == NOT_SHOWN, out
-    assert "NOT SHOWN: " in out
+    with bench(name) as planted:
+        (finding,) = planted.judge(case)
+        address = address_of(planted)
+        planted_code, planted_out = run(case, finding, tmp_path, address, *with_secret(address))
+    innocent = clean if address.secret is None else guarded
+    code, out = run(case, finding, tmp_path, innocent, *with_secret(innocent))
+    if name in ON_THE_NODE_ONLY:
+        assert (planted_code, code) == (ON_THE_NODE, ON_THE_NODE), planted_out + out
+        return
+    assert (planted_code, "SHOWN: " in planted_out) == (SHOWN, True), planted_out
+    assert (code, "NOT SHOWN: " in out) == (NOT_SHOWN, True), out
 
 
-def test_tokens_are_bound_and_websocket_is_spoken(tmp_path: Path) -> None:
+def test_tokens_are_bound_and_websocket_is_spoken(clean: Address, tmp_path: Path) -> None:
     web = Step(StepKind.OPEN, 0, value=int(Transport.WEBSOCKET))
     chat = Case((web, *SEEDS["dialogue-group-chat"].steps))
-    with serving() as address:
-        code, out = run(chat, Kind.SEMANTIC, tmp_path, address)
+    code, out = run(chat, Kind.SEMANTIC, tmp_path, clean)
     assert code == ON_THE_NODE
     assert "no such group" not in out
     assert b"LOGIN_OK".hex(" ") in out
     assert "<group:1>" not in out
 
 
-def test_a_leak_is_played_many_times_and_read_on_the_node(tmp_path: Path) -> None:
-    with serving() as address:
-        code, out = run(CASES["atom_leak"][1], Kind.LEAK, tmp_path, address)
+def test_a_leak_is_played_many_times_and_its_resource_is_named(
+    clean: Address, tmp_path: Path
+) -> None:
+    leak = Finding(Kind.LEAK, "atoms grow by 1.0 with each play", Cause("leak", "atoms"))
+    code, out = run(CASES["atom_leak"][1], leak, tmp_path, clean)
     assert code == ON_THE_NODE
-    assert out.count("connection 0: login") == standalone.LEAK_PLAYS
+    assert f"{standalone.LEAK_PLAYS} times. Only the node tells: atoms grow by 1.0" in out
 
 
-def test_no_server_and_a_host_elsewhere_are_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", Kind)
+def test_a_server_that_was_never_there_has_not_gone_down(kind: Kind, tmp_path: Path) -> None:
     with serving() as address:
         pass
-    code, out = run(CASES["crash_alone"][1], Kind.PROCESS_CRASH, tmp_path, address)
+    code, out = run(CASES["crash_alone"][1], kind, tmp_path, address)
     assert (code, "no server answers" in out) == (NO_SERVER, True)
+
+
+def test_a_secret_that_is_needed_is_asked_for(
+    clean: Address, guarded: Address, tmp_path: Path
+) -> None:
+    case = CASES["alg_none"][1]
+    auth = Finding(Kind.SEMANTIC, "", Cause("auth"), {"wire": {"check": "login", "connection": 0}})
+    for address, more, said in (
+        (clean, (), "the effect needs the secret"),
+        (clean, ("--secret", "sesame"), "asks for no tokens"),
+        (guarded, (), "refuses the LOGIN"),
+        (guarded, ("--secret", "sesame"), "refuses the LOGIN"),
+    ):
+        code, out = run(case, auth, tmp_path, address, *more)
+        assert (code, said in out) == (NO_SERVER, True), out
+
+
+def test_a_host_elsewhere_is_refused(tmp_path: Path) -> None:
     elsewhere = Address("192.0.2.1", 8085, 8086)
     code, out = run(CASES["crash_alone"][1], Kind.PROCESS_CRASH, tmp_path, elsewhere)
     assert (code, "--allow-host" in out) == (NO_SERVER, True)
@@ -107,5 +166,5 @@ def test_no_server_and_a_host_elsewhere_are_told(tmp_path: Path) -> None:
 def test_the_same_tokens_and_lengths_are_bound_as_by_the_harness() -> None:
     values = {b"<user:A>": b"abcdefgh", b"<group:1>": b"0123456789abcdef"}
     data = b"\x35\x00\x09<group:1>\x05\x00\x08<user:A>\x00\x05<user:A>"
-    bound = b"\x35\x00\x100123456789abcdef\x05\x00\x08abcdefgh\x00\x05abcdefgh"
-    assert standalone.bound(data, values) == bound
+    right = b"\x35\x00\x100123456789abcdef\x05\x00\x08abcdefgh\x00\x05abcdefgh"
+    assert bound(data, values) == right

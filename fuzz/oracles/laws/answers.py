@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from fuzz.finding import Cause, Finding, Kind
+from fuzz.oracles.laws import wire
 from fuzz.oracles.laws.dialogue import Dialogue, Link, Said
 from grammar import (
     Direction,
@@ -47,7 +48,16 @@ def unanswered(dialogue: Dialogue) -> Iterator[Finding]:
                     Kind.HANG,
                     f"{opcode.name} was never answered, though its connection was served",
                     Cause("unanswered", opcode.name),
-                    {"connection": link.number, "asked": count},
+                    {
+                        "connection": link.number,
+                        "asked": count,
+                        **wire.check(
+                            "answered",
+                            link,
+                            opcodes=[int(frame.opcode) for frame in replies if frame.opcode],
+                            least=count,
+                        ),
+                    },
                 )
                 return
 
@@ -64,26 +74,28 @@ def status(dialogue: Dialogue) -> Iterator[Finding]:
         told = [frame for frame in link.heard if isinstance(frame, StatusResponse)]
         if not link.sure or len(asked) != len(told) or link.refused:
             continue
-        for said, reply in zip(asked, told, strict=True):
+        for place, (said, reply) in enumerate(zip(asked, told, strict=True)):
             assert isinstance(said.frame, GetStatus)
+            user = wire.name(dialogue, said.frame.user)
             if said.frame.user != reply.user:
-                yield _wrong_status(
-                    link, "another name", "tells of another user than was asked for"
-                )
+                look = wire.check("status", link, reply=place, user=user, online=None)
+                words = "tells of another user than was asked for"
+                yield _wrong_status(link, "another name", words, look)
                 return
             online = _online(dialogue, reply.user, said.order)
             if online is not None and bool(reply.state) is not online:
                 why = "offline" if online else "online"
-                yield _wrong_status(link, why, f"says {why} of a user who is not")
+                look = wire.check("status", link, reply=place, user=user, online=online)
+                yield _wrong_status(link, why, f"says {why} of a user who is not", look)
                 return
 
 
-def _wrong_status(link: Link, why: str, words: str) -> Finding:
+def _wrong_status(link: Link, why: str, words: str, look: Mapping[str, object]) -> Finding:
     return Finding(
         Kind.SEMANTIC,
         f"a status reply {words}",
         Cause("status", why),
-        {"connection": link.number},
+        {"connection": link.number, **look},
     )
 
 
@@ -109,17 +121,24 @@ def one_time_keys(dialogue: Dialogue) -> Iterator[Finding]:
             if isinstance(said.frame, UploadPrekeys):
                 published.update(_keys(said.frame.bundle))
     handed: Counter[bytes] = Counter()
+    bundles: list[bytes] = []
     for link in dialogue.links:
         if not any(isinstance(said.frame, FetchPrekeys) for said in link.said):
             continue
         for frame in link.heard:
             if isinstance(frame, PrekeyResponse):
                 handed.update(_keys(frame.bundle))
-    if any(count > published[key] > 0 for key, count in handed.items()):
+                bundles.append(frame.bundle)
+    twice = [key for key, count in handed.items() if count > published[key] > 0]
+    if twice:
+        # The bytes of a key may stand in a bundle for something else as well.
+        seen = sum(bundle.count(twice[0]) for bundle in bundles)
+        most = seen - handed[twice[0]] + published[twice[0]]
         yield Finding(
             Kind.SEMANTIC,
             "a one-time key was handed out more often than it was published",
             Cause("one-time key"),
+            wire.check("key", key=twice[0].hex(), most=most) if twice[0] else {},
         )
 
 
@@ -157,11 +176,13 @@ def relays(dialogue: Dialogue) -> Iterator[Finding]:
             else:
                 continue
             if not any((who, user) in true for user in here):
+                senders = {wire.name(dialogue, who) for who, user in true if who and user in here}
+                look = wire.check("relay", link, opcode=int(frame.opcode), senders=sorted(senders))
                 yield Finding(
                     Kind.SEMANTIC,
                     f"{what} names a user who sent none to this client",
                     Cause("relay", what),
-                    {"connection": link.number},
+                    {"connection": link.number, **look},
                 )
                 return
 
@@ -188,12 +209,15 @@ def groups(dialogue: Dialogue) -> Iterator[Finding]:
     for link in dialogue.links:
         for message in link.delivered():
             key_of = _group_content(message.message)
-            if key_of in strange and not written[key_of]:
+            if key_of is not None and key_of in strange and not written[key_of]:
                 yield Finding(
                     Kind.SEMANTIC,
                     "a member of a group was sent what one who has left it wrote",
                     Cause("group", "written by one who has left"),
-                    {"connection": link.number},
+                    {
+                        "connection": link.number,
+                        **wire.group_content(dialogue, link, key_of[1]),
+                    },
                 )
                 return
 

@@ -45,7 +45,12 @@ def auth(observation: Observation) -> Iterator[Finding]:
                 Kind.SEMANTIC,
                 f"LOGIN succeeded with a token that {_FLAWS[flaw]}",
                 Cause("auth", flaw),
-                {"connection": trace.number, "user": repr(user)[1:], "token": repr(token)[1:]},
+                {
+                    "connection": trace.number,
+                    "user": repr(user)[1:],
+                    "token": repr(token)[1:],
+                    "wire": {"check": "login", "connection": trace.number},
+                },
             )
 
 

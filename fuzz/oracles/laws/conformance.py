@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fuzz.finding import Cause, Finding, Kind
+from fuzz.oracles.laws import wire
 from fuzz.oracles.laws.dialogue import Dialogue
 from grammar import Frame, UnknownFrame
 
@@ -36,6 +37,7 @@ def conformance(dialogue: Dialogue) -> Iterator[Finding]:
                 "connection": link.number,
                 "fault": str(link.fault or ""),
                 "rest": link.rest[:64].hex(),
+                **wire.check("in_place", link),
             },
         )
         return

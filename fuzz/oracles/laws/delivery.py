@@ -8,10 +8,11 @@ this play, and only where every connection of the case is sure (see
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
 from fuzz.finding import Cause, Finding, Kind
+from fuzz.oracles.laws import wire
 from fuzz.oracles.laws.dialogue import Dialogue, Link, Message, Stay
 from grammar import Ack, GroupMsg, LoginOk, SenderKeyDist
 
@@ -41,7 +42,11 @@ def invented(dialogue: Dialogue) -> Iterator[Finding]:
                 Kind.SEMANTIC,
                 f"a client was sent a message that {_INVENTED[why]}",
                 Cause("invented", why),
-                {"connection": link.number, "message": message.message[:64].hex()},
+                {
+                    "connection": link.number,
+                    "message": message.message[:64].hex(),
+                    **wire.message(dialogue, link, message.message, most=0),
+                },
             )
             return
 
@@ -84,12 +89,16 @@ def misrouted(dialogue: Dialogue) -> Iterator[Finding]:
                 m.body for m in dialogue.messages if m.target == stay.user and m.order < after.since
             }
             wrong = late - early - others
-            if any(message.message in wrong for message in link.delivered()):
+            came = [m.message for m in link.delivered() if m.message in wrong]
+            if came:
                 yield Finding(
                     Kind.SEMANTIC,
                     "a message came to a connection that its user had logged out of",
                     Cause("misrouted"),
-                    {"connection": link.number},
+                    {
+                        "connection": link.number,
+                        **wire.message(dialogue, link, came[0], most=0),
+                    },
                 )
                 return
 
@@ -108,11 +117,20 @@ def duplicated(dialogue: Dialogue) -> Iterator[Finding]:
         again = [body for body, count in came.items() if body in sent and count > sent[body]]
         if again or max(ids.values(), default=0) > 1:
             why = "one message twice" if not again else "a copy under another id"
+            look = (
+                wire.message(dialogue, link, again[0], most=sent[again[0]])
+                if again
+                else wire.check("once", link)
+            )
             yield Finding(
                 Kind.SEMANTIC,
                 f"a message was delivered more often than it was sent ({why})",
                 Cause("duplicated"),
-                {"connection": link.number, "messages": [body[:64].hex() for body in again[:4]]},
+                {
+                    "connection": link.number,
+                    "messages": [body[:64].hex() for body in again[:4]],
+                    **look,
+                },
             )
             return
 
@@ -145,11 +163,15 @@ def lost(dialogue: Dialogue) -> Iterator[Finding]:
             gone = [body for body, count in missing.items() if count > 0]
             if gone:
                 first = next(m for m in owed if m.body in gone)
-                yield _lost(first, link, stay, number, len(gone))
+                least = sum(m.body == first.body for m in owed)
+                look = wire.message(dialogue, link, first.body, least=least)
+                yield _lost(first, link, stay, number, {"lost": len(gone), **look})
                 return
 
 
-def _lost(message: Message, link: Link, stay: Stay, number: int, count: int) -> Finding:
+def _lost(
+    message: Message, link: Link, stay: Stay, number: int, told: Mapping[str, object]
+) -> Finding:
     if message.order > stay.since:
         why = "to a user who is online"
     elif number:
@@ -160,7 +182,7 @@ def _lost(message: Message, link: Link, stay: Stay, number: int, count: int) -> 
         Kind.SEMANTIC,
         f"a message {why} was accepted and never delivered ({message.how})",
         Cause("lost", f"{why}: {message.how}"),
-        {"connection": link.number, "lost": count, "first": message.body[:64].hex()},
+        {"connection": link.number, "first": message.body[:64].hex(), **told},
     )
 
 
@@ -176,8 +198,8 @@ def reordered(dialogue: Dialogue) -> Iterator[Finding]:
         came = [m.message for m in link.delivered()]
         places = {body: place for place, body in enumerate(came) if came.count(body) == 1}
         for sender in {m.link for m in dialogue.messages}:
-            order = [
-                places[m.body]
+            bodies_sent = [
+                m.body
                 for m in dialogue.messages
                 if m.link == sender
                 and m.target == stays[0].user
@@ -185,12 +207,17 @@ def reordered(dialogue: Dialogue) -> Iterator[Finding]:
                 and bodies[m.body] == 1
                 and m.body in places
             ]
+            order = [places[body] for body in bodies_sent]
             if order != sorted(order):
                 yield Finding(
                     Kind.SEMANTIC,
                     "messages of one client came in another order than they were sent",
                     Cause("reordered"),
-                    {"connection": link.number, "order": order[:16]},
+                    {
+                        "connection": link.number,
+                        "order": order[:16],
+                        **wire.messages_in_order(dialogue, link, bodies_sent),
+                    },
                 )
                 return
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from math import ceil
 
 from fuzz.finding import Cause, Finding, Kind
+from fuzz.oracles.laws import wire
 from fuzz.oracles.laws.dialogue import Dialogue
 from grammar import GroupMsg, RateLimited, SenderKeyDist
 from grammar.limits import RATE_BURST, RATE_PER_SECOND
@@ -33,7 +34,9 @@ def rate(dialogue: Dialogue) -> Iterator[Finding]:
             continue
         (user,) = users
         if sent[user] <= RATE_BURST and any(isinstance(f, RateLimited) for f in link.heard):
-            yield _finding("too early", f"{sent[user]} messages were too many for the rate limit")
+            look = wire.check("absent", link, opcode=int(RateLimited.opcode))
+            title = f"{sent[user]} messages were too many for the rate limit"
+            yield Finding(Kind.SEMANTIC, title, Cause("rate", "too early"), look)
             return
     bound = RATE_BURST + ceil(RATE_PER_SECOND * dialogue.seconds) + 1
     senders: dict[bytes, set[bytes | None]] = {}
@@ -47,9 +50,10 @@ def rate(dialogue: Dialogue) -> Iterator[Finding]:
                 passed.setdefault(next(iter(who)), set()).add(came.msg_id)
     for name in sorted(dialogue.users - grouped):
         if dialogue.stays_of(name) and len(passed.get(name, ())) > bound:
-            yield _finding("not limited", "a burst beyond the rate limit was let through")
+            all_ids = {came.msg_id for link in dialogue.links for came in link.delivered()}
+            look = wire.check(
+                "burst", burst=RATE_BURST, rate=RATE_PER_SECOND, others=len(all_ids - passed[name])
+            )
+            title = "a burst beyond the rate limit was let through"
+            yield Finding(Kind.SEMANTIC, title, Cause("rate", "not limited"), look)
             return
-
-
-def _finding(why: str, title: str) -> Finding:
-    return Finding(Kind.SEMANTIC, title, Cause("rate", why))

@@ -1,0 +1,236 @@
+"""Connections to a server, and one play of the steps of a case."""
+
+from __future__ import annotations
+
+import base64
+import os
+import secrets
+import select
+import socket
+import struct
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from fuzz.report.standalone.tokens import bound, jwt, signed_in
+from fuzz.report.standalone.wire import REFUSALS, learned, unframed
+
+#: Seconds that any reply may take, and a connection to end after it was half-closed.
+PATIENCE = 5.0
+STATUS_OF_NOBODY = b"\x05\x00\x06nobody"
+
+#: Kind, connection, bytes in hex, number.
+Step = tuple[str, int, str, int]
+
+
+class Client:
+    """One connection, raw or WebSocket."""
+
+    def __init__(
+        self, address: tuple[str, int], websocket: bool = False, upgrade: bool = True
+    ) -> None:
+        self.sock = socket.create_connection(address, PATIENCE)
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.framed = websocket and upgrade
+        self.heard = b""
+        self.raw = b""
+        self.ended = ""
+        self.left = False
+        if self.framed:
+            key = base64.b64encode(os.urandom(16)).decode()
+            self.sock.sendall(
+                f"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade"
+                f"\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
+            )
+            self.read_until(lambda: b"\r\n\r\n" in self.raw)
+            self.raw = self.raw.partition(b"\r\n\r\n")[2]
+            self.heard = unframed(self.raw)
+
+    def send(self, data: bytes) -> None:
+        """Send a segment, as one masked message over WebSocket."""
+        if self.framed:
+            size = len(data)
+            if size < 126:
+                head = bytes([0x82, 0x80 | size])
+            elif size < 65536:
+                head = bytes([0x82, 0xFE]) + struct.pack(">H", size)
+            else:
+                head = bytes([0x82, 0xFF]) + struct.pack(">Q", size)
+            data = head + bytes(4) + data  # the masking key is 0
+        try:
+            self.sock.sendall(data)
+        except OSError as error:
+            self.ended = self.ended or f"cut ({error.strerror})"
+
+    def read_until(self, enough: Callable[[], bool], seconds: float = PATIENCE) -> bool:
+        """Read until ``enough()``, the end of the stream, or the deadline; tell if enough."""
+        deadline = time.monotonic() + seconds
+        while not enough() and not self.ended:
+            left = deadline - time.monotonic()
+            if left <= 0 or not select.select([self.sock], [], [], left)[0]:
+                return False
+            self.take()
+        return enough()
+
+    def take(self) -> None:
+        """Read what is there."""
+        try:
+            data = self.sock.recv(65536)
+        except OSError as error:
+            self.ended = f"cut ({error.strerror})"
+            return
+        if not data:
+            self.ended = "closed"
+        self.raw += data
+        self.heard = unframed(self.raw) if self.framed else self.raw
+
+    def drain(self) -> None:
+        """Read what has come by now."""
+        while not self.ended and select.select([self.sock], [], [], 0)[0]:
+            self.take()
+
+    def half_close(self) -> bool:
+        """Say that nothing more will be sent, and read to the end; tell if there was one."""
+        self.drain()
+        self.left = not self.ended
+        try:
+            self.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            return True  # the server was first
+        self.read_until(lambda: False)
+        return bool(self.ended)
+
+    def reset(self) -> None:
+        """Cut the connection."""
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.sock.close()
+        self.left, self.ended = True, "reset by us"
+
+    def ask(self, data: bytes) -> bool:
+        """Send a segment; tell whether it was answered."""
+        before = len(self.heard)
+        self.send(data)
+        return self.read_until(lambda: len(self.heard) > before)
+
+    def status(self) -> bool:
+        """Ask for a status; tell whether it was answered."""
+        return self.ask(STATUS_OF_NOBODY)
+
+
+@dataclass(frozen=True)
+class Server:
+    """Where the server is; ``secret`` is that of its tokens, if it asks for any."""
+
+    address: tuple[str, int]
+    web: tuple[str, int]
+    secret: bytes | None = None
+
+    def credentials(self, user: bytes) -> bytes:
+        """Return the text of a LOGIN that is to succeed."""
+        return user if self.secret is None else user + b":" + jwt(b"good", user, self.secret)
+
+    def said_to(self, credentials: bytes) -> bytes:
+        """Return what a new client gets in answer to a LOGIN, nothing if nothing comes."""
+        try:
+            client = Client(self.address)
+        except OSError:
+            return b""
+        client.ask(b"\x01" + credentials)
+        client.sock.close()
+        return client.heard
+
+    def asks_for_tokens(self) -> bool:
+        """Tell whether a LOGIN as good as can be made is refused for its token."""
+        return self.said_to(self.credentials(b"canary02")).startswith(REFUSALS[0])
+
+    def serves(self) -> bool:
+        """Tell whether a new client is served."""
+        try:
+            client = Client(self.address)
+        except OSError:
+            return False
+        well = client.ask(b"\x01" + self.credentials(b"canary01")) and client.status()
+        client.sock.close()
+        return well
+
+    def bystanders(self) -> list[Client]:
+        """Return clients that do nothing wrong: before LOGIN, after it, and over WebSocket."""
+        login = b"\x01" + self.credentials(b"bystander")
+        clients = [Client(self.address), Client(self.address)]
+        with suppress(OSError):  # not every server speaks it
+            clients.append(Client(self.web, websocket=True))
+        for client in clients[1:]:
+            client.ask(login)
+        return [client for client in clients if client.status()]
+
+
+class Play:
+    """One play of the steps, with a control connection that tells when all was handled."""
+
+    def __init__(self, server: Server, steps: Sequence[Step], told: bool = True) -> None:
+        self.server, self.steps, self.told = server, steps, told
+        self.control = Client(server.address)
+        tail = "".join(secrets.choice("ghijklmnopqrstuv") for _ in range(7)).encode()
+        self.values = {
+            b"<user:%c>" % letter: bytes([letter]).swapcase() + tail
+            for letter in b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+        }
+        self.links: dict[int, Client] = {}
+        self.silent: list[int] = []
+        self.seconds = 0.0
+
+    def link(self, number: int, transport: int = 0) -> Client:
+        """Return a connection of the case, opened on first use."""
+        if number not in self.links:
+            address = self.server.web if transport else self.server.address
+            self.links[number] = Client(address, transport > 0, transport == 1)
+        return self.links[number]
+
+    def run(self) -> None:
+        """Play all steps, then half-close what is open."""
+        since = time.monotonic()
+        for kind, number, data, value in self.steps:
+            for link in self.links.values():
+                link.drain()
+                self.values.update(learned(link.heard))
+            self.step(kind, number, self.bound(kind, bytes.fromhex(data)), value)
+        for number, link in self.links.items():
+            if not link.ended:
+                self.end(number, link)
+        self.control.sock.close()
+        self.seconds = time.monotonic() - since
+
+    def bound(self, kind: str, data: bytes) -> bytes:
+        """Return the bytes of a step as they are sent now."""
+        if kind == "login" and data in self.values and data.startswith(b"<user:"):
+            return self.server.credentials(self.values[data])
+        return signed_in(bound(data, self.values), self.server.secret)
+
+    def step(self, kind: str, number: int, data: bytes, value: int) -> None:
+        """Play one step."""
+        if self.told:
+            shown = data[:32].hex(" ") if data else value or ""
+            print(f"  connection {number}: {kind}", shown)
+        if kind == "pause":
+            time.sleep(value / 1000)  # the case itself says so
+            return
+        link = self.link(number, value if kind == "open" else 0)
+        if kind == "login":
+            link.ask(b"\x01" + data)
+        elif kind == "send":
+            link.send(data)
+            self.control.status()
+        elif kind == "wait":
+            self.control.status()
+        elif kind == "half_close":
+            self.end(number, link)
+            self.control.status()
+        elif kind == "reset":
+            link.reset()
+            self.control.status()
+
+    def end(self, number: int, link: Client) -> None:
+        """Half-close a connection."""
+        if not link.half_close():
+            self.silent.append(number)

@@ -1,0 +1,93 @@
+"""What a server says, as far as a reproducer must understand it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import NamedTuple
+
+#: Server frames: the lengths of their counted fields, then how many bytes follow.
+SERVER_FRAMES: dict[int, tuple[tuple[int, ...], int]] = {
+    0x03: ((), 8), 0x06: ((2,), 9), 0x10: ((2, 4), 0), 0x22: ((4,), 0), 0x24: ((2, 2, 4), 0),
+    0x31: ((2, 2), 0), 0x32: ((), 2), 0x33: ((2, 2, 4), 0), 0x35: ((2, 4), 0),
+    0x36: ((2, 4), 0), 0x72: ((2,), 1), 0x75: ((2, 2), 8), 0xFE: ((2,), 0), 0xFF: ((), 4),
+}  # fmt: skip
+#: Frames that are one text.
+TEXTS = {0x03: b"LOGIN_OK", 0x32: b"OK"}
+#: What a LOGIN that is refused is told, in no frame.
+REFUSALS = (b"AUTH_FAILED", b"RATE_LIMITED")
+LOGIN_OK, STATUS, MESSAGE, GROUP, ERROR = 0x03, 0x06, 0x10, 0x31, 0xFE
+
+
+class Frame(NamedTuple):
+    """A frame of the server: its counted fields, and last what follows them."""
+
+    opcode: int
+    fields: tuple[bytes, ...]
+
+
+def frames(heard: bytes) -> tuple[list[Frame], bytes]:
+    """Return the frames in ``heard``, and the bytes behind them that are none."""
+    found: list[Frame] = []
+    at = 0
+    while at < len(heard) and heard[at] in SERVER_FRAMES:
+        counted, rest = SERVER_FRAMES[heard[at]]
+        fields, end = [], at + 1
+        for width in counted:
+            size = int.from_bytes(heard[end : end + width], "big")
+            fields.append(heard[end + width : end + width + size])
+            end += width + size
+        fields.append(heard[end : end + rest])
+        end += rest
+        if end > len(heard) or fields[-1] != TEXTS.get(heard[at], fields[-1]):
+            break
+        found.append(Frame(heard[at], tuple(fields)))
+        at = end
+    return found, heard[at:]
+
+
+def of(heard: bytes, *opcodes: int) -> list[Frame]:
+    """Return the frames with one of ``opcodes``."""
+    return [frame for frame in frames(heard)[0] if frame.opcode in opcodes]
+
+
+def refused(heard: bytes) -> bool:
+    """Tell whether the last thing that was heard is a refusal."""
+    found, rest = frames(heard)
+    return rest in REFUSALS or (not rest and bool(found) and found[-1].opcode == ERROR)
+
+
+def learned(heard: bytes) -> dict[bytes, bytes]:
+    """Return the id of the last group and of the last message that the server told."""
+    names = {GROUP: b"<group:1>", MESSAGE: b"<msgid:1>"}
+    return {names[frame.opcode]: frame.fields[0] for frame in of(heard, *names)}
+
+
+def unframed(raw: bytes) -> bytes:
+    """Return the payloads of whole WebSocket messages."""
+    payload, at = b"", 0
+    while at + 2 <= len(raw):
+        size, head = raw[at + 1] & 127, 2
+        if size == 126:
+            size, head = int.from_bytes(raw[at + 2 : at + 4], "big"), 4
+        elif size == 127:
+            size, head = int.from_bytes(raw[at + 2 : at + 10], "big"), 10
+        if at + head + size > len(raw):
+            break
+        if raw[at] & 15 in (0, 1, 2):
+            payload += raw[at + head : at + head + size]
+        at += head + size
+    return payload
+
+
+def unbound(data: bytes, values: Mapping[bytes, bytes]) -> bytes:
+    """Put the tokens of users back in the place of their names."""
+    for token, name in values.items():
+        if token.startswith(b"<user:"):
+            data = data.replace(name, token)
+    return data
+
+
+def mark(data: bytes, values: Mapping[bytes, bytes]) -> str:
+    """Return what tells one text from another, whatever the users are called."""
+    return hashlib.sha1(unbound(data, values)).hexdigest()

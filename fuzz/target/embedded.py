@@ -32,8 +32,9 @@ _DUMP_BYTES = str(64 * 1024 * 1024)
 #: itself for ever. So many bytes are written in well under a second; then comes SIGALRM.
 _DUMP_SECONDS = "3"
 #: The ceiling of the node's address space. It reserves 2.1 GiB of that at its start and uses
-#: 0.1; this leaves twenty times what it uses, and a runaway ends before the machine suffers.
-_MEMORY_BYTES = 4 * 1024**3
+#: 0.1; this leaves twenty times what it uses, and a runaway ends before the machine suffers. One
+#: that is run in the foreground has it too: what breaks over it is broken there as well.
+MEMORY_BYTES = 4 * 1024**3
 #: As long as the signature of HS256 is: a shorter secret would be weaker than it.
 _SECRET_BYTES = 32
 _MEMORY_FOLDER = "/dev/shm"
@@ -86,7 +87,7 @@ class EmbeddedTarget:
                 **environment,
             },
             str(self._folder),
-            memory_bytes=_MEMORY_BYTES,
+            memory_bytes=MEMORY_BYTES,
         )
         self._process = process
         deadline = Deadline.after(self._clock, BOOT_SECONDS, "the reference Iris to be ready")

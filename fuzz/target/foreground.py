@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fuzz.clock import Deadline, SystemClock
 from fuzz.errors import SettingsError
-from fuzz.target.embedded import BOOT_SECONDS, reference_command
+from fuzz.target.embedded import BOOT_SECONDS, MEMORY_BYTES, reference_command
 from fuzz.target.process import ChildProcess
 from fuzz.target.reference_build import compile_reference
 
@@ -43,7 +43,7 @@ def run_foreground(layout: Layout, echo: Callable[[str], None], data: Path | Non
         nodes: list[ChildProcess] = []
         try:
             for command in _commands(layout, data or Path(scratch)):
-                nodes.append(ChildProcess(command, _ENVIRONMENT, scratch, echo))
+                nodes.append(ChildProcess(command, _ENVIRONMENT, scratch, echo, MEMORY_BYTES))
                 deadline = Deadline.after(SystemClock(), BOOT_SECONDS, "a node to be ready")
                 if nodes[-1].wait_for_line(("IRIS_REF READY",), deadline) is None:
                     return nodes[-1].wait(_STOP_SECONDS) or 1

@@ -70,10 +70,10 @@ def on_others(kind: str, bystanders: Sequence[Client], server: Server) -> Seen:
     if kind == "listener_restart":
         lost = becomes(cut)
         return lost, "clients that did nothing were cut off" if lost else "all are still served"
-    if becomes(lambda: not server.serves() or (kind == "node_down" and cut())):
-        if server.serves():
-            return True, "everybody was cut off: the node has restarted"
+    if becomes(lambda: not server.serves()):
         return True, "no new client is served any more"
+    if kind == "node_down" and cut():
+        return True, "everybody was cut off, and the node is back"
     return False, "a new client is served"
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import inspect
-from types import ModuleType
 
 from fuzz.case import Case, Step
 from fuzz.finding import Finding
@@ -41,7 +40,7 @@ def reproducer(case: Case, finding: Finding, name: str = "reproduce.py") -> str:
         title=title, name=name, kind=finding.kind.value, fingerprint=finding.fingerprint
     )
     return (
-        f"{head}{_source()}\n\n"
+        f"{head}\n{_source()}\n\n"
         "#: What is done, on which connection, the bytes in hex, and a number\n"
         "#: (open: 0 TCP, 1 WebSocket, 2 WebSocket by hand; pause: milliseconds).\n"
         f"STEPS = (\n{steps})\n"
@@ -58,26 +57,26 @@ def _plain(step: Step) -> tuple[str, int, str, int]:
 
 def _source() -> str:
     """Return the source of the player: one head of imports, then what the modules define."""
-    imports: set[str] = set()
+    modules: set[str] = set()
+    names: dict[str, set[str]] = {}
     bodies: list[str] = []
     for module in _MODULES:
-        body, used = _parts(module)
-        bodies.append(body)
-        imports |= used
-    future, rest = "from __future__ import annotations", sorted(imports)
-    rest.remove(future)
-    return "\n".join([future, "", *rest, "", *bodies])
+        source = inspect.getsource(module)
+        docstring, *rest = ast.parse(source).body
+        heads = [node for node in rest if isinstance(node, ast.Import | ast.ImportFrom)]
+        for node in heads:
+            used = {alias.name for alias in node.names}
+            if isinstance(node, ast.Import):
+                modules |= used
+            elif node.module is not None and not node.module.startswith("fuzz."):
+                names.setdefault(node.module, set()).update(used)
+        last = max(node.end_lineno or 0 for node in (docstring, *heads))
+        bodies.append("\n".join(source.splitlines()[last:]).strip() + "\n")
+    future = f"from __future__ import {_listed(names.pop('__future__'))}"
+    head = [f"import {module}" for module in sorted(modules)]
+    head += [f"from {module} import {_listed(names[module])}" for module in sorted(names)]
+    return "\n\n".join([future, "\n".join(head)]) + "\n\n" + "\n\n".join(bodies)
 
 
-def _parts(module: ModuleType) -> tuple[str, set[str]]:
-    """Return what a module defines, and its imports but for those of one another."""
-    source = inspect.getsource(module)
-    docstring, *rest = ast.parse(source).body
-    heads = [node for node in rest if isinstance(node, ast.Import | ast.ImportFrom)]
-    last = max(node.end_lineno or 0 for node in (docstring, *heads))
-    imports = {
-        ast.unparse(node)
-        for node in heads
-        if isinstance(node, ast.Import) or not (node.module or "").startswith("fuzz.")
-    }
-    return "\n".join(source.splitlines()[last:]).rstrip() + "\n", imports
+def _listed(names: set[str]) -> str:
+    return ", ".join(sorted(names))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from fuzz.cli.main import cli
 from fuzz.cli.target import _pass_on
 from fuzz.finding import Cause, Finding, Kind
 from fuzz.store.crashes import Context, CrashStore
+from fuzz.target.embedded import MEMORY_BYTES
 from fuzz.target.planted import planted_defects
 from fuzz.triage.replay import Replayed, Verdict
 from tests.cli.support import Run
@@ -206,6 +208,18 @@ def test_a_target_in_the_foreground_ends_cleanly(number: signal.Signals) -> None
     _, err = process.communicate(timeout=30)
     assert re.match(r"ready: nonode@nohost on 127\.0\.0\.1, TCP \d+, WebSocket \d+$", ready)
     assert (process.returncode, err) == (0, "")
+
+
+def test_a_target_in_the_foreground_has_the_memory_of_one_in_a_campaign() -> None:
+    process = python_m_fuzz("target", "run", "--port", "0")
+    assert process.stdout is not None
+    process.stdout.readline()
+    # The thread that starts the nodes is the first.
+    (node,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    ceiling = resource.prlimit(int(node), resource.RLIMIT_AS)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    assert ceiling == (MEMORY_BYTES, MEMORY_BYTES)
 
 
 def test_a_reader_that_has_enough_is_no_fault(tmp_path: Path) -> None:

@@ -130,6 +130,25 @@ def test_a_lost_message_is_told_with_how_it_was_lost(
     assert reasons(*links) == [("lost", reason)]
 
 
+def test_what_can_be_looked_for_again_does_not_depend_on_the_names_of_a_play() -> None:
+    def looked_for(user: bytes, text: bytes) -> object:
+        told = link(1, {2: [Login(user)]}, [OK, message(text)])
+        (finding,) = judge_laws(Observation((sender(), told), 0.001, users=frozenset({A, user})))
+        return finding.evidence["wire"]
+
+    assert looked_for(B, b"to " + B) == looked_for(b"b0000002", b"to b0000002")
+    assert looked_for(B, b"to " + B) != looked_for(B, b"to another")
+
+
+def test_a_message_with_an_id_that_the_server_made_is_another_in_each_play() -> None:
+    text = b"see id-of-the-group"
+    heard = [GroupJoin(b"id-of-the-group", A)]
+    links = (sender(SendMessage(B, text), heard=heard), receiver())
+    (finding,) = judge_laws(play(*links))
+    assert finding.cause.what == "lost"
+    assert "wire" not in finding.evidence
+
+
 @pytest.mark.parametrize(
     "links",
     [

@@ -1,0 +1,131 @@
+"""The player of a reproducer has its own idea of the protocol: it is that of the harness."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given
+
+from fuzz.executor.tokens import RECIPES, Tokens
+from fuzz.report.reproducer import _MODULES
+from fuzz.report.standalone import tokens, wire
+from fuzz.report.standalone.verdict import CHECKS, Seen, Wire
+from grammar import Direction, Error, LoginOk, ReliableMsg, ServerFrame, StatusResponse, encode
+from tests.grammar.strategies import frames, quick
+
+OK = encode(LoginOk())
+NAMES = {b"<user:A>": b"abcdefgh"}
+
+
+@quick
+@given(frames(Direction.SERVER, delimited=True))
+def test_a_frame_of_the_server_is_one_frame_and_nothing_else(frame: ServerFrame) -> None:
+    found, rest = wire.frames(encode(frame))
+    if frame.opcode is None:
+        assert (found, rest) == ([], encode(frame))
+        assert rest in wire.REFUSALS
+    else:
+        assert ([one.opcode for one in found], rest) == ([frame.opcode], b"")
+
+
+@pytest.mark.parametrize("secret", [None, b"sesame"])
+def test_tokens_are_those_of_the_harness(
+    secret: bytes | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tokens, "time", SimpleNamespace(time=lambda: 1e9))
+    made = Tokens(secret, lambda: 1e9)
+    assert tokens.RECIPES.keys() == RECIPES.keys()
+    for kind in RECIPES:
+        assert tokens.jwt(kind, b"ann", secret) == made.make(kind, b"ann")
+        asked = b"ann:<jwt:%b:ann>" % kind
+        assert tokens.signed_in(asked, secret) == made.bind(asked)
+    assert tokens.signed_in(b"<jwt:unheard:ann>", secret) == b"<jwt:unheard:ann>"
+
+
+def test_no_two_modules_use_one_name_for_two_things() -> None:
+    defined: list[str] = []
+    for module in _MODULES:
+        for node in ast.parse(inspect.getsource(module)).body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                defined.append(node.name)
+            elif isinstance(node, ast.Assign | ast.AnnAssign):
+                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                names = (n for target in targets for n in ast.walk(target))
+                defined += [n.id for n in names if isinstance(n, ast.Name)]
+    assert "SHOWN" in defined
+    assert len(defined) == len(set(defined))
+
+
+def message(text: bytes, number: int = 1) -> bytes:
+    return encode(ReliableMsg(b"id%d" % number, text))
+
+
+def told(wanted: Wire, heard: bytes, left: bool = True) -> bool | None:
+    """Return what the check says of a play whose connection 0 heard this."""
+    link = SimpleNamespace(heard=heard, left=left, ended="closed")
+    play = SimpleNamespace(links={0: link}, values=NAMES, seconds=0.0, silent=[])
+    seen: Seen = CHECKS[wanted["check"]]({"connection": 0, **wanted}, play)  # type: ignore[arg-type]
+    return seen[0]
+
+
+HELLO = {"check": "delivered", "mark": wire.mark(b"to <user:A>", {})}
+NEVER, ONCE = {**HELLO, "most": 0}, {**HELLO, "least": 1}
+STATUS = {"check": "status", "reply": 0, "user": b"<user:A>".hex(), "online": False}
+BURST = {"check": "burst", "burst": 2, "rate": 100, "others": 1}
+ANSWERED = {"check": "answered", "opcodes": [0x06, 0xFE], "least": 2}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "heard", "shown"),
+    [
+        (NEVER, OK + message(b"to abcdefgh"), True),
+        (NEVER, OK + message(b"to another"), False),
+        (ONCE, OK + message(b"to another"), True),
+        (ONCE, OK + message(b"to abcdefgh"), False),
+        (STATUS, encode(StatusResponse(b"abcdefgh", 1, 0)), True),
+        (STATUS, encode(StatusResponse(b"abcdefgh", 0, 0)), False),
+        (STATUS, encode(StatusResponse(b"stranger", 0, 0)), True),
+        (STATUS, OK, None),
+        ({**STATUS, "online": None}, encode(StatusResponse(b"abcdefgh", 1, 0)), False),
+        ({"check": "once"}, message(b"", 1) + message(b"", 1), True),
+        ({"check": "once"}, message(b"", 1) + message(b"", 2), False),
+        ({"check": "login"}, OK, True),
+        ({"check": "login"}, b"AUTH_FAILED", False),
+        ({"check": "login"}, b"", None),
+        (BURST, b"".join(message(b"", n) for n in range(5)), True),
+        (BURST, b"".join(message(b"", n) for n in range(4)), False),
+        (ANSWERED, encode(StatusResponse(b"", 0, 0)), True),
+        (ANSWERED, encode(StatusResponse(b"", 0, 0)) + encode(Error(b"no")), False),
+        ({"check": "in_place"}, OK + b"\x34", True),
+        ({"check": "in_place"}, OK + encode(Error(b"no"))[:-1], True),
+        ({"check": "in_place"}, b"\x03LOGIN_NO", True),
+        ({"check": "in_place"}, OK + encode(Error(b"no")), False),
+    ],
+)
+def test_a_check_tells_what_is_wrong_from_what_is_right(
+    wanted: Wire, heard: bytes, shown: bool | None
+) -> None:
+    assert told(wanted, heard) is shown
+
+
+def test_a_connection_that_was_cut_proves_no_loss() -> None:
+    assert told(ONCE, OK, left=False) is None
+
+
+@pytest.mark.parametrize(
+    ("heard", "left", "shown"),
+    [
+        (OK, False, True),
+        (OK, True, False),
+        (encode(Error(b"no")), False, False),
+        (b"AUTH_FAILED", False, False),
+        (encode(Error(b"no")) + OK, False, True),
+    ],
+)
+def test_a_connection_is_lost_that_the_server_ended_without_a_word(
+    heard: bytes, left: bool, shown: bool
+) -> None:
+    assert told({"check": "closed"}, heard, left) is shown

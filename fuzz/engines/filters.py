@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 
 from fuzz.case import Case
-from fuzz.triage.pattern import Pattern
+from fuzz.triage.pattern import Pattern, Sieve
 
 #: One in so many cases that match is played.
 _LET_THROUGH = 100
@@ -21,14 +21,16 @@ class Filters:
 
     def __init__(self, chance: random.Random) -> None:
         self._chance = chance
-        self._patterns: list[Pattern] = []
+        self._patterns: tuple[Pattern, ...] = ()
+        self._sieve = Sieve(())
 
     def add(self, pattern: Pattern) -> None:
         """Hold back cases that match from now on."""
-        self._patterns.append(pattern)
+        self._patterns = (*self._patterns, pattern)
+        self._sieve = Sieve(self._patterns)
 
     def blocks(self, case: Case) -> bool:
         """Tell whether ``case`` is to be held back this time."""
-        if not any(pattern.matches(case) for pattern in self._patterns):
+        if self._sieve.catch(case) is None:
             return False
         return self._chance.randrange(_LET_THROUGH) > 0

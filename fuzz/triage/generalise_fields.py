@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from fuzz.generate.anatomy import Anatomy, anatomy_of
+from fuzz.generate.anatomy import WINDOW, Anatomy, anatomy_of
+from fuzz.generate.anatomy import Part as Field
 from fuzz.triage.generalise_names import identity_of, is_given, is_name
-from fuzz.triage.generalise_survey import Look, Survey, Tally
+from fuzz.triage.generalise_survey import Look, MessagesLook, Survey, Tally, messages_of
 from fuzz.triage.pattern import Part, Place
 from fuzz.triage.pattern_fields import (
     FREE,
@@ -21,6 +22,7 @@ from fuzz.triage.pattern_fields import (
     depth_of,
     divides_badly,
     field_name,
+    plain_name,
     template_of,
 )
 from fuzz.triage.reduce import PLAIN_TEXT, lowest, units
@@ -37,6 +39,8 @@ _COUNTS = (10, 100)
 _NUMBERS = tuple((1 << bits) - 1 for bits in (8, 15, 16, 31, 32, 63, 64))
 #: A field is given all that its length says up to this: more cannot pass a buffer of 64 KiB.
 _MOST_CONTENT = 65_000
+#: Bytes of all messages of a batch that are made longer together: well below that buffer.
+_MOST_TRIED = 32_000
 #: Contents up to this many units are examined byte by byte.
 _BYTEWISE = 32
 #: Bytes of a longer content that a pattern keeps.
@@ -61,25 +65,35 @@ def conditions_of(survey: Survey, run: Sequence[int], parts: list[Part]) -> Iter
     """
     frame = survey.frames[run[0]]
     anatomy = anatomy_of(frame.data)
-    if frame.unknown or _ragged(anatomy):
+    if frame.unknown or not anatomy.parts or _ragged(anatomy):
         yield from _whole_frame(survey, run, parts)
         return
     for span in anatomy.spans:
         if span.role is Role.INTEGER:
             yield from _integer(survey, run, span, parts)
-    messages = _whole_messages(anatomy)
-    for field in anatomy.parts:
-        if field.counter is None or ("[" in field.path and not messages):
-            continue
-        said: list[Part] = []
-        look = Look(survey, run, anatomy, field, said)
-        counted = messages and field.path.endswith(_MESSAGES)
+    for look in _looks(survey, run, anatomy, parts):
+        counted = look.field.path.endswith(_MESSAGES) and _whole_messages(anatomy)
+        before = len(parts)
         found = list(_messages(look) if counted else _field(look))
         if survey.exhausted:
-            yield from _as_it_is(look)
-        else:
-            yield from found
-            parts += said
+            # What was found of it so far may be owed to answers that were never given.
+            del parts[before:]
+            found = list(_as_it_is(look))
+        yield from found
+
+
+def _looks(
+    survey: Survey, run: Sequence[int], anatomy: Anatomy, parts: list[Part]
+) -> Iterator[Look]:
+    """Yield the fields of a frame, and the messages of a batch, those together that are alike."""
+    for field in anatomy.parts:
+        if "[" not in field.path:
+            yield Look(survey, run, anatomy, field, parts)
+    alike: dict[bytes, list[Field]] = {}
+    for field in messages_of(anatomy) if _whole_messages(anatomy) else ():
+        alike.setdefault(anatomy.content(field), []).append(field)
+    for fields in alike.values():
+        yield MessagesLook(survey, run, anatomy, fields, parts)
 
 
 def _ragged(anatomy: Anatomy) -> bool:
@@ -93,7 +107,12 @@ def _ragged(anatomy: Anatomy) -> bool:
 
 
 def _whole_messages(anatomy: Anatomy) -> bool:
-    """Tell whether the frame is a batch in which every message has its whole length."""
+    """Tell whether the frame is a batch in which every message has its whole length.
+
+    Not all messages of a frame that is longer than the window are known.
+    """
+    if len(anatomy.data) > WINDOW:
+        return False
     inner = [span for span in anatomy.spans if "messages[" in span.path]
     lengths = [span for span in inner if span.role is Role.LENGTH]
     tails = [span for span in anatomy.spans if span.path.endswith(f"{_MESSAGES}.tail")]
@@ -120,7 +139,10 @@ def _whole_frame(survey: Survey, run: Sequence[int], parts: list[Part]) -> Itera
     # The opcode is the rule's to know: the same may hold for others.
     template = FREE + template_of(tail[:_KEPT], free)
     condition = Condition("", aspect, content=template)
-    parts.append(tally.part(condition.words(), Place.CONDITION, run[0]))
+    if survey.exhausted:
+        parts.append(tally.part("bytes", Place.KEPT, run[0]))
+    else:
+        parts.append(tally.part(condition.words(), Place.CONDITION, run[0]))
     yield condition
 
 
@@ -137,6 +159,7 @@ def _integer(
 
     least, most = _downward(number, 0, holds), _upward(number, _NUMBERS, holds, top)
     if survey.exhausted:
+        parts.append(tally.part(name, Place.KEPT, run[0]))
         yield Condition(name, Aspect.NUMBER, number, number)
     elif (least, most) == (0, None):
         parts.append(tally.part(f"the {name} is free"))
@@ -163,10 +186,8 @@ def _messages(look: Look) -> Iterator[Condition]:
 
 def _field(look: Look) -> Iterator[Condition]:
     """Examine a field with a length."""
-    assert look.field.counter is not None
-    said, there = look.anatomy.value(look.field.counter), look.field.length
-    if said > there:
-        yield from _lying(look, said)
+    if look.said > look.field.length:
+        yield from _lying(look, look.said)
     elif look.field.holds_cbor and depth_of(look.content) >= _DEEP:
         yield from _depth(look)
     elif broken := _broken(look):
@@ -204,59 +225,63 @@ def _only_broken(look: Look, tally: Tally, whole: bytes, broken: tuple[bytes, ..
 
 def _true(look: Look) -> Iterator[Condition]:
     """Examine a field whose length is true: whose name it is, how long it is, what is in it."""
-    identity = look.survey.tally()
-    names = identity_of(look, identity) if is_name(look) else []
-    for condition in names:
-        yield look.told(condition, identity)
+    names = identity_of(look) if is_name(look) else []
+    yield from names
     if is_given(names):
         return
-    tally = look.survey.tally()
-    least, most = _sizes(look, tally)
+    tally, contents = look.survey.tally(), look.survey.tally()
+    # A token is bound to a name of another size: its own tells nothing.
+    named = len(units(look.content)) < len(look.content)
+    least, most = (0, None) if named else _sizes(look, tally)
     sized = (least, most) != (0, None)
+    if most == 0 or (not look.content and not names and not _may_begin(look, contents)):
+        least, most, sized = 0, 0, True
     if sized:
         yield look.told(Condition(look.name, Aspect.SIZE, least, most), tally)
-    contents = look.survey.tally()
-    inside = [] if names or not look.content else list(_bytes(look, contents, most is None))
+    if names or most == 0:
+        return
+    inside = list(_bytes(look, contents, most is None and not named)) if look.content else []
     for condition in inside:
         yield look.told(condition, contents)
-    if not names and not inside and most != 0:
-        tried = contents if look.content and sized else tally
-        look.note(_free_words(look, sized), tried)
+    if not inside:
+        look.note(_free_words(look, sized), contents)
+
+
+def _may_begin(look: Look, tally: Tally) -> bool:
+    """Tell whether an empty field may hold any byte: sizes are tried with one letter only."""
+    return all(tally.shows(look.filled(fill)) for fill in _FILLS)
 
 
 def _sizes(look: Look, tally: Tally) -> tuple[int, int | None]:
-    """Return the sizes with which the field fails. One that holds a token is only made longer."""
+    """Return the sizes with which the field fails."""
     size = len(look.content)
-    assert look.field.counter is not None
-    top = (1 << 8 * look.field.counter.length) - 1
+    probes = [probe for probe in _SIZES if probe == _SIZES[0] or probe * look.many <= _MOST_TRIED]
 
     def holds(size: int) -> bool:
         return tally.shows(look.filled(_stretched(look.content, size)))
 
-    named = len(units(look.content)) < size
-    return (0 if named else _downward(size, 0, holds)), _upward(size, _SIZES, holds, top)
+    return _downward(size, 0, holds), _upward(size, probes, holds, look.top)
 
 
 def _free_words(look: Look, sized: bool) -> str:
+    name = plain_name(look.name)
     if not sized:
-        return f"the {look.name} is free"
+        return f"the {name} is free"
     if look.field.role is Role.NAME:
-        return f"the {look.name} itself is free"
-    return f"the bytes of the {look.name} are free"
+        return f"the {name} itself is free"
+    return f"the bytes of the {name} are free"
 
 
 def _lying(look: Look, said: int) -> Iterator[Condition]:
     """Examine a field whose length says more than follows: is it the number, or the lie?"""
     there, tally = len(look.content), look.survey.tally()
-    assert look.field.counter is not None
-    top = (1 << 8 * look.field.counter.length) - 1
     given = _stretched(look.content, said) if said <= _MOST_CONTENT else None
     truthful = given is not None and tally.shows(look.saying(said, given))
 
     def holds(number: int) -> bool:
         return tally.shows(look.saying(number))
 
-    least, most = _downward(said, there + 1, holds), _upward(said, _NUMBERS, holds, top)
+    least, most = _downward(said, there + 1, holds), _upward(said, _NUMBERS, holds, look.top)
     if truthful:
         yield look.told(Condition(look.name, Aspect.SAID, least, most), tally)
     else:
@@ -286,10 +311,10 @@ def _bytes(look: Look, tally: Tally, open_ended: bool) -> Iterator[Condition]:
     """Examine the bytes of a content, its size unchanged."""
 
     def holds(content: bytes) -> bool:
-        return tally.shows(look.filled(content) if _is_true(look) else look.saying(said, content))
+        true = look.said == look.field.length
+        return tally.shows(look.filled(content) if true else look.saying(look.said, content))
 
-    assert look.field.counter is not None
-    said, content = look.anatomy.value(look.field.counter), look.content
+    content = look.content
     if all(holds(fill * len(content)) for fill in _FILLS):
         return
     free = _free_bytes(content, holds)
@@ -315,12 +340,15 @@ def _free_bytes(content: bytes, holds: Callable[[bytes], bool]) -> frozenset[int
 
 def _as_it_is(look: Look) -> Iterator[Condition]:
     """Yield what leaves a field that was not examined as it is in the minimal case."""
-    assert look.field.counter is not None
-    said, content = look.anatomy.value(look.field.counter), look.content
-    aspect = Aspect.CONTENT if len(content) <= _KEPT else Aspect.START
-    yield Condition(look.name, aspect, content=template_of(content[:_KEPT]))
-    if said != len(content):
-        yield Condition(look.name, Aspect.SAID, said, said)
+    look.kept()
+    content = look.content
+    if len(content) > _KEPT:
+        yield Condition(look.name, Aspect.START, content=template_of(content[:_KEPT]))
+        yield Condition(look.name, Aspect.SIZE, len(content), len(content))
+    else:
+        yield Condition(look.name, Aspect.CONTENT, content=template_of(content))
+    if look.said != len(content):
+        yield Condition(look.name, Aspect.SAID, look.said, look.said)
 
 
 def _upward(
@@ -351,7 +379,3 @@ def _downward(number: int, least: int, holds: Callable[[int], bool]) -> int:
 
 def _stretched(content: bytes, size: int) -> bytes:
     return content[:size] + PLAIN_TEXT * (size - len(content))
-
-
-def _is_true(look: Look) -> bool:
-    return look.field.counter is not None and look.anatomy.is_true(look.field.counter)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from fuzz.case import Case
-from fuzz.generate.anatomy import Anatomy
+from fuzz.generate.anatomy import Anatomy, anatomy_of
 from fuzz.generate.anatomy import Part as Field
 from fuzz.triage.pattern import Part, Place
 from fuzz.triage.pattern_fields import Condition, field_name
 from fuzz.triage.pattern_frames import Seen, frames_of
 from fuzz.triage.reduce import Trials
+from grammar import Direction, Role
+from grammar.layout import PLANS
 
 
 class Tally:
@@ -73,8 +75,26 @@ class Survey:
         return case
 
 
+@dataclass(frozen=True, slots=True)
+class Twin:
+    """A field of another frame that holds the same name or id: its frame, and where it is."""
+
+    number: int
+    anatomy: Anatomy
+    field: Field
+
+    def words(self) -> str:
+        """Return what it is, as in "the target of the GET_STATUS"."""
+        opcode = self.anatomy.data[0]
+        frame = PLANS[Direction.CLIENT][opcode].name
+        return f"the {field_name(self.field.path, opcode)} of the {frame}"
+
+
 class Look:
     """One field of one frame (or of a run of equal frames) under examination."""
+
+    #: How often the content stands in the frame.
+    many = 1
 
     def __init__(
         self, survey: Survey, run: Sequence[int], anatomy: Anatomy, field: Field, parts: list[Part]
@@ -88,9 +108,45 @@ class Look:
         self.content = anatomy.content(field)
         self._parts = parts
 
+    @property
+    def said(self) -> int:
+        """Return what the length says; of a field that ends with its segment, what is there."""
+        counter = self.field.counter
+        return self.field.length if counter is None else self.anatomy.value(counter)
+
+    @property
+    def top(self) -> int:
+        """Return the largest number that the length can say."""
+        counter = self.field.counter
+        return (1 << 8 * (2 if counter is None else counter.length)) - 1
+
     def filled(self, content: bytes) -> Case:
         """Return the case with another content, all lengths repaired."""
-        return self.survey.with_frames(self.run, self.anatomy.replace(self.field, content))
+        return self.survey.with_frames(self.run, self._data(content))
+
+    def together(self, content: bytes) -> Case:
+        """Return the case with another content here and in all twins."""
+        instead = dict.fromkeys(self.run, self._data(content))
+        for twin in self.twins():
+            instead[twin.number] = twin.anatomy.replace(twin.field, content)
+        return self.survey.with_each(instead)
+
+    def twins(self) -> list[Twin]:
+        """Return the names in other frames, one of each, that are the same."""
+        found = {
+            number: Twin(number, anatomy, field)
+            for number, frame in enumerate(self.survey.frames)
+            for anatomy in (anatomy_of(frame.data),)
+            for field in anatomy.parts
+            if number not in self.run
+            and not frame.unknown
+            and field.role is Role.NAME
+            and anatomy.content(field) == self.content != b""
+        }
+        return list(found.values())
+
+    def _data(self, content: bytes) -> bytes:
+        return self.anatomy.replace(self.field, content)
 
     def saying(self, number: int, content: bytes | None = None) -> Case:
         """Return the case with another number in the length, or content, and nothing else."""
@@ -102,14 +158,50 @@ class Look:
         data = data[: counter.offset] + said + data[counter.offset + counter.length :]
         return self.survey.with_frames(self.run, data)
 
-    def told(self, condition: Condition, tally: Tally) -> Condition:
-        """Return ``condition``, which is told with the trials behind it."""
-        self._parts.append(tally.part(condition.words(), Place.CONDITION, self.run[0]))
+    def told(self, condition: Condition, tally: Tally, words: str = "") -> Condition:
+        """Return ``condition``, which is told, in its words or others, with its trials."""
+        text = words or condition.words()
+        self._parts.append(tally.part(text, Place.CONDITION, self.run[0]))
         return condition
+
+    def kept(self) -> None:
+        """Tell that the field is as in the minimal case, since it was not tried to the end."""
+        self._parts.append(Part(self.name, 0, 0, Place.KEPT, self.run[0]))
 
     def note(self, text: str, tally: Tally) -> None:
         """Tell something that is no condition."""
         self._parts.append(tally.part(text))
+
+
+class MessagesLook(Look):
+    """The messages of a batch that hold the same, which are varied together."""
+
+    def __init__(
+        self,
+        survey: Survey,
+        run: Sequence[int],
+        anatomy: Anatomy,
+        fields: Sequence[Field],
+        parts: list[Part],
+    ) -> None:
+        super().__init__(survey, run, anatomy, fields[0], parts)
+        self.many = len(fields)
+        self._offsets = frozenset(field.offset for field in fields)
+
+    def _data(self, content: bytes) -> bytes:
+        """Return the frame with its blob written anew: one splice for all of the messages."""
+        blob = b""
+        for field in messages_of(self.anatomy):
+            each = content if field.offset in self._offsets else self.anatomy.content(field)
+            blob += min(len(each), 0xFFFF).to_bytes(2, "big") + each
+        path = self.field.path.partition("[")[0]
+        outer = next(field for field in self.anatomy.parts if field.path == path)
+        return self.anatomy.replace(outer, blob)
+
+
+def messages_of(anatomy: Anatomy) -> list[Field]:
+    """Return the messages of a batch, in their order."""
+    return [field for field in anatomy.parts if ".messages[" in field.path]
 
 
 def _exchanged(case: Case, frame: Seen, data: bytes) -> Case:

@@ -13,21 +13,24 @@ it is in the minimal case, and a pattern that ordinary seeds match is not fit fo
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, fields
 from enum import StrEnum
-from typing import Any
+from itertools import permutations
 
 from fuzz.case import Case, StepKind
-from fuzz.errors import StoreError
 from fuzz.generate.anatomy import anatomy_of
-from fuzz.triage.pattern_fields import Aspect, Condition, Relation
-from fuzz.triage.pattern_frames import Seen, frames_of, users_of
+from fuzz.triage.pattern_fields import Condition, field_name, plain_name
+from fuzz.triage.pattern_frames import People, Seen, frames_of, people_of
 
 #: Steps of a case that a filter asks for where the pattern needs them; all others are so
 #: common that they tell nothing.
 _TELLING = frozenset({StepKind.RESET, StepKind.HALF_CLOSE, StepKind.PAUSE})
+#: A sentence longer than this is read by nobody: what is too much is counted, and is told by
+#: the parts one by one.
+_LONGEST = 400
+#: Conditions of a frame, and frames, that a sentence tells: as many as fit.
+_TOLD = (8, 4, 2, 1)
 
 
 class Login(StrEnum):
@@ -39,11 +42,17 @@ class Login(StrEnum):
 
 
 class Place(StrEnum):
-    """Where a part stands in the sentence."""
+    """Where a part stands in the sentence.
+
+    KEPT and SETTING were not tried to the end: a field, and what is about the case as a whole,
+    that are as in the minimal case.
+    """
 
     FRAME = "frame"
     CONDITION = "condition"
+    KEPT = "kept"
     CONTEXT = "context"
+    SETTING = "setting"
     NOTE = "note"
 
 
@@ -51,7 +60,7 @@ class Place(StrEnum):
 class Part:
     """A piece of the sentence: ``shown`` of ``trials`` variants that were tried for it showed.
 
-    ``frame`` is the number of the frame that a FRAME or a CONDITION is about.
+    ``frame`` is the number of the frame that a FRAME, a CONDITION or a KEPT field is about.
     """
 
     text: str
@@ -62,12 +71,44 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Cut:
+    """Where TCP cuts a frame in two: behind ``least`` to ``most`` (None: any) bytes.
+
+    They are counted from the start of the field or the length at ``span``, which is empty for
+    the frame itself.
+    """
+
+    span: str = ""
+    least: int = 1
+    most: int | None = None
+
+    def made(self, frame: Seen, main: int) -> bool:
+        """Tell whether ``frame`` is cut so; ``main`` is the opcode whose layout names fields."""
+        if len(frame.pieces) != 2:
+            return False
+        place = frame.pieces[0][2]
+        starts = [
+            span.offset
+            for span in (anatomy_of(frame.data).spans if self.span else ())
+            if field_name(span.path, main) == self.span
+        ]
+        return any(
+            self.least <= place - start and (self.most is None or place - start <= self.most)
+            for start in (starts if self.span else (0,))
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class FrameRule:
     """A frame that a case must send, ``times`` times at the least.
 
     ``opcodes`` are those that fail, the one of the minimal case first, which names the fields
     in ``conditions``; ``unknown`` tells that opcodes which no client has fail too. Rules with
     the same ``connection`` are met on one connection, all others on different ones.
+
+    ``logins`` are those of its connection before it, where their number matters (0: it does
+    not). ``cut`` is where it must be cut, and ``whole`` that it must not be; ``websocket`` is
+    None where the transport does not matter.
     """
 
     opcodes: tuple[int, ...]
@@ -76,8 +117,10 @@ class FrameRule:
     login: Login = Login.FREE
     connection: int = 0
     times: int = 1
-    cut: bool = False
-    websocket: bool = False
+    logins: int = 0
+    cut: Cut | None = None
+    whole: bool = False
+    websocket: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,19 +139,45 @@ class Pattern:
 
     def sentence(self) -> str:
         """Return the pattern in one sentence without a full stop."""
-        heads = []
-        for subject in self._at(Place.FRAME):
-            about = [p.text for p in self._at(Place.CONDITION) if p.frame == subject.frame]
-            heads.append(subject.text + (f" whose {' and '.join(about)}" if about else ""))
+        said = self._said(len(self.parts))
+        for most in _TOLD:
+            if len(said) <= _LONGEST:
+                break
+            said = self._said(most)
+        return said
+
+    def _said(self, most: int) -> str:
+        """Return the sentence with so many frames, and conditions of each, at the most."""
+        subjects = self._at(Place.FRAME)
+        heads = [self._head(subject, most) for subject in subjects[:most]]
+        if len(subjects) > most:
+            heads.append(f"{len(subjects) - most} more frames")
         joint = ", then " if self.ordered else ", and "
         said = ", ".join([joint.join(heads), *(part.text for part in self._at(Place.CONTEXT))])
+        if settings := [part.text for part in self._at(Place.SETTING)]:
+            said += f", {_listed(settings)} as in this case"
         notes = [part.text for part in self._at(Place.NOTE)]
+        if len(notes) > 2 * most:
+            notes = [*notes[: 2 * most], f"{len(notes) - 2 * most} more parts"]
         if not self.complete:
             notes.append("the budget ended before all was tried")
         return "; ".join([said, *notes])
 
+    def _head(self, subject: Part, most: int) -> str:
+        """Return what is said of one frame."""
+        words = subject.text
+        kept = [part.text for part in self._at(Place.KEPT) if part.frame == subject.frame]
+        if kept:
+            words += f" with its {_listed(kept[:most])} as in this case"
+        about = [p.text for p in self._at(Place.CONDITION) if p.frame == subject.frame]
+        if len(about) > most:
+            about = [*about[:most], f"{len(about) - most} more conditions hold"]
+        if about:
+            words += f"{' and' if kept else ''} whose {' and '.join(about)}"
+        return words
+
     def to_json(self) -> dict[str, object]:
-        """Return the pattern as JSON values; :meth:`from_json` reads them again."""
+        """Return the pattern as JSON values."""
         return {
             "sentence": self.sentence(),
             "complete": self.complete,
@@ -117,14 +186,6 @@ class Pattern:
             "frames": [_plain(rule) for rule in self.frames],
             "parts": [_plain(part) for part in self.parts],
         }
-
-    @classmethod
-    def from_json(cls, document: object) -> Pattern:
-        """Return the pattern in JSON values; raise :class:`StoreError` if there is none."""
-        try:
-            return _read(document)
-        except (KeyError, TypeError, ValueError) as error:
-            raise StoreError(f"holds a pattern that cannot be read: {error!r}") from None
 
     def _at(self, place: Place) -> list[Part]:
         return [part for part in self.parts if part.place is place]
@@ -145,41 +206,45 @@ class Pattern:
             rule.unknown or any(opcode in sent for opcode in rule.opcodes) for rule in self.frames
         )
 
-    def matched(self, seen: Sequence[Seen], users: frozenset[bytes]) -> bool:
-        """Tell whether the frames ``seen`` of a case with ``users`` hold those that fail."""
+    def matched(self, seen: Sequence[Seen], people: People) -> bool:
+        """Tell whether the frames ``seen`` of a case with ``people`` hold those that fail."""
         fits = [
-            [at for at, frame in enumerate(seen) if _fits(rule, frame, users)]
+            [at for at, frame in enumerate(seen) if _fits(rule, frame, people)]
             for rule in self.frames
         ]
-        return all(fits) and self._assigned(seen, fits, 0, -1, {})
-
-    def _assigned(
-        self,
-        seen: Sequence[Seen],
-        fits: Sequence[Sequence[int]],
-        number: int,
-        last: int,
-        links: Mapping[int, int],
-    ) -> bool:
-        """Tell whether the rules from ``number`` on can be met behind the frame ``last``.
-
-        ``links`` are the connections that rules have taken. On a given one, the earliest
-        frames that fit are as good as any, so that only connections are tried in turn.
-        """
-        if number == len(self.frames):
-            return True
-        rule = self.frames[number]
-        taken = links.get(rule.connection)
-        places = [at for at in fits[number] if at > last or not self.ordered]
-        here = dict.fromkeys(seen[at].connection for at in places)
-        free = [link for link in here if link not in links.values()]
-        for link in free if taken is None else [taken]:
-            own = [at for at in places if seen[at].connection == link]
-            if len(own) >= rule.times and self._assigned(
-                seen, fits, number + 1, own[rule.times - 1], {**links, rule.connection: link}
-            ):
+        if not all(fits):
+            return False
+        wanted = list(dict.fromkeys(rule.connection for rule in self.frames))
+        links = dict.fromkeys(seen[at].connection for places in fits for at in places)
+        for taken in permutations(links, len(wanted)):
+            link_of = dict(zip(wanted, taken, strict=True))
+            own = [
+                [at for at in places if seen[at].connection == link_of[rule.connection]]
+                for rule, places in zip(self.frames, fits, strict=True)
+            ]
+            if self._met(own):
                 return True
         return False
+
+    def _met(self, own: Sequence[Sequence[int]]) -> bool:
+        """Tell whether each rule has frames of its own among the places ``own`` that fit it.
+
+        Where the order is free, who has the fewest places chooses first, and the earliest. That
+        may miss a way, so that a case is played that need not be; none is held back wrongly.
+        """
+        order = list(range(len(own)))
+        if not self.ordered:
+            order.sort(key=lambda number: len(own[number]))
+        last, used = -1, set[int]()
+        for number in order:
+            places = [at for at in own[number] if at > last and at not in used]
+            chosen = places[: self.frames[number].times]
+            if len(chosen) < self.frames[number].times:
+                return False
+            if self.ordered:
+                last = chosen[-1]
+            used.update(chosen)
+        return True
 
 
 class Sieve:
@@ -195,82 +260,39 @@ class Sieve:
         left = [n for n, pattern in enumerate(self._patterns) if pattern.may_match(sent, kinds)]
         if not left:
             return None
-        seen, users = frames_of(case), users_of(case)
-        return next((n for n in left if self._patterns[n].matched(seen, users)), None)
+        seen, people = frames_of(case), people_of(case)
+        return next((n for n in left if self._patterns[n].matched(seen, people)), None)
 
 
-def _fits(rule: FrameRule, frame: Seen, users: frozenset[bytes]) -> bool:
+def _fits(rule: FrameRule, frame: Seen, people: People) -> bool:
     """Tell whether ``frame`` is one that ``rule`` speaks of."""
     if frame.opcode not in rule.opcodes and not (rule.unknown and frame.unknown):
         return False
     if rule.login is not Login.FREE and (rule.login is Login.NEEDED) != (frame.user is not None):
         return False
-    if (rule.cut and not frame.cut) or (rule.websocket and not frame.websocket):
+    if rule.logins not in (0, frame.logins) or rule.websocket not in (None, frame.websocket):
+        return False
+    if (rule.whole and frame.cut) or (
+        rule.cut is not None and not rule.cut.made(frame, rule.opcodes[0])
+    ):
         return False
     if not rule.conditions:
         return True
     anatomy, main = anatomy_of(frame.data), rule.opcodes[0]
-    return all(condition.holds(anatomy, main, frame.user, users) for condition in rule.conditions)
+    return all(condition.holds(anatomy, main, frame.user, people) for condition in rule.conditions)
 
 
-def _plain(noun: FrameRule | Part | Condition) -> dict[str, object]:
+def _listed(names: Sequence[str]) -> str:
+    """Return ``names`` as a person lists them, each once."""
+    once = list(dict.fromkeys(map(plain_name, names)))
+    return " and ".join([", ".join(once[:-1]), once[-1]] if len(once) > 1 else once)
+
+
+def _plain(noun: FrameRule | Part | Condition | Cut) -> dict[str, object]:
     """Return the fields of ``noun``, and of the conditions in it, as JSON has them."""
     values = {field.name: getattr(noun, field.name) for field in fields(noun)}
     if isinstance(noun, FrameRule):
         values["opcodes"] = list(noun.opcodes)
         values["conditions"] = [_plain(condition) for condition in noun.conditions]
+        values["cut"] = None if noun.cut is None else _plain(noun.cut)
     return {name: v.value if isinstance(v, StrEnum) else v for name, v in values.items()}
-
-
-def _read(document: object) -> Pattern:
-    if not isinstance(document, dict):
-        raise TypeError("it is no object")
-    return Pattern(
-        frames=tuple(map(_read_rule, document["frames"])),
-        parts=tuple(_read_part(part) for part in document["parts"]),
-        ordered=bool(document["ordered"]),
-        needs=tuple(StepKind[name.upper()] for name in document["needs"]),
-        complete=bool(document["complete"]),
-    )
-
-
-def _read_part(part: Mapping[str, Any]) -> Part:
-    return Part(
-        str(part["text"]),
-        int(part["trials"]),
-        int(part["shown"]),
-        Place(part["place"]),
-        int(part["frame"]),
-    )
-
-
-def _read_rule(rule: Mapping[str, Any]) -> FrameRule:
-    opcodes = tuple(map(int, rule["opcodes"]))
-    if not all(0 <= opcode < 256 for opcode in opcodes) or int(rule["times"]) < 1:
-        raise ValueError("a frame of it cannot be")
-    return FrameRule(
-        opcodes=opcodes,
-        conditions=tuple(map(_read_condition, rule["conditions"])),
-        unknown=bool(rule["unknown"]),
-        login=Login(rule["login"]),
-        connection=int(rule["connection"]),
-        times=int(rule["times"]),
-        cut=bool(rule["cut"]),
-        websocket=bool(rule["websocket"]),
-    )
-
-
-def _read_condition(condition: Mapping[str, Any]) -> Condition:
-    aspect, content = Aspect(condition["aspect"]), str(condition["content"])
-    if aspect in (Aspect.RELATION, Aspect.OTHER):
-        Relation(content)
-    elif re.fullmatch(r"(?:[0-9a-f]{2}|\.\.)*", content) is None:
-        raise ValueError(f"{content!r} is no template")
-    most = condition["most"]
-    return Condition(
-        str(condition["field"]),
-        aspect,
-        int(condition["least"]),
-        None if most is None else int(most),
-        content,
-    )

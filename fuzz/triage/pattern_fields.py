@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
-from fuzz.case import GROUP_TOKEN, MSGID_TOKEN
+from fuzz.case import ALL_USER_TOKENS, GROUP_TOKEN, MSGID_TOKEN
 from fuzz.generate.anatomy import Anatomy, Part
+from fuzz.triage.pattern_frames import People
 from grammar import Direction, Role
 from grammar.cbor import walk
 from grammar.layout import PLANS, Field, Shape
@@ -47,7 +48,8 @@ class Relation(StrEnum):
     OWN = "the sender's own name"
     PEER = "the name of another client that is logged in"
     GROUP = "the id of a group that was made in the case"
-    MESSAGE = "the id of a message that was delivered in the case"
+    MESSAGE = "the id of the message delivered last"
+    FORMER = "the name of a user whose connection has logged in as another since"
     NEW = "one that is new on each play"
 
 
@@ -55,6 +57,8 @@ class Relation(StrEnum):
 FREE = ".."
 #: Bytes of a template that are shown to a person.
 _SHOWN = 16
+#: What is bound while playing, as it stands in a template: a person is shown its text.
+_TOKENS = {token.hex(): token.decode() for token in (*ALL_USER_TOKENS, GROUP_TOKEN, MSGID_TOKEN)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,7 @@ class Condition:
 
     def words(self) -> str:
         """Return the condition as it follows "whose"."""
-        name = self.field.replace("[]", "") if self.field else "bytes"
+        name = plain_name(self.field) if self.field else "bytes"
         match self.aspect:
             case Aspect.CONTENT:
                 return f"{name} {'is' if self.field else 'are'} {_template_words(self.content)}"
@@ -102,13 +106,11 @@ class Condition:
                 return f"{name} is CBOR nested {_range(self.least, self.most)} deep"
         return f"{name} length is {_range(self.least, self.most)}"
 
-    def holds(
-        self, anatomy: Anatomy, main: int, user: bytes | None, users: frozenset[bytes]
-    ) -> bool:
+    def holds(self, anatomy: Anatomy, main: int, user: bytes | None, people: People) -> bool:
         """Tell whether a frame meets the condition in any of the fields that it is about.
 
         ``main`` is the opcode whose layout names the field, ``user`` is logged in on the
-        connection of the frame, and ``users`` on any.
+        connection of the frame, and ``people`` on any.
         """
         if self.aspect is Aspect.NUMBER:
             return any(
@@ -122,12 +124,10 @@ class Condition:
             name = f"{self.field}[]"
             return self._within(sum(1 for _ in _parts(anatomy, name, main)))
         return any(
-            self._met(anatomy, part, user, users) for part in _parts(anatomy, self.field, main)
+            self._met(anatomy, part, user, people) for part in _parts(anatomy, self.field, main)
         )
 
-    def _met(
-        self, anatomy: Anatomy, part: Part, user: bytes | None, users: frozenset[bytes]
-    ) -> bool:
+    def _met(self, anatomy: Anatomy, part: Part, user: bytes | None, people: People) -> bool:
         match self.aspect:
             case Aspect.SIZE:
                 return self._within(part.length)
@@ -141,7 +141,7 @@ class Condition:
             case Aspect.BROKEN:
                 return divides_badly(anatomy.content(part), self.field == "messages")
             case Aspect.RELATION | Aspect.OTHER:
-                related = _related(Relation(self.content), anatomy.content(part), user, users)
+                related = _related(Relation(self.content), anatomy.content(part), user, people)
                 return related is (self.aspect is Aspect.RELATION)
         return self._like(anatomy.content(part))
 
@@ -197,6 +197,11 @@ def field_name(path: str, main: int) -> str:
     return f"{frame}.{name}"
 
 
+def plain_name(name: str) -> str:
+    """Return the name of a field as a person says it: one of several messages is a message."""
+    return name.replace("messages[]", "message").replace("[]", "")
+
+
 def _shape(fields: tuple[Field, ...]) -> list[tuple[Shape, int]]:
     return [(field.shape, field.width) for field in fields]
 
@@ -210,9 +215,14 @@ def _range(least: int, most: int | None) -> str:
 
 
 def _template_words(template: str) -> str:
-    size = len(template) // 2
-    shown = " ".join(template[at : at + 2] for at in range(0, 2 * min(size, _SHOWN), 2))
-    return shown if size <= _SHOWN else f"{shown} ... ({size} bytes)"
+    """Return the first bytes of a template, its tokens as text; one is not cut."""
+    shown: list[str] = []
+    at = 0
+    while at < len(template) and len(shown) < _SHOWN:
+        token = next((hexed for hexed in _TOKENS if template.startswith(hexed, at)), None)
+        shown.append(template[at : at + 2] if token is None else _TOKENS[token])
+        at += 2 if token is None else len(token)
+    return " ".join(shown) + (f" ... ({len(template) // 2} bytes)" if at < len(template) else "")
 
 
 @lru_cache(maxsize=1_024)
@@ -228,17 +238,17 @@ def _parts(anatomy: Anatomy, name: str, main: int) -> Iterator[Part]:
     return (part for part in anatomy.parts if field_name(part.path, main) == name)
 
 
-def _related(
-    relation: Relation, content: bytes, user: bytes | None, users: frozenset[bytes]
-) -> bool:
+def _related(relation: Relation, content: bytes, user: bytes | None, people: People) -> bool:
     match relation:
         case Relation.OWN:
             return content == user
         case Relation.PEER:
-            return content in users and content != user
+            return content in people.users - people.former and content != user
         case Relation.GROUP:
             return content == GROUP_TOKEN
         case Relation.MESSAGE:
             return content == MSGID_TOKEN
+        case Relation.FORMER:
+            return content in people.former
     # What is new on each play is told by no case alone.
     return True

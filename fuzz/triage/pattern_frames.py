@@ -18,7 +18,8 @@ from grammar.layout import PLANS, measure, plan_at
 class Seen:
     """A frame of a case.
 
-    ``user`` is who is logged in on its connection when it is sent, None for nobody.
+    ``user`` is who is logged in on its connection when it is sent, None for nobody, and
+    ``logins`` how many logins there were on it.
     ``pieces`` are the (step, offset, length) that its bytes come from.
     """
 
@@ -28,6 +29,7 @@ class Seen:
     user: bytes | None
     websocket: bool
     pieces: tuple[tuple[int, int, int], ...]
+    logins: int = 0
 
     @property
     def cut(self) -> bool:
@@ -40,9 +42,18 @@ class Seen:
         return self.opcode not in PLANS[Direction.CLIENT]
 
 
+@dataclass(frozen=True, slots=True)
+class People:
+    """The users of a case: all that log in, and those whose connection is another's since."""
+
+    users: frozenset[bytes]
+    former: frozenset[bytes]
+
+
 @dataclass(slots=True)
 class _Stream:
     user: bytes | None = None
+    logins: int = 0
     websocket: bool = False
     #: The frame that has begun and not ended: its bytes, where they come from, its place.
     begun: bytes = b""
@@ -62,6 +73,7 @@ def frames_of(case: Case) -> tuple[Seen, ...]:
             _read(found, stream, step.connection, number, step.data)
         elif step.kind is StepKind.LOGIN:
             stream.user = user_in(step.data)
+            stream.logins += 1
         elif step.kind is StepKind.OPEN:
             stream.websocket = step.value != Transport.TCP
     return tuple(found)
@@ -71,6 +83,19 @@ def users_of(case: Case) -> frozenset[bytes]:
     """Return the users that log in by a step of ``case``."""
     logins = (step.data for step in case.steps if step.kind is StepKind.LOGIN)
     return frozenset(map(user_in, logins))
+
+
+def people_of(case: Case) -> People:
+    """Return the users of ``case``."""
+    now: dict[int, bytes] = {}
+    former: set[bytes] = set()
+    for step in case.steps:
+        if step.kind is StepKind.LOGIN:
+            user = user_in(step.data)
+            before = now.get(step.connection, user)
+            former = (former | {before}) - {user}
+            now[step.connection] = user
+    return People(users_of(case), frozenset(former))
 
 
 def user_in(credentials: bytes) -> bytes:
@@ -91,7 +116,10 @@ def _read(found: list[Seen], stream: _Stream, connection: int, number: int, data
         piece = (number, start - before, end - start)
         earlier = stream.pieces if offset < before else ()
         frame = joined[offset:end]
-        seen = Seen(connection, frame[0], frame, stream.user, stream.websocket, (*earlier, piece))
+        pieces = (*earlier, piece)
+        seen = Seen(
+            connection, frame[0], frame, stream.user, stream.websocket, pieces, stream.logins
+        )
         if earlier:
             found[stream.place] = seen
         else:
@@ -102,5 +130,6 @@ def _read(found: list[Seen], stream: _Stream, connection: int, number: int, data
             return
         if frame[0] == ClientOpcode.LOGIN:
             stream.user = user_in(frame[1:])
+            stream.logins += 1
         offset = end
     stream.begun, stream.pieces = b"", ()

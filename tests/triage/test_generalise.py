@@ -273,11 +273,29 @@ def test_two_connections_are_needed_and_kept_apart() -> None:
     assert not pattern.matches(Case((send(b"\x70\0\0"), send(b"\x71\0\0"))))
 
 
-def test_a_cut_that_is_needed_is_told_with_its_place() -> None:
-    judge = typing(lambda frame: frame.cut and frame.pieces[0][2] == 2)
-    pattern = pattern_of(Case((send(b"\x70\0"), send(b"\x01a"))), judge)
-    assert ", cut after byte 2 of the frame" in pattern.sentence()
-    assert not pattern.matches(Case((send(b"\x70\0\x01a"),)))
+@pytest.mark.parametrize(
+    ("holds", "words"),
+    [
+        (lambda place, _: place == 2, "cut within the target length"),
+        (lambda place, _: place == 5, "cut after byte 2 of the target"),
+        (lambda place, size: 5 <= place < size - 1, "cut after bytes 2 to 4 of the target"),
+        (lambda place, size: 4 <= place < size, "cut within the target"),
+        (lambda place, _: place > 1, "cut after bytes 2 to 8 of the frame"),
+        (lambda place, _: place > 0, "cut anywhere"),
+    ],
+)
+def test_a_cut_that_is_needed_is_told_with_its_place(
+    holds: Callable[[int, int], bool], words: str
+) -> None:
+    data = b"\x70\0\x06aaaaaa"
+    judge = typing(
+        lambda frame: len(frame.pieces) == 2 and holds(frame.pieces[0][2], len(frame.data))
+    )
+    place = next(at for at in (5, 2) if holds(at, len(data)))
+    case = Case((send(data[:place]), send(data[place:])))
+    parts = [part.text for part in pattern_of(case, judge).parts]
+    assert words in parts
+    assert not pattern_of(case, judge).matches(Case((send(data),)))
 
 
 def test_what_fails_only_in_one_piece_is_told_so_and_tokens_are_not_cut() -> None:

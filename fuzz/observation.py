@@ -37,7 +37,8 @@ class ConnectionTrace:
     ``received`` holds what came back, in the pieces that the steps waited for;
     ``waited_for`` names the wait that ran out when ``ending`` is DEADLINE; ``sent`` holds the
     segments, before any framing of WebSocket; ``left`` is the order (see :class:`Sent`) at
-    which we half-closed or cut it, None if the peer was first; ``plain`` tells raw TCP.
+    which we half-closed or cut it, None if the peer was first; ``plain`` tells raw TCP, and
+    ``messages`` a WebSocket session in order, in which each segment was a message of its own.
     """
 
     number: int
@@ -48,6 +49,7 @@ class ConnectionTrace:
     sent: tuple[Sent, ...] = field(default=(), compare=False)
     left: int | None = field(default=None, compare=False)
     plain: bool = field(default=True, compare=False)
+    messages: bool = field(default=False, compare=False)
 
     def replies(self) -> bytes:
         """Return all bytes received, joined."""

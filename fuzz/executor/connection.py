@@ -7,7 +7,7 @@ import socket
 import struct
 
 from wsproto import ConnectionType, WSConnection
-from wsproto.events import BytesMessage, Request, TextMessage
+from wsproto.events import AcceptConnection, BytesMessage, Request, TextMessage
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
 from fuzz.case import Transport
@@ -149,12 +149,17 @@ def _new_socket() -> socket.socket:
 
 
 class _Framing:
-    """The client's side of RFC 6455: the upgrade, and one message for each segment."""
+    """The client's side of RFC 6455: the upgrade, and one message for each segment.
+
+    ``open`` tells that the peer has answered; ``sound`` that it has accepted, and that nothing
+    went either way since but messages.
+    """
 
     def __init__(self, host: str) -> None:
         self._protocol = WSConnection(ConnectionType.CLIENT)
         self._host = host
         self.open = False
+        self.sound = False
 
     def request(self) -> bytes:
         """Return the bytes that ask for the upgrade."""
@@ -166,6 +171,7 @@ class _Framing:
             return bytes(self._protocol.send(BytesMessage(data=segment)))
         except LocalProtocolError:
             # The server has closed the session; the bytes go out as they are.
+            self.sound = False
             return segment
 
     def unwrap(self, data: bytes) -> bytes:
@@ -174,11 +180,14 @@ class _Framing:
             self._protocol.receive_data(data)
         except (LocalProtocolError, RemoteProtocolError):
             # No WebSocket speech, or speech after the end of the session: kept as it is.
+            self.sound = False
             return data
         payload = b""
         for event in self._protocol.events():
             self.open = True
-            if isinstance(event, BytesMessage):
+            if isinstance(event, AcceptConnection):
+                self.sound = True
+            elif isinstance(event, BytesMessage):
                 payload += bytes(event.data)
             elif isinstance(event, TextMessage):
                 payload += event.data.encode()

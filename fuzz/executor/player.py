@@ -103,6 +103,7 @@ class Player:
                 tuple(link.sent),
                 link.left,
                 link.plain,
+                link.framing is not None and link.framing.sound,
             )
             for number, link in self._connections.items()
         )

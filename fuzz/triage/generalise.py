@@ -49,7 +49,8 @@ def generalise(
         nothing = Part("the case did not show its finding again", 1, 0, Place.FRAME)
         return Pattern((), (nothing,), complete=not survey.exhausted)
     parts: list[Part] = []
-    rules = [_frame(survey, run, parts) for run in _runs(survey)]
+    runs = _runs(survey)
+    rules = [_frame(survey, run, parts) for run in runs]
     rules = logins(survey, rules, parts)
     if not rules:
         logs_in = any(step.kind is StepKind.LOGIN for step in case.steps)

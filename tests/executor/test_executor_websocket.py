@@ -61,6 +61,7 @@ def test_each_segment_is_one_masked_binary_message_and_replies_are_unwrapped() -
     assert session.target == "/"
     assert trace.ending is Ending.CLOSED
     assert trace.replies() == LOGIN_OK + b"\x05\x00\x01a"
+    assert (trace.plain, trace.messages) == (False, True)
 
 
 def test_a_message_of_every_length_form_arrives_whole() -> None:
@@ -88,6 +89,7 @@ def test_steps_after_the_server_has_said_goodbye_do_no_harm() -> None:
         trace = trace_of(server, OPEN, send(b"close"), WAIT, send(b"more"), login())
     assert trace.ending in (Ending.CLOSED, Ending.DEADLINE)
     assert trace.number == 0
+    assert not trace.messages
 
 
 def test_a_server_that_refuses_the_upgrade_is_seen_to_close() -> None:
@@ -98,6 +100,7 @@ def test_a_server_that_refuses_the_upgrade_is_seen_to_close() -> None:
     with ScriptedServer(script) as server:
         trace = trace_of(server, OPEN, send(b"x"))
     assert trace.ending is not Ending.DEADLINE
+    assert not trace.messages
 
 
 def test_a_server_that_speaks_no_http_is_heard_as_it_speaks() -> None:
@@ -108,6 +111,7 @@ def test_a_server_that_speaks_no_http_is_heard_as_it_speaks() -> None:
     with ScriptedServer(script) as server:
         trace = trace_of(server, OPEN, send(b"x"))
     assert trace == ConnectionTrace(0, Ending.CLOSED, (b"\xfe\x00\x03bad\r\n\r\n",))
+    assert not trace.messages
 
 
 def test_where_there_is_no_websocket_port_nothing_is_refused() -> None:

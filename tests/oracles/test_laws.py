@@ -252,6 +252,25 @@ def test_a_request_without_an_answer_is_told() -> None:
     assert reasons(sender(HELLO)) == []
 
 
+def test_a_websocket_session_is_judged_where_each_message_is_a_frame() -> None:
+    def over(*segments: bytes, messages: bool = True) -> list[tuple[str, str]]:
+        sends: Sends = {1: [Login(A)], **dict(enumerate(segments, 3))}
+        trace = link(0, sends, [OK])
+        return reasons(replace(trace, plain=False, messages=messages))
+
+    status = encode(GetStatus(B))
+    assert over(status) == [("unanswered", "GET_STATUS")]
+    # What is no frame of its own may be refused, or read in part.
+    assert over(status + status) == []
+    assert over(status[:2], status[2:]) == []
+    assert over(status, status[:-1]) == []
+    # What went out after the end of a session, or before one, is nothing that can be told.
+    assert over(status, messages=False) == []
+    nonsense = link(0, {1: [Login(A)]}, b"HTTP/1.1 404 Not Found")
+    assert reasons(nonsense) != []
+    assert reasons(replace(nonsense, plain=False)) == []
+
+
 def test_a_one_time_key_is_used_once() -> None:
     def fetched(*bundles: bytes) -> list[tuple[str, str]]:
         heard = [PrekeyResponse(b""), *map(PrekeyResponse, bundles)]

@@ -17,7 +17,7 @@ def conformance(dialogue: Dialogue) -> Iterator[Finding]:
     that was in order: the one whose length is likely wrong.
     """
     for link in dialogue.links:
-        if not link.plain:
+        if not link.readable:
             continue
         unknown = next((f for f in link.heard if isinstance(f, UnknownFrame)), None)
         if unknown is not None:

@@ -1,8 +1,8 @@
 """One play as the laws see it: who said what, as whom, and in which order.
 
-Theory of operation. A connection is *sure* when all that was said on it can be told: raw
-TCP, every byte it sent is part of a frame (the last one may be incomplete), and every LOGIN
-that was sent was answered by LOGIN_OK. Only sure connections owe or are owed anything. One
+Theory of operation. A connection is *sure* when all that was said on it can be told: every
+byte it sent is part of a frame (the last one may be incomplete; over WebSocket each message is
+exactly one frame), and every LOGIN that was sent was answered by LOGIN_OK. Only sure connections owe or are owed anything. One
 that is not may have said things that nobody can tell, and may have let something through
 that looks like nothing; so where one is in the case, the laws on deliveries are silent.
 
@@ -92,14 +92,14 @@ class Link:
         self.number = trace.number
         self.ending = trace.ending
         self.left = trace.left
-        self.plain = trace.plain
+        self.readable = trace.plain or trace.messages
         self.heard, self.fault, self.rest = _heard(trace.replies())
         self.said, whole, self.pending = _said(trace)
         logins = [said for said in self.said if isinstance(said.frame, Login)]
         accepted = sum(isinstance(frame, LoginOk) for frame in self.heard)
         self.logins = tuple(said.order for said in logins)
         self.sure = (
-            trace.plain and whole and self.fault is None and len(logins) == accepted
+            self.readable and whole and self.fault is None and len(logins) == accepted
             and not any(isinstance(f, AuthFailed | LoginRateLimited) for f in self.heard)
         )  # fmt: skip
 
@@ -199,6 +199,8 @@ def _said(trace: ConnectionTrace) -> tuple[list[Said], bool, int]:
                 user = frame.user
             said.append(Said(segment.order, user, frame, cut))
             cut = False
+        if not trace.plain and (len(frames) != 1 or stream.pending):
+            return said, False, 0
         if stream.fault is not None or stream.pending > _BIG or len(segment.data) > _BIG:
             return said, False, 0
     return said, True, stream.pending

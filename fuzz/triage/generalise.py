@@ -63,10 +63,13 @@ def generalise(
     rules = cuts(survey, rules, parts)
     rules = transports(survey, rules, parts)
     needs = steps(survey, parts)
+    # Last: there are many, and where a play is dear all else tells more.
+    subjects: list[Part] = []
+    rules = [_opcodes(survey, runs[number], rule, subjects) for number, rule in enumerate(rules)]
     sent = sum(len(frame.data) for frame in survey.frames)
     if sent:
         parts.append(Part(f"{sent} bytes are enough" if sent > 1 else "1 byte is enough", 1, 1))
-    told = tuple(_once(parts))
+    told = tuple(_once([*subjects, *parts]))
     pattern = Pattern(tuple(rules), told, ordered, needs, not survey.exhausted)
     # A case whose frames cannot be told apart for sure is no base for a filter.
     return pattern if anybody and pattern.matches(case) else replace(pattern, frames=())
@@ -96,18 +99,16 @@ def _runs(survey: Survey) -> list[list[int]]:
 def _frame(survey: Survey, run: list[int], parts: list[Part]) -> FrameRule:
     """Return the rule of a frame that is sent once or more, and append what is said of it."""
     frame = survey.frames[run[0]]
-    opcodes, unknown = _opcodes(survey, run, parts)
     return FrameRule(
-        opcodes,
+        (frame.opcode,),
         tuple(conditions_of(survey, run, parts)),
-        unknown=unknown,
         connection=frame.connection,
         times=len(run),
     )
 
 
-def _opcodes(survey: Survey, run: list[int], parts: list[Part]) -> tuple[tuple[int, ...], bool]:
-    """Return the opcodes with which the frame fails, and whether unknown ones do too."""
+def _opcodes(survey: Survey, run: list[int], rule: FrameRule, parts: list[Part]) -> FrameRule:
+    """Return ``rule`` with all opcodes with which its frame fails."""
     frame, tally = survey.frames[run[0]], survey.tally()
     failing = [
         opcode
@@ -121,7 +122,7 @@ def _opcodes(survey: Survey, run: list[int], parts: list[Part]) -> tuple[tuple[i
     unknown = not survey.exhausted and set(_UNKNOWN) <= set(failing)
     words = _opcode_words(failing, unknown, len(failing) >= len(_OPCODES))
     parts.append(tally.part(_times(survey, run, words), Place.FRAME, run[0]))
-    return tuple(failing), unknown
+    return replace(rule, opcodes=tuple(failing), unknown=unknown)
 
 
 def _times(survey: Survey, run: list[int], words: str) -> str:

@@ -27,6 +27,7 @@ from fuzz.triage.pattern_fields import (
 )
 from fuzz.triage.reduce import PLAIN_TEXT, lowest, units
 from grammar import Direction, Role, Span
+from grammar.cbor import walk
 from grammar.layout import measure, plan_at
 
 #: Sizes that are tried beyond the smallest that fails: above the limits of a name (256), of a
@@ -234,22 +235,17 @@ def _true(look: Look) -> Iterator[Condition]:
     named = len(units(look.content)) < len(look.content)
     least, most = (0, None) if named else _sizes(look, tally)
     sized = (least, most) != (0, None)
-    if most == 0 or (not look.content and not names and not _may_begin(look, contents)):
-        least, most, sized = 0, 0, True
     if sized:
         yield look.told(Condition(look.name, Aspect.SIZE, least, most), tally)
     if names or most == 0:
         return
-    inside = list(_bytes(look, contents, most is None and not named)) if look.content else []
+    # What was made longer, by letters, still began with the same.
+    open_ended = not named and (most is None or most > len(look.content))
+    inside = list(_bytes(look, contents, open_ended))
     for condition in inside:
         yield look.told(condition, contents)
     if not inside:
         look.note(_free_words(look, sized), contents)
-
-
-def _may_begin(look: Look, tally: Tally) -> bool:
-    """Tell whether an empty field may hold any byte: sizes are tried with one letter only."""
-    return all(tally.shows(look.filled(fill)) for fill in _FILLS)
 
 
 def _sizes(look: Look, tally: Tally) -> tuple[int, int | None]:
@@ -296,26 +292,41 @@ def _lying(look: Look, said: int) -> Iterator[Condition]:
 
 
 def _depth(look: Look) -> Iterator[Condition]:
-    """Examine how deep CBOR is nested: the containers of the minimal case have heads of a byte."""
+    """Examine how deep CBOR is nested: the containers of the minimal case have heads of a byte.
+
+    The innermost item is put into more of them, or fewer. What is around all may have to be a
+    container of one kind.
+    """
     depth, tally = depth_of(look.content), look.survey.tally()
+    inner = max(walk(look.content).items, key=lambda item: item.depth).offset
 
     def holds(number: int) -> bool:
-        deeper = b"\x81" * (number - depth) + look.content
-        return tally.shows(look.filled(deeper[max(0, depth - number) :]))
+        outer = look.content[: inner + min(0, number - depth)] + b"\x81" * (number - depth)
+        return tally.shows(look.filled(outer + look.content[inner:]))
 
+    starts = look.survey.tally()
+    if not starts.shows(look.filled(b"\x81" * (depth - 1) + look.content[inner:])):
+        head = Condition(look.name, Aspect.START, content=template_of(look.content[:1]))
+        yield look.told(head, starts)
     least, most = _downward(depth, 0, holds), _upward(depth, (2 * depth,), holds)
     yield look.told(Condition(look.name, Aspect.DEPTH, least, most), tally)
 
 
 def _bytes(look: Look, tally: Tally, open_ended: bool) -> Iterator[Condition]:
-    """Examine the bytes of a content, its size unchanged."""
+    """Examine the bytes of a content, its size unchanged, or those that an empty one begins with.
+
+    Other sizes were tried with one letter only.
+    """
 
     def holds(content: bytes) -> bool:
         true = look.said == look.field.length
         return tally.shows(look.filled(content) if true else look.saying(look.said, content))
 
     content = look.content
-    if all(holds(fill * len(content)) for fill in _FILLS):
+    failing = [fill for fill in _FILLS if not holds(fill * max(1, len(content)))]
+    if len(failing) < len(_FILLS) - 1 or not content:
+        for fill in failing:
+            yield Condition(look.name, Aspect.UNLIKE, content=template_of(fill))
         return
     free = _free_bytes(content, holds)
     kept = content[:_KEPT]

@@ -22,11 +22,15 @@ _DELIVERING = frozenset(
         ClientOpcode.SENDER_KEY_DIST,
     }
 )
+#: Ids that are bound while playing.
+_IDS = (GROUP_TOKEN, MSGID_TOKEN)
 
 
 def is_name(look: Look) -> bool:
     """Tell whether the field may be a name that the server knows, so far as its size goes."""
-    return look.field.role is Role.NAME and len(look.content) <= len(unused_user(look.survey.case))
+    content = look.content
+    fits = len(content) <= len(unused_user(look.survey.case)) or content in _IDS
+    return look.field.role is Role.NAME and fits
 
 
 def identity_of(look: Look) -> list[Condition]:

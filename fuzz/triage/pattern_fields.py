@@ -36,6 +36,8 @@ class Aspect(StrEnum):
     #: All of its bytes, or the first of them: a template.
     CONTENT = "content"
     START = "start"
+    #: What it does not begin with: a template.
+    UNLIKE = "unlike"
     #: Whose name or id it is: a :class:`Relation`.
     RELATION = "relation"
     #: Whose it is not.
@@ -80,11 +82,15 @@ class Condition:
         """Return the condition as it follows "whose"."""
         name = plain_name(self.field) if self.field else "bytes"
         match self.aspect:
+            case Aspect.CONTENT if not self.content.strip(".") and not self.field:
+                return f"size is {len(self.content) // 2}"
             case Aspect.CONTENT:
                 return f"{name} {'is' if self.field else 'are'} {_template_words(self.content)}"
             case Aspect.START:
                 verb = "begins" if self.field else "begin"
                 return f"{name} {verb} with {_template_words(self.content)}"
+            case Aspect.UNLIKE:
+                return f"{name} does not begin with {_template_words(self.content)}"
             case Aspect.RELATION:
                 return f"{name} is {self.content}"
             case Aspect.OTHER:
@@ -146,7 +152,8 @@ class Condition:
         return self._like(anatomy.content(part))
 
     def _like(self, content: bytes) -> bool:
-        return _template(self.content, self.aspect is Aspect.CONTENT)(content) is not None
+        found = _template(self.content, self.aspect is Aspect.CONTENT)(content)
+        return (found is None) is (self.aspect is Aspect.UNLIKE)
 
     def _within(self, number: int) -> bool:
         return self.least <= number and (self.most is None or number <= self.most)

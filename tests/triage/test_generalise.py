@@ -6,16 +6,20 @@ from collections.abc import Callable
 
 import pytest
 
-from fuzz.case import Case, Step, StepKind
+from fuzz.case import GROUP_TOKEN, MSGID_TOKEN, Case, Step, StepKind
 from fuzz.generate.seeds import SEEDS
 from fuzz.triage.generalise import generalise
 from fuzz.triage.pattern import Pattern, Place
-from fuzz.triage.pattern_frames import Seen, frames_of, users_of
+from fuzz.triage.pattern_frames import Seen, frames_of, people_of, users_of
 from fuzz.triage.reduce import Budget
 from grammar import (
+    Ack,
     BatchSend,
     CborMsg,
+    GroupCreate,
+    GroupLeave,
     GroupRoster,
+    ReadReceipt,
     SendSeq,
     TypingStart,
     TypingStop,
@@ -113,6 +117,84 @@ def test_an_integer_is_told_with_its_bounds() -> None:
     )
     pattern = pattern_of(Case((login(), send(encode(SendSeq(b"", 65_537, b""))))), judge)
     assert "any SEND_SEQ whose seq is 65537 or more, " in pattern.sentence()
+
+
+def test_one_byte_that_a_content_must_not_begin_with_is_told() -> None:
+    judge = typing(lambda frame: content(frame)[:1] != b"\0")
+    for name in (b"", b"aaaaaaaaa"):
+        pattern = pattern_of(Case((send(encode(TypingStart(name))),)), judge)
+        assert "whose target does not begin with 00," in pattern.sentence()
+        assert pattern.matches(Case((send(encode(TypingStart(b"x\0"))),)))
+        assert not pattern.matches(Case((send(encode(TypingStart(b"\0x"))),)))
+
+
+def test_an_empty_field_is_not_free_on_the_strength_of_its_sizes() -> None:
+    letters = typing(lambda frame: frame.data[3:].strip(b"a") == b"")
+    pattern = pattern_of(Case((send(b"\x70\0\0"),)), letters)
+    assert "is free" not in pattern.sentence()
+    assert not pattern.matches(Case((send(encode(TypingStart(b"b"))),)))
+
+
+def test_ids_that_must_be_the_same_are_told_so_whatever_they_are() -> None:
+    def alike(case: Case) -> bool:
+        acked = [f.data[1:] for f in frames_of(case) if f.opcode == 0x03]
+        return any(f.opcode == 0x74 and content(f) in acked for f in frames_of(case))
+
+    for msg_id in (MSGID_TOKEN, b"m", A):
+        frames = (encode(Ack(msg_id)), encode(ReadReceipt(msg_id, b"")))
+        pattern = pattern_of(Case((login(), *map(send, frames))), FakeJudge(alike))
+        assert "any READ_RECEIPT whose msg_id is the msg_id of the ACK," in pattern.sentence()
+        assert "3c" not in pattern.sentence()
+        other = (encode(Ack(b"x")), encode(ReadReceipt(b"y", b"")))
+        assert not pattern.matches(Case((login(), *map(send, other))))
+
+
+def test_the_id_of_a_group_that_was_made_is_told_in_words() -> None:
+    def made(case: Case) -> bool:
+        frames = frames_of(case)
+        groups = any(frame.opcode == 0x30 for frame in frames)
+        return groups and any(f.opcode == 0x32 and content(f) == GROUP_TOKEN for f in frames)
+
+    case = Case((login(), send(encode(GroupCreate(b"g"))), send(encode(GroupLeave(GROUP_TOKEN)))))
+    sentence = pattern_of(case, FakeJudge(made)).sentence()
+    assert "group_id is the id of a group that was made in the case" in sentence
+    assert "or less" not in sentence
+
+
+def test_a_number_of_logins_that_is_needed_is_told() -> None:
+    def thrice(case: Case) -> bool:
+        return any(frame.opcode == 0x05 and frame.logins == 3 for frame in frames_of(case))
+
+    case = Case((login(), login(B), login(), send(b"\x05\0\0")))
+    pattern = pattern_of(case, FakeJudge(thrice))
+    assert ", after login, with 3 logins on one connection" in pattern.sentence()
+    assert not pattern.matches(Case((login(), login(B), send(b"\x05\0\0"))))
+
+
+def test_the_former_user_of_a_connection_is_told_as_such() -> None:
+    def former(case: Case) -> bool:
+        gone = people_of(case).former
+        return any(frame.opcode == 0x70 and content(frame) in gone for frame in frames_of(case))
+
+    case = Case((login(), login(B), send(encode(TypingStart(A)))))
+    pattern = pattern_of(case, FakeJudge(former))
+    words = "target is the name of a user whose connection has logged in as another since"
+    assert words in pattern.sentence()
+    assert pattern.usable(SEEDS.values())
+
+
+def test_messages_that_hold_the_same_are_varied_and_told_together() -> None:
+    def many(frame: Seen) -> bool:
+        return frame.opcode == 0x04 and frame.data[7 + len(content(frame)) :].count(b"\0\1b") >= 50
+
+    judge = by_frame(many)
+    pattern = pattern_of(Case((send(encode(BatchSend(b"", (b"b",) * 60))),)), judge)
+    assert len(judge.plays) < 150
+    assert len(pattern.sentence()) < 400
+    assert "message is 62," in pattern.sentence()
+    alike = by_frame(lambda frame: frame.opcode == 0x04 and len(frame.data) > 150)
+    sentence = pattern_of(Case((send(encode(BatchSend(b"", (b"b",) * 60))),)), alike).sentence()
+    assert sentence.count("message") <= 3
 
 
 def test_bytes_of_a_content_that_matter_are_told_apart() -> None:
@@ -346,7 +428,7 @@ def test_a_case_that_shows_nothing_any_more_has_no_pattern() -> None:
     assert not pattern.usable([])
 
 
-@pytest.mark.parametrize("plays", [1, 5, 28, 30, 35])
+@pytest.mark.parametrize("plays", [1, 2, 5, 8, 12, 20, 35])
 def test_what_the_budget_left_untried_stays_as_in_the_case(plays: int) -> None:
     judge = typing(lambda frame: len(content(frame)) >= 9)
     case = Case((send(encode(TypingStart(b"a" * 9))),))
@@ -355,6 +437,26 @@ def test_what_the_budget_left_untried_stays_as_in_the_case(plays: int) -> None:
     assert len(judge.plays) == plays
     assert pattern.sentence().endswith("; the budget ended before all was tried")
     assert pattern.matches(case)
-    # Not one that was never tried: another content, another opcode.
-    if plays < 30:
+    # Not one that was never tried: another content, another login, another opcode.
+    told = pattern.sentence()
+    if plays <= 5:
         assert not pattern.matches(Case((send(encode(TypingStart(b"b" * 10))),)))
+        assert "with its target as in this case" in told
+        assert "target length" not in told
+        assert "is free" not in told
+    if plays <= 8:
+        assert ", login, cuts and transport as in this case" in told
+        assert not pattern.matches(Case((login(), send(encode(TypingStart(b"a" * 9))))))
+        assert not pattern.matches(Case((opened(), send(encode(TypingStart(b"a" * 9))))))
+    assert not pattern.matches(Case((send(encode(TypingStop(b"a" * 9))),)))
+
+
+def test_a_bound_that_the_budget_did_not_reach_is_not_told_as_free() -> None:
+    """Where the length must be exact, a sentence that leaves it out is untrue."""
+    judge = typing(lambda frame: len(content(frame)) == 257)
+    case = Case((send(encode(TypingStart(b"a" * 257))),))
+    for plays in range(1, 40):
+        pattern = generalise(case, judge, Budget(plays=plays), judge.clock)
+        told = pattern.sentence()
+        assert "target as in this case" in told or "target length is exactly 257" in told
+        assert not pattern.matches(Case((send(encode(TypingStart(b"a" * 258))),)))

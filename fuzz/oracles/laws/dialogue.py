@@ -2,9 +2,10 @@
 
 Theory of operation. A connection is *sure* when all that was said on it can be told: every
 byte it sent is part of a frame (the last one may be incomplete; over WebSocket each message is
-exactly one frame), and every LOGIN that was sent was answered by LOGIN_OK. Only sure connections owe or are owed anything. One
-that is not may have said things that nobody can tell, and may have let something through
-that looks like nothing; so where one is in the case, the laws on deliveries are silent.
+exactly one frame), and every LOGIN that was sent was answered by LOGIN_OK. Only sure
+connections owe or are owed anything. One that is not may have said things that nobody can
+tell, and may have let something through that looks like nothing; so where one is in the case,
+the laws on deliveries are silent.
 
 ``order`` is that of :class:`fuzz.observation.Sent`: between two segments the node has
 handled all that went before, whatever the connection.

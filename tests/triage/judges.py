@@ -6,9 +6,13 @@ from collections.abc import Callable
 
 from fuzz.case import USER_TOKENS, Case, Step, StepKind, Transport
 from fuzz.clock import FakeClock
+from fuzz.triage.generalise import generalise
+from fuzz.triage.pattern import Pattern
 from fuzz.triage.pattern_frames import Seen, frames_of
+from fuzz.triage.reduce import Budget
 
 A, B = USER_TOKENS[:2]
+PLENTY = Budget(plays=20_000, seconds=1e9)
 
 
 class FakeJudge:
@@ -49,3 +53,20 @@ def opened(connection: int = 0, transport: Transport = Transport.WEBSOCKET) -> S
 
 def pause(milliseconds: int) -> Step:
     return Step(StepKind.PAUSE, value=milliseconds)
+
+
+def pattern_of(case: Case, judge: FakeJudge) -> Pattern:
+    pattern = generalise(case, judge, PLENTY, judge.clock)
+    assert pattern.complete
+    assert pattern.matches(case)
+    return pattern
+
+
+def content(frame: Seen, start: int = 1) -> bytes:
+    """Return what follows a two-byte length at ``start``, as much as the length says."""
+    size = int.from_bytes(frame.data[start : start + 2], "big")
+    return frame.data[start + 2 : start + 2 + size]
+
+
+def typing(predicate: Callable[[Seen], bool]) -> FakeJudge:
+    return by_frame(lambda frame: frame.opcode == 0x70 and predicate(frame))

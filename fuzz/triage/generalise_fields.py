@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from fuzz.generate.anatomy import WINDOW, Anatomy, anatomy_of
 from fuzz.generate.anatomy import Part as Field
+from fuzz.triage.generalise_bounds import downward, upward
 from fuzz.triage.generalise_names import identity_of, is_given, is_name
 from fuzz.triage.generalise_survey import Look, MessagesLook, Survey, Tally, messages_of
 from fuzz.triage.pattern import Part, Place
@@ -25,7 +26,7 @@ from fuzz.triage.pattern_fields import (
     plain_name,
     template_of,
 )
-from fuzz.triage.reduce import PLAIN_TEXT, lowest, units
+from fuzz.triage.reduce import PLAIN_TEXT, units
 from grammar import Direction, Role, Span
 from grammar.cbor import walk
 from grammar.layout import measure, plan_at
@@ -72,7 +73,8 @@ def conditions_of(survey: Survey, run: Sequence[int], parts: list[Part]) -> Iter
     for span in anatomy.spans:
         if span.role is Role.INTEGER:
             yield from _integer(survey, run, span, parts)
-    for look in _looks(survey, run, anatomy, parts):
+    # The budget may not be enough for all, so what is odd comes first.
+    for look in sorted(_looks(survey, run, anatomy, parts), key=_ordinary):
         counted = look.field.path.endswith(_MESSAGES) and _whole_messages(anatomy)
         before = len(parts)
         found = list(_messages(look) if counted else _field(look))
@@ -95,6 +97,14 @@ def _looks(
         alike.setdefault(anatomy.content(field), []).append(field)
     for fields in alike.values():
         yield MessagesLook(survey, run, anatomy, fields, parts)
+
+
+def _ordinary(look: Look) -> bool:
+    """Tell whether a field tells its length truly and holds nothing that is broken or deep."""
+    cbor = look.field.holds_cbor and (
+        depth_of(look.content) >= _DEEP or divides_badly(look.content, is_batch=False)
+    )
+    return look.said == look.field.length and not cbor
 
 
 def _ragged(anatomy: Anatomy) -> bool:
@@ -158,7 +168,7 @@ def _integer(
         new = number.to_bytes(span.length, "big")
         return tally.shows(survey.with_frames(run, frame.data[:start] + new + frame.data[end:]))
 
-    least, most = _downward(number, 0, holds), _upward(number, _NUMBERS, holds, top)
+    least, most = downward(number, 0, holds), upward(number, _NUMBERS, holds, top)
     if survey.exhausted:
         parts.append(tally.part(name, Place.KEPT, run[0]))
         yield Condition(name, Aspect.NUMBER, number, number)
@@ -180,7 +190,7 @@ def _messages(look: Look) -> Iterator[Condition]:
         end = starts[count] - look.field.offset if count < len(starts) else None
         return tally.shows(look.filled(look.content[:end] + added))
 
-    least, most = _downward(len(starts), 0, holds), _upward(len(starts), _COUNTS, holds)
+    least, most = downward(len(starts), 0, holds), upward(len(starts), _COUNTS, holds)
     if (least, most) != (0, None):
         yield look.told(Condition(look.name, Aspect.COUNT, least, most), tally)
 
@@ -256,10 +266,12 @@ def _sizes(look: Look, tally: Tally) -> tuple[int, int | None]:
     def holds(size: int) -> bool:
         return tally.shows(look.filled(_stretched(look.content, size)))
 
-    return _downward(size, 0, holds), _upward(size, probes, holds, look.top)
+    return downward(size, 0, holds), upward(size, probes, holds, look.top)
 
 
 def _free_words(look: Look, sized: bool) -> str:
+    if look.name.endswith("[]"):
+        return f"each {plain_name(look.name)} is free"
     name = plain_name(look.name)
     if not sized:
         return f"the {name} is free"
@@ -277,7 +289,7 @@ def _lying(look: Look, said: int) -> Iterator[Condition]:
     def holds(number: int) -> bool:
         return tally.shows(look.saying(number))
 
-    least, most = _downward(said, there + 1, holds), _upward(said, _NUMBERS, holds, look.top)
+    least, most = downward(said, there + 1, holds), upward(said, _NUMBERS, holds, look.top)
     if truthful:
         yield look.told(Condition(look.name, Aspect.SAID, least, most), tally)
     else:
@@ -308,7 +320,7 @@ def _depth(look: Look) -> Iterator[Condition]:
     if not starts.shows(look.filled(b"\x81" * (depth - 1) + look.content[inner:])):
         head = Condition(look.name, Aspect.START, content=template_of(look.content[:1]))
         yield look.told(head, starts)
-    least, most = _downward(depth, 0, holds), _upward(depth, (2 * depth,), holds)
+    least, most = downward(depth, 0, holds), upward(depth, (2 * depth,), holds)
     yield look.told(Condition(look.name, Aspect.DEPTH, least, most), tally)
 
 
@@ -360,32 +372,6 @@ def _as_it_is(look: Look) -> Iterator[Condition]:
         yield Condition(look.name, Aspect.CONTENT, content=template_of(content))
     if look.said != len(content):
         yield Condition(look.name, Aspect.SAID, look.said, look.said)
-
-
-def _upward(
-    number: int, probes: Sequence[int], holds: Callable[[int], bool], top: int | None = None
-) -> int | None:
-    """Return the largest number that holds, from one that does; None where all above do.
-
-    ``top`` is the largest that can be said.
-    """
-    if number == top:
-        return top
-    if not holds(number + 1):
-        return number
-    last = number + 1
-    for probe in (probe for probe in probes if last < probe and (top is None or probe <= top)):
-        if not holds(probe):
-            return lowest(last + 1, probe, lambda middle: not holds(middle)) - 1
-        last = probe
-    return None
-
-
-def _downward(number: int, least: int, holds: Callable[[int], bool]) -> int:
-    """Return the smallest number that holds, from one that does, not below ``least``."""
-    if number <= least or not holds(number - 1):
-        return number
-    return least if holds(least) else lowest(least + 1, number - 1, holds)
 
 
 def _stretched(content: bytes, size: int) -> bytes:

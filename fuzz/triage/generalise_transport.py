@@ -13,8 +13,8 @@ from fuzz.triage.pattern_fields import field_name, plain_name
 from fuzz.triage.pattern_frames import Seen
 from fuzz.triage.reduce import units
 
-#: Frames up to this many bytes are cut at each place, longer ones in the middle; and so many
-#: places on each side of a cut that is needed are tried.
+#: So many bytes at the start of a segment are sent one by one, the rest of it at once; and so
+#: many places on each side of a cut that is needed are tried.
 _BYTEWISE = 16
 
 
@@ -35,8 +35,11 @@ def cuts(survey: Survey, rules: list[FrameRule], parts: list[Part]) -> list[Fram
     free = tally.shows(Case(tuple(_bytewise(survey))))
     if survey.exhausted:
         parts.append(tally.part("cuts", Place.SETTING))
+    elif not free:
+        parts.append(tally.part("only in one piece"))
     else:
-        parts.append(tally.part("however TCP cuts it" if free else "only in one piece"))
+        long = any(len(units(step.data)) > _BYTEWISE for step in survey.case.steps)
+        parts.append(tally.part("cut by TCP as well" if long else "however TCP cuts it"))
     return rules if free else [replace(rule, whole=True) for rule in rules]
 
 
@@ -122,7 +125,7 @@ def _whole(steps: tuple[Step, ...]) -> list[Step]:
 
 
 def _bytewise(survey: Survey) -> Iterator[Step]:
-    """Yield the steps with each short segment cut into its bytes, each long one into two.
+    """Yield the steps with each segment cut into its bytes, so far as they are few.
 
     A token is not cut: its halves would be a name that nobody has.
     """
@@ -131,9 +134,9 @@ def _bytewise(survey: Survey) -> Iterator[Step]:
         if step.kind is not StepKind.SEND or len(pieces) < 2:
             yield step
             continue
-        width = 1 if len(pieces) <= _BYTEWISE else (len(pieces) + 1) // 2
-        for start in range(0, len(pieces), width):
-            yield replace(step, data=b"".join(pieces[start : start + width]))
+        rest = b"".join(pieces[_BYTEWISE:])
+        for data in (*pieces[:_BYTEWISE], *([rest] if rest else ())):
+            yield replace(step, data=data)
 
 
 def transports(survey: Survey, rules: list[FrameRule], parts: list[Part]) -> list[FrameRule]:

@@ -36,7 +36,7 @@ def cuts(survey: Survey, rules: list[FrameRule], parts: list[Part]) -> list[Fram
     if survey.exhausted:
         parts.append(tally.part("cuts", Place.SETTING))
     elif not free:
-        parts.append(tally.part("only in one piece"))
+        parts.append(tally.part("seen in one piece only"))
     else:
         long = any(len(units(step.data)) > _BYTEWISE for step in survey.case.steps)
         parts.append(tally.part("cut by TCP as well" if long else "however TCP cuts it"))

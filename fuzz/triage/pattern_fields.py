@@ -83,7 +83,7 @@ class Condition:
         name = plain_name(self.field) if self.field else "bytes"
         match self.aspect:
             case Aspect.CONTENT if not self.content.strip(".") and not self.field:
-                return f"size is {len(self.content) // 2}"
+                return f"size is {len(self.content) // 2} bytes"
             case Aspect.CONTENT:
                 return f"{name} {'is' if self.field else 'are'} {_template_words(self.content)}"
             case Aspect.START:

@@ -110,7 +110,7 @@ def test_a_cut_that_is_needed_is_told_with_its_place(
 
 def test_what_fails_only_in_one_piece_is_told_so_and_tokens_are_not_cut() -> None:
     whole = typing(lambda frame: not frame.cut)
-    assert "only in one piece" in pattern_of(Case((send(b"\x70\0\x01a"),)), whole).sentence()
+    assert "seen in one piece only" in pattern_of(Case((send(b"\x70\0\x01a"),)), whole).sentence()
     named = typing(lambda frame: b"<user:" in frame.data)
     case = Case((send(encode(TypingStart(A))),))
     assert "however TCP cuts it" in pattern_of(case, named).sentence()

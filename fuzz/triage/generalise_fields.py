@@ -8,7 +8,7 @@ says; if that fails too, the number is it, and the content is free.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 
 from fuzz.generate.anatomy import WINDOW, Anatomy, anatomy_of
 from fuzz.generate.anatomy import Part as Field
@@ -347,18 +347,25 @@ def _bytes(look: Look, tally: Tally, open_ended: bool) -> Iterator[Condition]:
 
 
 def _free_bytes(content: bytes, holds: Callable[[bytes], bool]) -> frozenset[int]:
-    """Return the offsets of bytes that may be any; none in a content too long to look at."""
+    """Return the offsets of bytes that may be any; none in a content too long to look at.
+
+    Each is tried together with those before it that may: one of two may be enough.
+    """
     pieces = units(content)
     free: set[int] = set()
     if len(pieces) > _BYTEWISE:
         return frozenset()
     offset = 0
     for piece in pieces:
-        behind = content[offset + len(piece) :]
-        if all(holds(content[:offset] + fill * len(piece) + behind) for fill in _FILLS):
-            free.update(range(offset, offset + len(piece)))
+        both = free | set(range(offset, offset + len(piece)))
+        if all(holds(_overlaid(content, both, fill)) for fill in _FILLS):
+            free = both
         offset += len(piece)
     return frozenset(free)
+
+
+def _overlaid(content: bytes, offsets: Set[int], fill: bytes) -> bytes:
+    return bytes(fill[0] if at in offsets else byte for at, byte in enumerate(content))
 
 
 def _as_it_is(look: Look) -> Iterator[Condition]:

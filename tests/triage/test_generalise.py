@@ -188,6 +188,13 @@ def test_bytes_of_a_content_that_matter_are_told_apart() -> None:
     assert not pattern.matches(Case((send(encode(TypingStart(b"qqqz"))),)))
 
 
+def test_bytes_of_which_one_is_enough_are_not_both_free() -> None:
+    judge = typing(lambda frame: b"q" in content(frame)[:2])
+    pattern = pattern_of(Case((send(encode(TypingStart(b"qq"))),)), judge)
+    assert "target begins with .. 71" in pattern.sentence()
+    assert not pattern.matches(Case((send(encode(TypingStart(b"xx"))),)))
+
+
 def test_opcodes_that_fail_alike_are_told_together() -> None:
     judge = by_frame(lambda frame: frame.opcode in (0x70, 0x71) and len(content(frame)) >= 9)
     pattern = pattern_of(Case((send(encode(TypingStart(b"a" * 9))),)), judge)

@@ -16,10 +16,10 @@ help: ## say what can be made
 fuzz: setup ## fuzz for a minute; ARGS="..." adds options, and a later --time wins
 	@$(BIN)/iris-fuzz fuzz --time 60 $(ARGS)
 
-# As many tests at once as there are processors: most of them wait for a server.
+# Two tests at once for each processor: most of them wait for a server.
 # pytest comes last, so that its closing line is the last thing on the screen.
 test: lint ## check style and types, then run every test
-	@$(BIN)/python -m pytest --numprocesses auto
+	@$(BIN)/python -m pytest --numprocesses $$((2 * $$(nproc)))
 
 lint: setup ## check style and types only
 	@$(BIN)/ruff check --quiet .

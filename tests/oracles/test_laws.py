@@ -315,6 +315,14 @@ def test_a_burst_that_is_let_through_is_told() -> None:
     assert reasons(sender(*batches), receiver(*came[:501])) == []
 
 
+def test_what_waited_for_a_user_of_other_plays_is_no_burst_of_this_one() -> None:
+    batch = BatchSend(B, (b"same",) * 500)
+    waited = [message(b"same", number) for number in range(600)]
+    stranger = link(1, {2: [Login(b"anybody")]}, [OK, *waited])
+    assert reasons(sender(batch), stranger) == []
+    assert reasons(sender(batch), receiver(*waited)) != []
+
+
 @pytest.mark.parametrize(
     ("heard", "behind"),
     [

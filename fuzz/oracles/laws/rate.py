@@ -16,8 +16,8 @@ from grammar.limits import RATE_BURST, RATE_PER_SECOND
 def rate(dialogue: Dialogue) -> Iterator[Finding]:
     """Judge refusals that came too early, and bursts that were let through.
 
-    What passed is counted by what arrived, of users who send to no group (there one message
-    arrives many times).
+    What passed is counted by what arrived at users of this play (others may get what was sent
+    long before), of users who send to no group (there one message arrives many times).
     """
     if not dialogue.sure:
         return
@@ -44,6 +44,8 @@ def rate(dialogue: Dialogue) -> Iterator[Finding]:
         senders.setdefault(message.body, set()).add(message.sender)
     passed: dict[bytes | None, set[bytes]] = {}
     for link in dialogue.links:
+        if not {stay.user for stay in link.stays()} <= dialogue.users:
+            continue
         for came in link.delivered():
             who = senders.get(came.message, set())
             if len(who) == 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import threading
@@ -21,6 +22,17 @@ _LINE = 2_000
 #: What an ended process has written is read in no time; only a grandchild that left the
 #: group and holds the pipe open keeps the reader waiting, and it is not waited for longer.
 _DRAIN_SECONDS = 2.0
+
+
+def _bound_to_us(command: Sequence[str]) -> Sequence[str]:
+    """Return ``command`` so that the kernel kills it when we are killed, where that can be had.
+
+    A node that watches its input ends by itself then, but not one in which nothing gets to run.
+    A command that is not there is left as it is: starting it tells so.
+    """
+    if shutil.which("setpriv") is None or shutil.which(command[0]) is None:
+        return command
+    return ["setpriv", "--pdeathsig", "KILL", "--", *command]
 
 
 class ChildProcess:
@@ -49,7 +61,7 @@ class ChildProcess:
         self._ended = False
         try:
             self._process = subprocess.Popen(
-                command,
+                _bound_to_us(command),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import select
+import shutil
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -150,3 +152,26 @@ def test_killing_what_has_ended_already_is_no_error(start: Start) -> None:
 def test_a_command_that_is_not_there_is_an_error_with_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(TargetError, match="no-such-command cannot be started: No such file"):
         ChildProcess(["no-such-command"], {}, str(tmp_path))
+
+
+#: Starts a child that heeds nothing, not even the end of its input, and tells its number.
+STARTS_A_DEAF_CHILD = """
+import signal, sys
+from fuzz.target.process import ChildProcess
+child = ChildProcess([sys.executable, "-c", "import signal; signal.pause()"], {}, sys.argv[1])
+print(child.pid, flush=True)
+signal.pause()
+"""
+
+
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="setpriv of util-linux is not there")
+def test_a_child_that_heeds_nothing_is_killed_with_the_harness(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", STARTS_A_DEAF_CHILD, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as harness:
+        assert harness.stdout is not None
+        watched = os.pidfd_open(int(harness.stdout.readline()))
+        try:
+            harness.kill()
+            assert select.select([watched], [], [], 10.0)[0], "the child lives on"
+        finally:
+            os.close(watched)

@@ -28,8 +28,6 @@ from fuzz.target import Target
 
 #: From the ready line to the agent's hello and the first answered canary.
 _READY_SECONDS = 30.0
-#: A healthy node is at rest within a millisecond.
-_BARRIER_SECONDS = 0.05
 #: A port that refuses is tried again after this long; meanwhile the node's end is awaited.
 _RETRY_SECONDS = 0.05
 #: An application of this size stops and starts in well under a second.
@@ -116,7 +114,7 @@ class Rig:
         if self.agent is None:
             return self.bystanders_well()
         try:
-            self.agent.quiet(_BARRIER_SECONDS)
+            self.agent.quiet()
         except AgentError:
             return False
         return True
@@ -190,7 +188,7 @@ class Rig:
         """Throw away what the agent has to tell: a restart of ours is no finding."""
         assert self.agent is not None
         try:
-            self.agent.settle(_BARRIER_SECONDS)
+            self.agent.settle()
         except AgentError:
             return False
         return True

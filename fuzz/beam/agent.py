@@ -9,8 +9,12 @@ from fuzz.node import Detached, Holding, Instrumentation, NodeInfo, Reading, Sus
 
 #: Compiling some hundred modules on a busy machine.
 INSTRUMENT_SECONDS = 300.0
-#: A node that has work for longer than this is looked at, not waited for.
+#: A healthy node is at rest within a millisecond; on a loaded machine it may not get to run for
+#: hundreds. One that has work for longer is looked at, not waited for.
 QUIET_SECONDS = 1.0
+#: A node that was not at rest after that has a process that loops, and serves everybody else:
+#: until it comes to rest again, it is given only so long.
+RESTLESS_SECONDS = 0.1
 #: A node that cannot tell its counts for this long is stuck or dead.
 REPLY_SECONDS = 5.0
 
@@ -46,15 +50,18 @@ class Agent(Protocol):
         """Return what happened since the last reading, and start anew."""
         ...
 
-    def quiet(self, seconds: float = QUIET_SECONDS) -> bool:
+    def quiet(self, seconds: float | None = None) -> bool:
         """Return True as soon as the node has nothing left to do, False if it was not in time.
+
+        None is :data:`QUIET_SECONDS`, or :data:`RESTLESS_SECONDS` if the node was not at rest
+        the last time either.
 
         What was sent to the node before has been received and handled when it is True. A
         report of it may still be on its way to the log: :meth:`settle` waits for that too.
         """
         ...
 
-    def settle(self, seconds: float = QUIET_SECONDS) -> Reading:
+    def settle(self, seconds: float | None = None) -> Reading:
         """Wait as :meth:`quiet`, then for what is being logged, and :meth:`read`.
 
         :attr:`Reading.quiet` tells whether the node came to rest in time; if so, every

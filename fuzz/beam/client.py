@@ -13,7 +13,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from fuzz.beam import decode
-from fuzz.beam.agent import INSTRUMENT_SECONDS, QUIET_SECONDS, REPLY_SECONDS
+from fuzz.beam.agent import (
+    INSTRUMENT_SECONDS,
+    QUIET_SECONDS,
+    REPLY_SECONDS,
+    RESTLESS_SECONDS,
+)
 from fuzz.beam.inject import PROTOCOL_VERSION, Announcement
 from fuzz.clock import Deadline, SystemClock
 from fuzz.errors import AgentError
@@ -36,6 +41,7 @@ class AgentClient:
         self._socket: socket.socket | None = connection
         self._clock = deadline.clock
         self._patience = -1.0
+        self._restless = False
         self._quiet_requests: dict[tuple[str, int], bytes] = {}
         self._read_request = _packet(decode.atom("read"))
         hello = (decode.atom("hello"), PROTOCOL_VERSION, decode.text(token))
@@ -87,17 +93,17 @@ class AgentClient:
         """See :meth:`fuzz.beam.agent.Agent.read`."""
         return decode.reading(self._exchange(self._read_request, REPLY_SECONDS, "a reading"))
 
-    def quiet(self, seconds: float = QUIET_SECONDS) -> bool:
+    def quiet(self, seconds: float | None = None) -> bool:
         """See :meth:`fuzz.beam.agent.Agent.quiet`."""
-        request = self._quiet_request("quiet", seconds)
-        reply = self._exchange(request, seconds + REPLY_SECONDS, "the node to be quiet")
-        return bool(decode.value_of(reply) == 1)
+        quiet = bool(decode.value_of(self._await_rest("quiet", seconds)) == 1)
+        self._restless = not quiet
+        return quiet
 
-    def settle(self, seconds: float = QUIET_SECONDS) -> Reading:
+    def settle(self, seconds: float | None = None) -> Reading:
         """See :meth:`fuzz.beam.agent.Agent.settle`."""
-        request = self._quiet_request("settle", seconds)
-        reply = self._exchange(request, seconds + REPLY_SECONDS, "the node to be quiet")
-        return decode.reading(reply)
+        reading = decode.reading(self._await_rest("settle", seconds))
+        self._restless = not reading.quiet
+        return reading
 
     def vitals(self) -> Vitals:
         """See :meth:`fuzz.beam.agent.Agent.vitals`."""
@@ -156,6 +162,12 @@ class AgentClient:
 
     def _call(self, request: object, seconds: float, what: str) -> Any:
         return decode.value_of(self._exchange(_packet(request), seconds, what))
+
+    def _await_rest(self, name: str, seconds: float | None) -> bytes:
+        if seconds is None:
+            seconds = RESTLESS_SECONDS if self._restless else QUIET_SECONDS
+        request = self._quiet_request(name, seconds)
+        return self._exchange(request, seconds + REPLY_SECONDS, "the node to be quiet")
 
     def _quiet_request(self, name: str, seconds: float) -> bytes:
         key = (name, int(seconds * 1000))

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
-from fuzz.beam.agent import INSTRUMENT_SECONDS, QUIET_SECONDS
+from fuzz.beam.agent import INSTRUMENT_SECONDS
 from fuzz.errors import AgentError
 from fuzz.node import (
     Application,
@@ -102,12 +102,12 @@ class FakeAgent:
         """See :meth:`fuzz.beam.agent.Agent.read`."""
         return self._reading(True)
 
-    def quiet(self, seconds: float = QUIET_SECONDS) -> bool:
+    def quiet(self, seconds: float | None = None) -> bool:
         """See :meth:`fuzz.beam.agent.Agent.quiet`."""
         self._answer("the node to be quiet")
         return not self.busy
 
-    def settle(self, seconds: float = QUIET_SECONDS) -> Reading:
+    def settle(self, seconds: float | None = None) -> Reading:
         """See :meth:`fuzz.beam.agent.Agent.settle`."""
         return self._reading(not self.busy)
 

@@ -35,8 +35,6 @@ _RANK = (
 _STORING = frozenset({"ETS rows", "ETS bytes", "binaries", "bytes on the heap"})
 #: Plays that confirm a leak: what is made once (a lazily loaded module) grows in one of them.
 _PLAYS = 10
-#: A node that is not at rest by then has a process that loops; its reading is taken as it is.
-_QUIET_SECONDS = 0.25
 #: Longer than the buckets of the rate limiter live (IRIS_WIRE: a burst of 500 at 100 a second),
 #: with their sweep.
 _TIMERS_SECONDS = 8.0
@@ -94,7 +92,7 @@ class GrowthMeter:
         if agent is None:
             return {}
         try:
-            reading = agent.settle(_QUIET_SECONDS)
+            reading = agent.settle()
             holdings = agent.resources()
         except AgentError:
             return {}

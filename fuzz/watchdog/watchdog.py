@@ -25,8 +25,6 @@ from fuzz.watchdog.pauses import Pauses
 
 #: A listener that is being restarted is back in milliseconds; this long is down.
 _DOWN_SECONDS = 3.0
-#: A node that is not at rest by then has a process that loops; its reading is taken as it is.
-_REST_SECONDS = 0.25
 #: A port that refuses is tried again after this long; meanwhile the node's end is awaited.
 _RETRY_SECONDS = 0.05
 #: An agent that fell silent belongs to a node that ends, or to one that is stuck.
@@ -93,7 +91,7 @@ class Watchdog:
         if agent is None:
             return Glance(None, (), (), alarmed)
         try:
-            reading = agent.settle(_REST_SECONDS)
+            reading = agent.settle()
         except AgentError:
             return Glance(None, (), (), True)
         events, self._early = (*self._early, *reading.events), ()
@@ -116,7 +114,7 @@ class Watchdog:
         """See to it that the next glance can tell what a play costs."""
         if self._reductions is None and self._rig.agent is not None:
             try:
-                reading = self._rig.agent.settle(_REST_SECONDS)
+                reading = self._rig.agent.settle()
             except AgentError:
                 return  # the next glance says so
             self._reductions = reading.vitals.reductions
@@ -207,7 +205,7 @@ class Watchdog:
         if agent is None:
             return (), False
         try:
-            return agent.settle(_REST_SECONDS).events, False
+            return agent.settle().events, False
         except AgentError:
             return (), True
 

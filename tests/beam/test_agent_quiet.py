@@ -6,6 +6,8 @@ import socket
 
 import pytest
 
+from fuzz.beam import AgentClient
+from fuzz.beam.agent import QUIET_SECONDS, REPLY_SECONDS, RESTLESS_SECONDS
 from tests.beam.nodes import AgentNode
 
 ROUNDS = 60
@@ -46,6 +48,30 @@ def test_heap_kills_are_in_the_next_reading(node: AgentNode) -> None:
 
 def test_all_of_a_storm_is_in_the_next_reading(node: AgentNode) -> None:
     assert len(node.events_of("fixture_crashes:storm(150)")) == 150
+
+
+def test_a_restless_node_is_waited_for_at_length_only_once(
+    node: AgentNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exchange, waits = AgentClient._exchange, []
+
+    def note(client: AgentClient, packet: bytes, seconds: float, what: str) -> bytes:
+        waits.append(seconds - REPLY_SECONDS)
+        return exchange(client, packet, seconds, what)
+
+    monkeypatch.setattr(AgentClient, "_exchange", note)
+    assert node.agent.quiet()
+    node.eval("register(spinner, fixture_crashes:spinner())")
+    try:
+        assert not node.agent.quiet()
+        assert not node.agent.settle().quiet
+        assert not node.agent.quiet()
+    finally:
+        node.eval("exit(whereis(spinner), kill)")
+    assert node.agent.quiet(5)
+    assert node.agent.settle().quiet
+    long, short = pytest.approx(QUIET_SECONDS), pytest.approx(RESTLESS_SECONDS)
+    assert waits == [long, long, short, short, 5.0, long]
 
 
 def test_a_busy_node_is_not_quiet_and_the_agent_says_so_in_time(node: AgentNode) -> None:

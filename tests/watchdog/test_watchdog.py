@@ -155,7 +155,7 @@ def test_work_is_counted_anew_after_the_agent_was_connected_to_again() -> None:
     node_has_done(700)
     assert watchdog.glance([]).reductions == 700
     lapses = iter([True, False])
-    rig.agent.settle = lambda _seconds: _lapse(rig, next(lapses, False))  # type: ignore[method-assign]
+    rig.agent.settle = lambda: _lapse(rig, next(lapses, False))  # type: ignore[method-assign]
     watchdog.settle([])
     # The work of the process that answered before is not left out any more.
     node_has_done(900_000)

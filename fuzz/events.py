@@ -56,6 +56,13 @@ class Refined:
 
 
 @dataclass(frozen=True, slots=True)
+class Dismissed:
+    """A suspicion that a fresh node does not share: no finding."""
+
+    finding: Finding
+
+
+@dataclass(frozen=True, slots=True)
 class Recovered:
     """The target was brought back: ``how`` is ``application`` or ``node``."""
 
@@ -80,4 +87,4 @@ class Ended:
     modules: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
-Event = Started | Progress | Found | Refined | Recovered | Faulted | Ended
+Event = Started | Progress | Found | Refined | Dismissed | Recovered | Faulted | Ended

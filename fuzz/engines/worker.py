@@ -26,7 +26,17 @@ from fuzz.engines.coverage import CoverageEngine
 from fuzz.engines.elusive import Elusive
 from fuzz.engines.libfuzzer import MAX_BYTES, byte_mutate, fuzz
 from fuzz.errors import AgentError, HarnessFault, IrisFuzzError, StoreError
-from fuzz.events import Ended, Event, Faulted, Found, Progress, Recovered, Refined, Started
+from fuzz.events import (
+    Dismissed,
+    Ended,
+    Event,
+    Faulted,
+    Found,
+    Progress,
+    Recovered,
+    Refined,
+    Started,
+)
 from fuzz.finding import Finding, Kind
 from fuzz.generate.mutate import Mutator
 from fuzz.node import Point
@@ -154,6 +164,9 @@ class Worker:
     def _attributed(self, attributed: Attributed) -> None:
         """Save a finding before anything else happens, then tell the campaign."""
         finding = attributed.finding
+        if attributed.dismissed:
+            self._emit(Dismissed(finding))
+            return
         if attributed.case is None:
             saved = self._store.count(finding)
         else:

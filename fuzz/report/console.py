@@ -16,7 +16,7 @@ from rich.live import Live
 from rich.text import Text
 
 from fuzz.clock import Clock, SystemClock
-from fuzz.events import Event, Faulted, Found, Progress, Recovered, Started
+from fuzz.events import Dismissed, Event, Faulted, Found, Progress, Recovered, Started
 from fuzz.finding import Kind, Severity
 from fuzz.report.summary import Summary
 from fuzz.report.text import STYLE, finding_lines, in_columns, row, say, width_of
@@ -77,6 +77,9 @@ class ConsoleReport:
             self._start(event)
         elif isinstance(event, Found):
             self._found(event)
+        elif isinstance(event, Dismissed):
+            said = f"not seen on a fresh node, and no finding: {event.finding.title}"
+            say(self._console, [Text(said, style="dim")])
         elif isinstance(event, Recovered):
             if self._live is None:
                 said = f"{_HOW.get(event.how, event.how)} in {event.seconds:.1f} s"

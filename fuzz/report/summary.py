@@ -7,7 +7,7 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fuzz.events import Ended, Event, Found, Progress, Recovered, Refined, Started
+from fuzz.events import Dismissed, Ended, Event, Found, Progress, Recovered, Refined, Started
 from fuzz.finding import Finding
 from fuzz.store.atomic import write_atomic
 from fuzz.triage.known import KnownIssues
@@ -30,13 +30,15 @@ class SeenFinding:
 class Summary:
     """Takes every event; holds the state of the run as it is known so far.
 
-    The findings that ``known`` excuses are told like all others, and fail nothing.
+    The findings that ``known`` excuses are told like all others, and fail nothing. ``dismissed``
+    counts the suspicions that no fresh node shared, by title.
     """
 
     known: KnownIssues = field(default_factory=KnownIssues)
     started: Started | None = None
     progress: Progress = field(default_factory=lambda: Progress(0, 0.0, 0, 0, 0, 0, 0, 0.0))
     findings: dict[str, SeenFinding] = field(default_factory=dict)
+    dismissed: Counter[str] = field(default_factory=Counter)
     recoveries: Counter[str] = field(default_factory=Counter)
     modules: dict[str, tuple[int, int]] = field(default_factory=dict)
     reason: str = ""
@@ -52,6 +54,8 @@ class Summary:
             self._found(event)
         elif isinstance(event, Refined):
             self.findings[event.finding.fingerprint].path = event.path
+        elif isinstance(event, Dismissed):
+            self.dismissed[event.finding.title] += 1
         elif isinstance(event, Recovered):
             self.recoveries[event.how] += 1
         elif isinstance(event, Ended):
@@ -88,6 +92,7 @@ class Summary:
             "corpus": progress.corpus,
             "replays": progress.replays,
             "restarts": progress.restarts,
+            "dismissed": dict(self.dismissed),
             "recoveries": dict(self.recoveries),
             "recovering_seconds": round(progress.recovering_seconds, 3),
             **({} if costliest is None else {"reductions_per_byte": costliest}),

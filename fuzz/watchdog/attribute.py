@@ -18,7 +18,7 @@ looks for.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fuzz.case import Case, StepKind
 from fuzz.errors import IrisFuzzError, TargetError
@@ -55,7 +55,8 @@ class Attributed:
 
     ``case`` is None for a known finding, which is only counted. ``confirms`` tells that the
     finding was told before, and that these plays were made on a fresh node; they took ``seconds``,
-    recoveries included.
+    recoveries included. ``dismissed`` is a suspicion that was not told, since no fresh node
+    showed it.
     """
 
     finding: Finding
@@ -64,6 +65,7 @@ class Attributed:
     plays: int = 0
     confirms: bool = False
     seconds: float = 0.0
+    dismissed: bool = False
 
 
 class Investigator:
@@ -183,6 +185,7 @@ class Investigator:
         confirmed = self.confirm(case, finding)
         if finding.kind in _STATEFUL:
             if confirmed.reproduced == 0:
+                yield replace(confirmed, dismissed=True)
                 return
             yield Attributed(finding, case, 1, 1)
         yield confirmed

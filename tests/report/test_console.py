@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from fuzz.clock import FakeClock
-from fuzz.events import Ended, Event, Faulted, Found, Progress, Recovered, Started
+from fuzz.events import Dismissed, Ended, Event, Faulted, Found, Progress, Recovered, Started
 from fuzz.finding import Cause, Finding, Kind
 from fuzz.report.console import ConsoleReport, status_block, status_line, summary_lines
 from fuzz.report.summary import Summary
@@ -168,6 +168,11 @@ def test_a_target_that_comes_back_by_itself_is_told_as_that() -> None:
     recovered = Recovered("itself", 0.1)
     assert "the target came back by itself in 0.1 s" in shown(recovered)
     assert "restarts  2 (1 by itself), 0.8 s lost" in summed_up(recovered, PROGRESS)
+
+
+def test_a_suspicion_that_was_dismissed_is_told_as_no_finding() -> None:
+    text = shown(Dismissed(CRASH))
+    assert text == f"not seen on a fresh node, and no finding: {CRASH.title}\n"
 
 
 def test_the_status_names_all_that_a_person_watches() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fuzz.errors import StoreError
-from fuzz.events import Ended, Faulted, Found, Progress, Recovered, Started
+from fuzz.events import Dismissed, Ended, Faulted, Found, Progress, Recovered, Started
 from fuzz.finding import Cause, Finding, Kind
 from fuzz.report.summary import Summary
 
@@ -43,6 +43,14 @@ def test_recoveries_are_counted_by_how_they_were_done() -> None:
     for how in ("node", "application", "application"):
         summary.take(Recovered(how, 0.1))
     assert summary.as_json()["recoveries"] == {"node": 1, "application": 2}
+
+
+def test_suspicions_that_were_dismissed_are_counted_by_title_and_are_no_findings() -> None:
+    summary = Summary()
+    for _ in range(2):
+        summary.take(Dismissed(CRASH))
+    assert summary.as_json()["dismissed"] == {CRASH.title: 2}
+    assert not summary.findings
 
 
 def test_a_finding_that_comes_again_is_one_finding_with_the_latest_count() -> None:

@@ -196,13 +196,14 @@ def test_a_leak_is_told_when_it_grows_with_each_of_many_plays() -> None:
     assert told(desk.run(PLAIN[0], case("leak"), PLAIN[1])) == [(Kind.LEAK, case("leak"), 1, 1)]
 
 
-def test_a_leak_that_a_fresh_node_does_not_show_is_not_told() -> None:
+def test_a_leak_that_a_fresh_node_does_not_show_is_dismissed() -> None:
     def full(rig: FakeRig) -> None:
         rig.grow(atoms=0 if "recover node" in rig.calls else 2)
 
     desk = Desk(full=full)
     assert desk.run(PLAIN[0], case("full"), PLAIN[1]) == []
-    assert desk.confirmed == []
+    (dismissed,) = desk.confirmed
+    assert (dismissed.dismissed, dismissed.reproduced) == (True, 0)
     assert "recover node" in desk.rig.calls
 
 

@@ -124,9 +124,16 @@ def _next(data: bytes, direction: Direction, offset: int) -> tuple[Frame, int] |
     return _parse(plan, data, offset, end), end
 
 
+def _parsed(plan: Plan, data: bytes) -> Any:
+    try:
+        return plan.parser.parse(data)
+    except ConstructError:
+        return plan.struct.parse(data)  # it names the field
+
+
 def _parse(plan: Plan, data: bytes, offset: int, end: int) -> Frame:
     try:
-        parsed = plan.struct.parse(data[offset:end])
+        parsed = _parsed(plan, data[offset:end])
     except ConstructError as error:
         name = _field_name(error)
         where = locate(plan, data, offset, name)

@@ -82,11 +82,16 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One frame: its class, its declaration, and its fields in order, the opcode first."""
+    """One frame: its class, its declaration, and its fields in order, the opcode first.
+
+    ``parser`` reads a frame that is whole as ``struct`` does, three times as fast, and does not
+    say which field is wrong.
+    """
 
     name: str
     frame: type[ClientFrame] | type[ServerFrame]
     struct: Any
+    parser: Any
     fields: tuple[Field, ...]
 
 
@@ -122,7 +127,11 @@ def _field(frame: str, declared: Any) -> Field:
 
 
 def _plan(name: str, frame: type[ClientFrame] | type[ServerFrame], struct: Any) -> Plan:
-    return Plan(name, frame, struct, tuple(_field(name, declared) for declared in struct.subcons))
+    fields = tuple(_field(name, declared) for declared in struct.subcons)
+    # What construct compiles does not look if all of the bytes are there. That is measured
+    # before, but only for the fields: a message may still run past the end of its batch.
+    parts = any(field.inside is Inside.MESSAGES for field in fields)
+    return Plan(name, frame, struct, struct if parts else struct.compile(), fields)
 
 
 #: The plans that an opcode announces.

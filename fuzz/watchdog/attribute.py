@@ -171,7 +171,7 @@ class Investigator:
 
     def investigate_growth(self, case: Case) -> Iterator[Attributed]:
         """Yield what leaks when ``case`` is played, if that is new."""
-        for finding in self.judge_growth(case):
+        for finding in self.judge_growth(case, self._hasty):
             if not self._known(finding):
                 yield from self._once_more(case, finding)
 
@@ -219,9 +219,14 @@ class Investigator:
         self._heal_after(evidence, findings)
         return findings
 
-    def judge_growth(self, case: Case) -> tuple[Finding, ...]:
-        """Play ``case`` many times and return what leaks."""
-        growth, reports = self._watchdog.confirm_growth(case)
+    @property
+    def _hasty(self) -> bool:
+        """Tell whether a fresh node will wait for timers: most suspicions do not get that far."""
+        return self._rig.target.restartable
+
+    def judge_growth(self, case: Case, hasty: bool = False) -> tuple[Finding, ...]:
+        """Play ``case`` many times and return what leaks; ``hasty``, what may leak."""
+        growth, reports = self._watchdog.confirm_growth(case, hasty=hasty)
         evidence = self._watchdog.settle((), reports, growth)
         findings = judge(evidence)
         self._heal_after(evidence, findings)
@@ -272,7 +277,7 @@ class Investigator:
             suspected = [what for what in glance.grown if what in grown]
             if not suspected:
                 return None
-            growth, reports = self._watchdog.confirm_growth(case, suspected)
+            growth, reports = self._watchdog.confirm_growth(case, suspected, self._hasty)
             return self._watchdog.settle(observations, (*glance.events, *reports), growth)
         return self._watchdog.settle(observations, glance.events, growth, cost)
 

@@ -55,13 +55,14 @@ class GrowthMeter:
         self._lasting: set[str] = set()
 
     def measure(
-        self, case: Case, what: Sequence[str] | None
+        self, case: Case, what: Sequence[str] | None, hasty: bool = False
     ) -> tuple[tuple[Growth, ...], tuple[Event, ...]]:
         """Play ``case`` many times, and count the plays in which each resource grew.
 
         ``what`` are the resources that are looked at, or their kinds; all if None. What leaks
         is steady growth; of what was asked for, what does not leak comes too. With it come the
-        reports of the node.
+        reports of the node. ``hasty`` does not wait for timers that nobody knows of: what it
+        returns is to be measured again where that matters less.
         """
         reports: list[Event] = []
         readings = [self.levels(reports)]
@@ -78,7 +79,7 @@ class GrowthMeter:
         steady = [one for one in growth.values() if one.steady()]
         if stored is not None and stored.grew:
             steady = [one for one in steady if kind_of(one.what) not in _STORING]
-        stays = self._after_a_rest(steady, readings[0], reports)
+        stays = self._after_a_rest(steady, readings[0], reports, hasty)
         leaking = _principal([one for one in steady if one.what in stays])
         innocent = [one for one in growth.values() if not one.steady()]
         return (*leaking, *(one for one in innocent if what is not None)), tuple(reports)
@@ -101,7 +102,11 @@ class GrowthMeter:
         return {**counts(reading.vitals), **{one.title: one.amount for one in holdings}}
 
     def _after_a_rest(
-        self, suspected: Sequence[Growth], before: dict[str, int], reports: list[Event]
+        self,
+        suspected: Sequence[Growth],
+        before: dict[str, int],
+        reports: list[Event],
+        hasty: bool,
     ) -> set[str]:
         """Return what is still there when its timers, if there are any, have run out."""
         clock = self._rig.clock
@@ -114,15 +119,16 @@ class GrowthMeter:
                 if now.get(name, 0) <= before.get(name, 0) + one.amount // 2:
                     self._back_after[name] = max(waited, self._back_after.get(name, 0.0))
                     del waiting[name]
-                elif waited >= self._patience(name):
+                elif waited >= self._patience(name, hasty):
                     stays.add(name)
                     del waiting[name]
             if waiting and self._rig.target.await_exit(_LOOK_SECONDS) is not None:
                 break
-        self._lasting |= stays
+        if not hasty:
+            self._lasting |= stays
         return stays | set(waiting)
 
-    def _patience(self, name: str) -> float:
+    def _patience(self, name: str, hasty: bool) -> float:
         """Return for how many seconds ``name`` may take to come back.
 
         A resource that came back once has a timer, and now it is known how long that runs. One
@@ -130,7 +136,8 @@ class GrowthMeter:
         """
         if name in self._back_after:
             return max(_LEAST_SECONDS, 3 * self._back_after[name])
-        return 0.0 if name == "atoms" or name in self._lasting else _TIMERS_SECONDS
+        known = name == "atoms" or name in self._lasting
+        return 0.0 if known or hasty else _TIMERS_SECONDS
 
 
 def _principal(leaking: Sequence[Growth]) -> tuple[Growth, ...]:

@@ -169,14 +169,14 @@ class Watchdog:
         )
 
     def confirm_growth(
-        self, case: Case, what: Sequence[str] | None = None
+        self, case: Case, what: Sequence[str] | None = None, hasty: bool = False
     ) -> tuple[tuple[Growth, ...], tuple[Event, ...]]:
         """Play ``case`` many times, and count the plays in which each resource grew.
 
         ``what`` are the resources that are looked at, all if None. What the node reported
-        meanwhile comes with it.
+        meanwhile comes with it. ``hasty`` is as in :meth:`GrowthMeter.measure`.
         """
-        growth, reports = self._meter.measure(case, what)
+        growth, reports = self._meter.measure(case, what, hasty)
         self.forget_levels()
         for one in growth:
             kind = kind_of(one.what)

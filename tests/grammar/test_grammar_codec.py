@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from construct import ConstructError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -34,6 +37,7 @@ from grammar import (
     delivery,
     encode,
 )
+from grammar.layout import BARE_PLANS, PLANS, measure
 from tests.grammar.strategies import FRAMES, any_bytes, directions, frames, frames_of, quick
 
 C, S = Direction.CLIENT, Direction.SERVER
@@ -113,6 +117,32 @@ def test_any_bytes_decode_to_what_encodes_to_them_or_one_typed_error(
     else:
         assert 0 <= fault.offset < len(data)
         assert fault.path.partition(".")[2]
+
+
+@pytest.mark.parametrize("kind", FRAMES, ids=lambda kind: kind.__name__)
+def test_of_bytes_that_are_whole_the_parser_says_what_the_declaration_says(
+    kind: type[ClientFrame] | type[ServerFrame],
+) -> None:
+    plans = (*PLANS[kind.direction].values(), *BARE_PLANS.values())
+    (plan,) = (plan for plan in plans if plan.frame is kind)
+
+    def read(parser: Any, data: bytes) -> object:
+        try:
+            return parser.parse(data)
+        except ConstructError:
+            return "refused"
+
+    @quick
+    @given(frames_of(kind), st.binary(max_size=4), st.integers(0, 40))
+    def check(frame: Frame, other: bytes, place: int) -> None:
+        whole = encode(frame)
+        changed = whole[:1] + whole[1 : place + 1] + other + whole[place + 1 + len(other) :]
+        for data in (whole, changed):
+            end, missing = measure(plan, data, 0)
+            if missing is None:
+                assert read(plan.parser, data[:end]) == read(plan.struct, data[:end])
+
+    check()
 
 
 def test_what_is_only_over_a_limit_is_encoded() -> None:

@@ -165,7 +165,7 @@ def relays(dialogue: Dialogue) -> Iterator[Finding]:
             elif isinstance(said.frame, ReadReceipt):
                 receipts.add((said.user, said.frame.sender))
     for link in dialogue.links:
-        here = {stay.user for stay in link.stays()}
+        here = {stay.user for stay in link.stays}
         if not here or not here <= dialogue.users:
             continue
         for frame in link.heard:
@@ -207,7 +207,7 @@ def groups(dialogue: Dialogue) -> Iterator[Finding]:
             else:
                 written[key] += 1
     for link in dialogue.links:
-        for message in link.delivered():
+        for message in link.delivered:
             key_of = _group_content(message.message)
             if key_of is not None and key_of in strange and not written[key_of]:
                 yield Finding(

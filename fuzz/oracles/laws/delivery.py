@@ -30,11 +30,11 @@ def invented(dialogue: Dialogue) -> Iterator[Finding]:
         for said in link.said
     )
     for link in dialogue.links:
-        here = [stay.user for stay in link.stays()]
+        here = [stay.user for stay in link.stays]
         if not here or not dialogue.users.issuperset(here):
             continue
         wanted = {m.body for m in dialogue.messages if m.sender is not None and m.target in here}
-        for message in link.delivered():
+        for message in link.delivered:
             if message.message in wanted or (groups and message.message.startswith(_GROUP)):
                 continue
             why = _why(message.message, here, dialogue.messages)
@@ -75,7 +75,7 @@ def misrouted(dialogue: Dialogue) -> Iterator[Finding]:
     if not dialogue.sure:
         return
     for link in dialogue.links:
-        stays = list(link.stays())
+        stays = link.stays
         if not {stay.user for stay in stays} <= dialogue.users:
             continue
         for number, (stay, after) in enumerate(pairwise(stays), 1):
@@ -89,7 +89,7 @@ def misrouted(dialogue: Dialogue) -> Iterator[Finding]:
                 m.body for m in dialogue.messages if m.target == stay.user and m.order < after.since
             }
             wrong = late - early - others
-            came = [m.message for m in link.delivered() if m.message in wrong]
+            came = [m.message for m in link.delivered if m.message in wrong]
             if came:
                 yield Finding(
                     Kind.SEMANTIC,
@@ -108,12 +108,12 @@ def duplicated(dialogue: Dialogue) -> Iterator[Finding]:
     if not dialogue.sure:
         return
     for link in dialogue.links:
-        stays = list(link.stays())
+        stays = link.stays
         if len(stays) != 1 or stays[0].user not in dialogue.users:
             continue
         sent = Counter(m.body for m in dialogue.messages if m.target == stays[0].user)
-        came = Counter(m.message for m in link.delivered() if not m.message.startswith(_GROUP))
-        ids = Counter(message.msg_id for message in link.delivered())
+        came = Counter(m.message for m in link.delivered if not m.message.startswith(_GROUP))
+        ids = Counter(message.msg_id for message in link.delivered)
         again = [body for body, count in came.items() if body in sent and count > sent[body]]
         if again or max(ids.values(), default=0) > 1:
             why = "one message twice" if not again else "a copy under another id"
@@ -156,10 +156,10 @@ def lost(dialogue: Dialogue) -> Iterator[Finding]:
                     return
                 if there.until is None:
                     return
-            if not (link.read_to_the_end and link.clean) or len(list(link.stays())) > 1:
+            if not (link.read_to_the_end and link.clean) or len(link.stays) > 1:
                 continue
             missing = Counter(m.body for m in owed)
-            missing.subtract(Counter(m.message for m in link.delivered()))
+            missing.subtract(Counter(m.message for m in link.delivered))
             gone = [body for body, count in missing.items() if count > 0]
             if gone:
                 first = next(m for m in owed if m.body in gone)
@@ -191,11 +191,11 @@ def reordered(dialogue: Dialogue) -> Iterator[Finding]:
     if not dialogue.sure:
         return
     for link in dialogue.links:
-        stays = list(link.stays())
+        stays = link.stays
         if len(stays) != 1 or stays[0].user not in dialogue.users:
             continue
         bodies = Counter(m.body for m in dialogue.messages)
-        came = [m.message for m in link.delivered()]
+        came = [m.message for m in link.delivered]
         places = {body: place for place, body in enumerate(came) if came.count(body) == 1}
         for sender in {m.link for m in dialogue.messages}:
             bodies_sent = [

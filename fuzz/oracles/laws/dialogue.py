@@ -112,7 +112,7 @@ class Link:
         """
         return self.sure and not self.refused and not self.pending
 
-    @property
+    @cached_property
     def refused(self) -> bool:
         """Tell whether anything that was sent may have been refused."""
         return any(isinstance(frame, Error | RateLimited) for frame in self.heard)
@@ -127,13 +127,14 @@ class Link:
         """Tell whether all that the server had to say on it was read, frame by frame."""
         return self.read_to_the_last_byte and not self.rest
 
-    def stays(self) -> Iterator[Stay]:
-        """Yield the users that were logged in on it, one after the other."""
+    @cached_property
+    def stays(self) -> tuple[Stay, ...]:
+        """Return the users that were logged in on it, one after the other."""
         ends = (*self.logins[1:], self.left)
         users = [said.frame.user for said in self.said if isinstance(said.frame, Login)]
-        for user, since, until in zip(users, self.logins, ends, strict=False):
-            yield Stay(user, since, until)
+        return tuple(map(Stay, users, self.logins, ends))
 
+    @cached_property
     def delivered(self) -> list[ReliableMsg]:
         """Return the messages that came, in their order."""
         return [frame for frame in self.heard if isinstance(frame, ReliableMsg)]
@@ -164,8 +165,15 @@ class Dialogue:
 
     def stays_of(self, user: bytes) -> list[tuple[Link, Stay]]:
         """Return where ``user`` was logged in, in the order of the logins."""
-        stays = [(link, stay) for link in self.links for stay in link.stays() if stay.user == user]
-        return sorted(stays, key=lambda pair: pair[1].since)
+        return self._stays.get(user, [])
+
+    @cached_property
+    def _stays(self) -> dict[bytes, list[tuple[Link, Stay]]]:
+        stays = [(link, stay) for link in self.links for stay in link.stays]
+        by_user: dict[bytes, list[tuple[Link, Stay]]] = {}
+        for link, stay in sorted(stays, key=lambda pair: pair[1].since):
+            by_user.setdefault(stay.user, []).append((link, stay))
+        return by_user
 
 
 def _heard(replies: bytes) -> tuple[list[Frame], GrammarError | None, bytes]:

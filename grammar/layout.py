@@ -128,10 +128,7 @@ def _field(frame: str, declared: Any) -> Field:
 
 def _plan(name: str, frame: type[ClientFrame] | type[ServerFrame], struct: Any) -> Plan:
     fields = tuple(_field(name, declared) for declared in struct.subcons)
-    # What construct compiles does not look if all of the bytes are there. That is measured
-    # before, but only for the fields: a message may still run past the end of its batch.
-    parts = any(field.inside is Inside.MESSAGES for field in fields)
-    return Plan(name, frame, struct, struct if parts else struct.compile(), fields)
+    return Plan(name, frame, struct, struct.compile(), fields)
 
 
 #: The plans that an opcode announces.

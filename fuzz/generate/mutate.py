@@ -7,8 +7,9 @@ its weight and applied to a :class:`~fuzz.generate.draft.Draft`; one to four are
 operation that has nothing to work on says so and another is drawn; one that makes the case too
 large is undone. So a case never leaves the limits of :mod:`fuzz.case`, whatever it started from.
 
-Nothing here generates a long dialogue. From an empty case the mutator makes a login with one
-frame, and coverage decides what is kept and built upon.
+From an empty case the mutator makes a login with one frame, and coverage decides what is kept
+and built upon. What coverage does not tell apart, the order of events among several clients, is
+what :mod:`fuzz.generate.dialogues` makes up.
 """
 
 from __future__ import annotations
@@ -19,7 +20,17 @@ from itertools import accumulate
 from random import Random
 
 from fuzz.case import MAX_FILE_BYTES, USER_TOKENS, Case, Step, StepKind
-from fuzz.generate import cross, envelopes, fields, frames, items, rawbytes, segments, steps
+from fuzz.generate import (
+    cross,
+    dialogues,
+    envelopes,
+    fields,
+    frames,
+    items,
+    rawbytes,
+    segments,
+    steps,
+)
 from fuzz.generate.dictionary import Dictionary, iris_dictionary
 from fuzz.generate.draft import (
     CASE_OVERHEAD,
@@ -40,6 +51,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *frames.OPERATIONS,
     *segments.OPERATIONS,
     *steps.OPERATIONS,
+    *dialogues.OPERATIONS,
     *envelopes.OPERATIONS,
     *rawbytes.OPERATIONS,
 )

@@ -61,6 +61,11 @@ def fresh_frame_to(draft: Draft, user: bytes) -> bytes:
     return encode(_build(draft, frame, {field: user}))
 
 
+def frame_with(draft: Draft, frame: type[ClientFrame], given: Mapping[str, object]) -> bytes:
+    """Return a small valid client frame with those of the fields ``given`` that it has."""
+    return encode(_build(draft, frame, {n: v for n, v in given.items() if n in _FIELDS[frame]}))
+
+
 def server_frame(draft: Draft) -> bytes:
     """Return a small valid frame of the server, which a client has no business to send."""
     return encode(_build(draft, draft.pick(_SERVER_FRAMES), {}))

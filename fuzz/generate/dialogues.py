@@ -1,0 +1,138 @@
+"""Whole dialogues, made up from nothing: a few users come, talk about one thing, and go.
+
+Coverage leads the search to the code behind each frame. It does not lead to the order of
+events in which a server loses a message, or serves one who has left: the same lines are passed
+in every order. So a part of all cases are conversations, valid and short, of two or three
+users who do on purpose what matters together: they write to those who are away, leave before
+they confirm, join and leave the same group, use up the same keys. They are there for the laws
+(:mod:`fuzz.oracles.laws`), and for the other operations to bend.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from fuzz.case import GROUP_TOKEN, USER_TOKENS, Step, StepKind
+from fuzz.generate.draft import MAX_CONNECTIONS, MAX_STEPS, Draft, Operation
+from fuzz.generate.values import OPEN_ENDED, frame_with
+from grammar import (
+    Ack,
+    BatchSend,
+    CborMsg,
+    ClientFrame,
+    E2eeMsg,
+    FetchPrekeys,
+    GetStatus,
+    GroupCreate,
+    GroupLeave,
+    GroupMsg,
+    GroupRoster,
+    ReadReceipt,
+    SenderKeyDist,
+    SendMessage,
+    SendSeq,
+    TypingStart,
+    TypingStop,
+    UploadPrekeys,
+    encode,
+)
+
+#: What a dialogue is about. What stands twice is said twice as often.
+THEMES: tuple[tuple[type[ClientFrame], ...], ...] = (
+    (SendMessage, SendMessage, SendSeq, BatchSend, CborMsg, Ack),
+    (GroupCreate, GroupCreate, GroupLeave, GroupMsg, GroupMsg, SenderKeyDist, GroupRoster),
+    (UploadPrekeys, FetchPrekeys, FetchPrekeys, E2eeMsg, Ack),
+    (TypingStart, TypingStop, GetStatus, GetStatus, SendMessage, ReadReceipt),
+)
+
+#: How many things happen, at least and at most: a user comes, talks or goes.
+_MOVES = 3, 14
+#: Frames that one user says in a row at most, in one segment.
+_IN_A_ROW = 3
+#: Fields that name a user of the dialogue, and those that name its group.
+_USERS = frozenset({"user", "target", "recipient", "sender"})
+_GROUPS = frozenset({"group_id", "name"})
+_WAIT = Step(StepKind.WAIT)
+
+
+@dataclass(slots=True)
+class _Scene:
+    """A dialogue in the making: who is there, on which connection."""
+
+    draft: Draft
+    theme: tuple[type[ClientFrame], ...]
+    cast: tuple[bytes, ...]
+    steps: list[Step] = field(default_factory=list)
+    there: dict[bytes, int] = field(default_factory=dict)
+    connections: int = 0
+    grouped: bool = False
+
+    def play(self, moves: int) -> None:
+        """Let ``moves`` things happen, or fewer where no connection is left."""
+        for _ in range(moves):
+            away = [user for user in self.cast if user not in self.there]
+            may_come = bool(away) and self.connections < MAX_CONNECTIONS
+            if may_come and (not self.there or self.draft.chance(0.3)):
+                self._come(self.draft.pick(away))
+            elif not self.there:
+                return
+            elif self.draft.chance(0.2):
+                self._go(self.draft.pick(list(self.there)))
+            else:
+                self._talk(self.draft.pick(list(self.there)))
+
+    def _come(self, user: bytes) -> None:
+        self.there[user] = self.connections
+        self.steps.append(Step(StepKind.LOGIN, self.connections, user))
+        self.connections += 1
+
+    def _go(self, user: bytes) -> None:
+        leaving = StepKind.HALF_CLOSE if self.draft.chance(0.5) else StepKind.RESET
+        if self.draft.chance(0.3):
+            self.steps.append(_WAIT)
+        self.steps.append(Step(leaving, self.there.pop(user)))
+
+    def _talk(self, user: bytes) -> None:
+        segment = b""
+        for _ in range(1 + self.draft.below(_IN_A_ROW)):
+            frame = self.draft.pick(self.theme)
+            if frame in _GROUP_FRAMES and not self.grouped:
+                self._found_group(user)
+            if frame.opcode in OPEN_ENDED or frame is ReadReceipt:
+                # It speaks of what has come, which must be known; and it may end its segment.
+                self._send(user, segment)
+                self.steps.append(_WAIT)
+                segment = b""
+            segment += self._frame(frame)
+            if frame.opcode in OPEN_ENDED:
+                break
+        self._send(user, segment)
+
+    def _found_group(self, user: bytes) -> None:
+        self.grouped = True
+        self._send(user, encode(GroupCreate(b"g")))
+        self.steps.append(_WAIT)
+
+    def _frame(self, frame: type[ClientFrame]) -> bytes:
+        given = {name: self.draft.pick(self.cast) for name in _USERS}
+        return frame_with(self.draft, frame, {**given, **dict.fromkeys(_GROUPS, GROUP_TOKEN)})
+
+    def _send(self, user: bytes, segment: bytes) -> None:
+        if segment:
+            self.steps.append(Step(StepKind.SEND, self.there[user], segment))
+
+
+_GROUP_FRAMES = frozenset({GroupCreate, GroupLeave, GroupMsg, SenderKeyDist, GroupRoster})
+
+
+def make_up(draft: Draft) -> bool:
+    """Put a dialogue of two users, or of three, in the place of the case."""
+    cast = USER_TOKENS[: 2 if draft.chance(0.7) else 3]
+    scene = _Scene(draft, draft.pick(THEMES), cast)
+    scene.play(_MOVES[0] + draft.below(_MOVES[1] - _MOVES[0] + 1))
+    draft.steps[:] = scene.steps[:MAX_STEPS]
+    return True
+
+
+#: One in twenty or so: they take several times as long as the usual case.
+OPERATIONS = (Operation("dialogue", 60, make_up),)

@@ -12,11 +12,16 @@ from dataclasses import replace
 
 from fuzz.case import Step, StepKind, Transport
 from fuzz.generate.draft import Draft, Operation
-from fuzz.generate.values import fresh_frame
+from fuzz.generate.values import fresh_frame, login_frame
 from grammar import NEED_DATA
 from grammar.envelope import Envelope, MessageKind, decode_envelope, encode_envelope
 from grammar.errors import DecodeError
 
+#: An upgrade to WebSocket, RFC 6455 section 4.1; the key is the example of section 1.3.
+UPGRADE = (
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
 #: A key of zeros leaves the payload readable, so that tokens in it get their values.
 _KEY = bytes(4)
 _CONTROL = (MessageKind.PING, MessageKind.PONG, MessageKind.CLOSE)
@@ -84,6 +89,24 @@ def insert_envelope(draft: Draft) -> bool:
     step, envelopes, at = found
     new = _control(draft) if draft.chance(0.5) else Envelope(fresh_frame(draft), key=_KEY)
     return _put(draft, step, [*envelopes[:at], new, *envelopes[at:]])
+
+
+def converse(draft: Draft) -> bool:
+    """Put a conversation with a framing of its own in the place of the case.
+
+    An upgrade and mostly a login, then some messages and control frames, a few of them odd.
+    """
+    said = [Envelope(login_frame(draft.someone()), key=_KEY)] if draft.chance(0.7) else []
+    for _ in range(1 + draft.below(4)):
+        one = _control(draft) if draft.chance(0.5) else Envelope(fresh_frame(draft), key=_KEY)
+        said.append(draft.pick(_HEADER_CHANGES)(draft, one) if draft.chance(0.3) else one)
+    draft.steps[:] = [
+        Step(StepKind.OPEN, 0, value=int(Transport.WEBSOCKET_RAW)),
+        Step(StepKind.SEND, 0, UPGRADE),
+        Step(StepKind.WAIT),
+        *(Step(StepKind.SEND, 0, encode_envelope(one)) for one in said),
+    ]
+    return True
 
 
 def drop_envelope(draft: Draft) -> bool:
@@ -175,4 +198,5 @@ OPERATIONS = (
     Operation("envelope-fragment", 40, fragment),
     Operation("envelope-insert", 50, insert_envelope),
     Operation("envelope-drop", 20, drop_envelope),
+    Operation("envelope-dialogue", 20, converse),
 )

@@ -27,6 +27,7 @@ from fuzz.case import (
     Transport,
     encode_case,
 )
+from fuzz.generate.envelopes import UPGRADE
 from grammar import (
     Ack,
     BatchSend,
@@ -132,12 +133,6 @@ _SPLIT = encode(SendMessage(B, b"hello")) + encode(SendSeq(B, 1, b"again"))
 #: token, which is put in place segment by segment.
 _CUTS = (0, 2, 11, 12, 15, 18, 31, 36, len(_SPLIT))
 
-#: An upgrade to WebSocket, RFC 6455 section 4.1; the key is the example of section 1.3.
-_UPGRADE = (
-    b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-)
-
 
 def _message(payload: bytes, kind: MessageKind = MessageKind.BINARY, fin: bool = True) -> Step:
     """Return a WebSocket frame; its masking key is 0, so that tokens in it can be bound."""
@@ -213,7 +208,7 @@ _DIALOGUES: Mapping[str, tuple[Step, ...]] = {
     ),
     "websocket-own-framing": (
         Step(StepKind.OPEN, 0, value=int(Transport.WEBSOCKET_RAW)),
-        Step(StepKind.SEND, 0, _UPGRADE), _WAIT, _message(b"\x01" + A), _WAIT,
+        Step(StepKind.SEND, 0, UPGRADE), _WAIT, _message(b"\x01" + A), _WAIT,
         _message(encode(GetStatus(A))), _message(b"ping", MessageKind.PING),
         _message(encode(GetStatus(A))[:5], fin=False),
         _message(encode(GetStatus(A))[5:], MessageKind.CONTINUATION), _WAIT,

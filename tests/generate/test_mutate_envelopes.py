@@ -31,13 +31,30 @@ def parsed(data: bytes) -> list[Envelope]:
     return envelopes.envelopes_in(send(data))
 
 
-@pytest.mark.parametrize("operation", envelopes.OPERATIONS, ids=lambda one: one.name)
+WITHIN = [one for one in envelopes.OPERATIONS if one.apply is not envelopes.converse]
+
+
+@pytest.mark.parametrize("operation", WITHIN, ids=lambda one: one.name)
 def test_only_connections_with_a_framing_of_their_own_are_touched(operation: object) -> None:
     apply = operation.apply  # type: ignore[attr-defined]
     web = Step(StepKind.OPEN, value=int(Transport.WEBSOCKET))
     assert not any(map(apply, drafts(login(A), BOTH)))
     assert not any(map(apply, drafts(web, BOTH)))
     assert not any(map(apply, drafts(RAW, send(b"GET / HTTP/1.1\r\n\r\n"))))
+
+
+def test_a_conversation_is_made_up_with_an_upgrade_and_odd_control_frames() -> None:
+    odd = whole = 0
+    for draft in drafts(login(A)):
+        assert envelopes.converse(draft)
+        opened, upgrade, wait, *said = draft.steps
+        assert (opened, upgrade, wait.kind) == (RAW, send(envelopes.UPGRADE), StepKind.WAIT)
+        frames = [one for step in said for one in envelopes.envelopes_in(step)]
+        assert len(frames) == len(said) > 0
+        whole += all(one.fin and one.key is not None and not one.reserved for one in frames)
+        odd += any(one.kind == MessageKind.PING and not one.fin for one in frames)
+    assert whole > 20
+    assert odd > 5
 
 
 def test_each_part_of_a_header_is_changed_and_one_at_a_time() -> None:

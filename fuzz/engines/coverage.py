@@ -294,8 +294,6 @@ class CoverageEngine:
         """Put a case on the list of credits and into the corpus, without its idle steps."""
         if self._alone(case, lawful=True) is None:
             return
-        if self._survey is not None:
-            self._survey.survey(case)
         best = [features]
         wanted = loud(features, earned)
 
@@ -306,7 +304,10 @@ class CoverageEngine:
             best.append(found)
             return True
 
-        data = encode_case(trim(case, earns))
+        case = trim(case, earns)
+        if self._survey is not None:
+            self._survey.survey(case)
+        data = encode_case(case)
         self._credits.append((data, best[-1]))
         self._evolved.add(data)
         self.totals.corpus += 1

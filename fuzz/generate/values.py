@@ -104,7 +104,9 @@ def text(draft: Draft) -> bytes:
 
 
 def key_data(draft: Draft) -> bytes:
-    """Return a sender's group key, and now and then one that is as long as some limit."""
+    """Return a sender's group key, or one that is somewhat shorter or longer, or at some limit."""
+    if draft.chance(0.3):
+        return draft.rng.randbytes(draft.below(2 * KEY_BYTES))
     return _at_a_limit(draft) or _key(draft)
 
 

@@ -32,7 +32,7 @@ _RANK = (
     *("messages in the mailbox", "binaries", "bytes on the heap"),
 )
 #: What grows with what is stored for good on purpose: indexes, and what a row refers to.
-_STORING = frozenset({"ETS rows", "ETS bytes", "binaries", "bytes on the heap"})
+STORING = frozenset({"ETS rows", "ETS bytes", "binaries", "bytes on the heap"})
 #: Plays that confirm a leak: what is made once (a lazily loaded module) grows in one of them.
 _PLAYS = 10
 #: Longer than the buckets of the rate limiter live (IRIS_WIRE: a burst of 500 at 100 a second),
@@ -78,7 +78,7 @@ class GrowthMeter:
         stored = growth.pop(DURABLE, None)
         steady = [one for one in growth.values() if one.steady()]
         if stored is not None and stored.grew:
-            steady = [one for one in steady if kind_of(one.what) not in _STORING]
+            steady = [one for one in steady if kind_of(one.what) not in STORING]
         stays = self._after_a_rest(steady, readings[0], reports, hasty)
         leaking = _principal([one for one in steady if one.what in stays])
         innocent = [one for one in growth.values() if not one.steady()]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from fuzz.case import Case
 from fuzz.rig import Rig
-from fuzz.watchdog.growth import COUNTED, DURABLE, noise_of
+from fuzz.watchdog.growth import COUNTED, DURABLE, STORING, kind_of, noise_of
 from fuzz.watchdog.pauses import Pauses
 from fuzz.watchdog.watchdog import Watchdog
 
@@ -53,9 +53,11 @@ class LeakSurvey:
         after = self._watchdog.levels()
         self._watchdog.forget_levels()
         stored = after.get(DURABLE, 0) > before.get(DURABLE, 0)
-        if not (before and after) or stored or any(o.cut_short for o in observations):
+        if not (before and after) or any(o.cut_short for o in observations):
             return
         for name, level in after.items():
+            if name == DURABLE or (stored and kind_of(name) in STORING):
+                continue
             grown = level - before.get(name, 0) > max(noise_of(name), _LEAST) * _PLAYS
             if grown and name not in COUNTED and not self._pauses.holds(name):
                 suspicion = _Suspicion(case, self._rig.clock.now(), level)

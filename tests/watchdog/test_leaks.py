@@ -112,6 +112,13 @@ def test_what_grows_beside_what_is_meant_to_stay_is_no_leak() -> None:
     assert desk.confirmed("store") == []
 
 
+def test_a_mailbox_that_grows_beside_what_is_meant_to_stay_is_suspected() -> None:
+    desk = Desk(both={("durable rows", ""): 1, ("mailbox", "clerk"): 1})
+    desk.survey.survey(case("both"))
+    desk.later()
+    assert desk.survey.due() == case("both")
+
+
 def test_a_little_noise_is_not_suspected() -> None:
     desk = Desk(noise={("binaries", ""): 3})
     desk.survey.survey(case("noise"))

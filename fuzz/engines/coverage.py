@@ -165,7 +165,7 @@ class CoverageEngine:
         costliest = self.costs.costliest if self.costs is not None else None
         if costliest is not None and self._random.random() < CLIMB_SHARE:
             # Played alone, what it costs is known and not guessed.
-            ascent = self._made_of(lambda: self._mutator.mutate(costliest, max_bytes))
+            ascent = self._made_of(lambda: self._mutator.grow(costliest, max_bytes))
             self._ascents.add(ascent)
             return ascent
         return self._made_of(lambda: self._mutator.mutate(self._chosen(data), max_bytes))

@@ -14,6 +14,9 @@ from fuzz.generate.values import odd_name
 from grammar import Role, Span
 from grammar.limits import boundaries, field_limit
 
+#: Bytes that are repeated within a field at most: a CBOR item or two.
+_RUN = 8
+
 
 def nudge_length(draft: Draft) -> bool:
     """Let a length be off by one, or by a few."""
@@ -66,6 +69,21 @@ def resize(draft: Draft) -> bool:
 def resize_untold(draft: Draft) -> bool:
     """Bring a field to a size at a limit, with the lengths left as they were."""
     return _resize(draft, truly=False)
+
+
+def repeat_within(draft: Draft) -> bool:
+    """Repeat a few bytes of a field where they stand: more of what the server loops over."""
+    found = _pick_part(draft, ())
+    if found is None:
+        return False
+    place, part = found
+    start = part.offset + draft.below(part.length + 1)
+    run = place.data[start : min(part.offset + part.length, start + 1 + draft.below(_RUN))]
+    most = draft.growth() // len(run) if run else 0
+    if most == 0:
+        return False
+    times = most if draft.chance(0.1) else 1 + draft.below(min(most, 2 * part.length + 1))
+    return draft.set_frame(place, place.anatomy.splice(start, 0, run * times))
 
 
 def boundary_integer(draft: Draft) -> bool:
@@ -243,6 +261,7 @@ OPERATIONS = (
     Operation("length-borrow", 10, borrow_length),
     Operation("field-resize", 34, resize),
     Operation("field-resize-untold", 12, resize_untold),
+    Operation("field-repeat", 12, repeat_within),
     Operation("integer-boundary", 48, boundary_integer),
     Operation("name-other", 44, other_name),
     Operation("word-replace", 24, word_for_field),

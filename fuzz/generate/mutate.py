@@ -59,6 +59,8 @@ OPERATIONS: tuple[Operation, ...] = (
 #: Odds, added up, of stacking one, two, three or four operations: mostly one, since a case
 #: with one change tells which change coverage rewards.
 _STACK = (0.5, 0.75, 0.9)
+#: The share of a search for cost that only repeats: what is there has to be found first.
+_GROWING = 0.5
 #: Operations drawn until one finds something to work on. Most of the table works on any
 #: case that sends a frame, so this many misses mean a case with next to nothing in it.
 MAX_DRAWS = 12
@@ -98,6 +100,18 @@ class Mutator:
         else:
             _begin(draft)
         return _finished(draft)
+
+    def grow(self, case: Case, max_bytes: int) -> Case:
+        """Return ``case`` with more of the same in it, or else as :meth:`mutate` changes it.
+
+        What makes a server work hard for each byte is mostly a loop within a loop: the more it
+        has to go over, the more it works.
+        """
+        draft = self._draft(case, max_bytes)
+        repeated = draft.chance(_GROWING) and fields.repeat_within(draft)
+        if repeated and encoded_size(draft.steps) <= draft.max_bytes:
+            return _finished(draft)
+        return self.mutate(case, max_bytes)
 
     def cross(self, a: Case, b: Case, max_bytes: int) -> Case:
         """Return a case made of parts of ``a`` and ``b``, with the bounds of :meth:`mutate`."""

@@ -71,6 +71,9 @@ class Echo:
         self.made += 1
         return self.next.pop(0) if self.next else case(f"plain{self.made}", "base")
 
+    def grow(self, case: Case, max_bytes: int) -> Case:
+        return self.mutate(case, max_bytes)
+
     def cross(self, a: Case, b: Case, _max_bytes: int) -> Case:
         return Case(a.steps + b.steps)
 

@@ -106,6 +106,18 @@ def test_a_cbor_string_is_resized_so_that_its_field_meets_the_limit() -> None:
     assert any(abs(size - 1_024) <= 3 for size in sizes)
 
 
+def test_bytes_of_a_field_are_repeated_where_they_stand_with_true_lengths() -> None:
+    outs = changed(fields.repeat_within, encode(GetStatus(b"bob")))
+    users = set()
+    for out in outs:
+        (frame,) = decode(out, Direction.CLIENT)
+        assert isinstance(frame, GetStatus)
+        users.add(frame.user)
+    assert b"bobbob" in users
+    assert all(len(user) > 3 and user[:1] + user[-1:] == b"bb" for user in users)
+    assert max(map(len, users)) > 1_000
+
+
 def test_resizing_untold_leaves_the_lengths() -> None:
     frame = encode(SendMessage(b"bob", b"hello"))
     outs = changed(fields.resize_untold, frame)

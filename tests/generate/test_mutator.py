@@ -117,6 +117,15 @@ def test_crossing_keeps_parts_of_both() -> None:
     assert both > 80
 
 
+def test_growing_repeats_what_is_there_or_else_mutates() -> None:
+    case = SEEDS["op-05-get-status"]
+    mutator = Mutator(Random(1), byte_mutator(1))
+    sizes = [len(encode_case(mutator.grow(case, 100_000))) for _ in range(200)]
+    before = len(encode_case(case))
+    assert sum(size > before + 100 for size in sizes) > 30
+    assert any(size < before for size in sizes)
+
+
 def test_a_byte_mutator_that_returns_too_much_is_cut_short() -> None:
     chance = Mutator(Random(0), lambda data, most: b"Z" * (most + 1_000))
     for case in (Case(()), RICH):

@@ -111,6 +111,10 @@ class Case:
         """Return the connection numbers in use, in order of first use."""
         return tuple(dict.fromkeys(step.connection for step in self.steps))
 
+    def sent_bytes(self) -> int:
+        """Return how many bytes its steps hold: what all of its clients send."""
+        return sum(len(step.data) for step in self.steps)
+
 
 _CASE = Struct(
     "magic" / Const(MAGIC),

@@ -53,6 +53,8 @@ class Rig:
         self.node: NodeInfo | None = None
         self.points: tuple[Point, ...] = ()
         self.notes: list[str] = []
+        #: How often the target was brought back: what it held before is gone then.
+        self.recoveries = 0
         self._use_agent = use_agent and target.restartable
         self._files: AgentFiles | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
@@ -155,6 +157,7 @@ class Rig:
         ``fresh_node`` asks for the whole node at once.
         """
         start = self.clock.now()
+        self.recoveries += 1
         if not fresh_node and self._restart_applications():
             return Recovery("application", self.clock.now() - start)
         if not self.target.restartable:

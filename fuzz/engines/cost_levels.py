@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from fuzz.case import Case
 from fuzz.engines.feedback import Features
 from fuzz.observation import Observation
-from fuzz.watchdog.attribute import answered_in, sent_in
+from fuzz.watchdog.attribute import answered_in
 from fuzz.watchdog.watchdog import calm
 
 #: What the harness itself causes with each play (bystanders, the reading), in reductions.
@@ -162,7 +162,7 @@ class CostLevels:
 
 
 def _length(case: Case) -> int:
-    return max(_LEAST_BYTES, sent_in(case))
+    return max(_LEAST_BYTES, case.sent_bytes())
 
 
 def _level(ratio: float, steps: int, levels: int) -> int:

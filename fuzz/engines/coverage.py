@@ -46,7 +46,7 @@ from fuzz.oracles.laws import judge_laws
 from fuzz.rig import Rig
 from fuzz.store.corpus import EvolvedCorpus
 from fuzz.store.journal import Journal
-from fuzz.watchdog.attribute import Attributed, Investigator, sent_in
+from fuzz.watchdog.attribute import Attributed, Investigator
 from fuzz.watchdog.leaks import LeakSurvey
 from fuzz.watchdog.watchdog import Glance, Watchdog, calm
 
@@ -254,7 +254,9 @@ class CoverageEngine:
         alarmed = self._seeding and glance.alarmed
         self._last_features = () if alarmed else self._features(observations, glance)
         news = self._batches.learn(self._last_features, len(cases))
-        costly = Cost(glance.reductions, sum(map(sent_in, cases)), len(cases)).excessive()
+        costly = Cost(
+            glance.reductions, sum(one.sent_bytes() for one in cases), len(cases)
+        ).excessive()
         if glance.alarmed or glance.grown or costly or self._unlawful(observations):
             if self._seeding:
                 self.ordinary = [case for case in self.ordinary if case not in cases]

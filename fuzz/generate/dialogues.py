@@ -36,6 +36,7 @@ from grammar import (
     UploadPrekeys,
     encode,
 )
+from grammar.limits import RATE_BURST
 
 #: What a dialogue is about. What stands twice is said twice as often.
 THEMES: tuple[tuple[type[ClientFrame], ...], ...] = (
@@ -49,6 +50,10 @@ THEMES: tuple[tuple[type[ClientFrame], ...], ...] = (
 _MOVES = 3, 14
 #: Frames that one user says in a row at most, in one segment.
 _IN_A_ROW = 3
+#: Of the dialogues, those whose batches are large: they take as long as twenty others.
+_FLOODS = 0.03
+#: Messages of such a batch: half a bucket of the rate limiter, a whole one, one more.
+_FLOOD = (RATE_BURST // 2, RATE_BURST, RATE_BURST + 1)
 #: Fields that name a user of the dialogue, and those that name its group.
 _USERS = frozenset({"user", "target", "recipient", "sender"})
 _GROUPS = frozenset({"group_id", "name"})
@@ -66,6 +71,7 @@ class _Scene:
     there: dict[bytes, int] = field(default_factory=dict)
     connections: int = 0
     grouped: bool = False
+    flooding: bool = False
 
     def play(self, moves: int) -> None:
         """Let ``moves`` things happen, or fewer where no connection is left."""
@@ -114,8 +120,11 @@ class _Scene:
         self.steps.append(_WAIT)
 
     def _frame(self, frame: type[ClientFrame]) -> bytes:
-        given = {name: self.draft.pick(self.cast) for name in _USERS}
-        return frame_with(self.draft, frame, {**given, **dict.fromkeys(_GROUPS, GROUP_TOKEN)})
+        given: dict[str, object] = {name: self.draft.pick(self.cast) for name in _USERS}
+        given |= dict.fromkeys(_GROUPS, GROUP_TOKEN)
+        if self.flooding:
+            given["messages"] = (b"",) * self.draft.pick(_FLOOD)
+        return frame_with(self.draft, frame, given)
 
     def _send(self, user: bytes, segment: bytes) -> None:
         if segment:
@@ -129,6 +138,8 @@ def make_up(draft: Draft) -> bool:
     """Put a dialogue of two users, or of three, in the place of the case."""
     cast = USER_TOKENS[: 2 if draft.chance(0.7) else 3]
     scene = _Scene(draft, draft.pick(THEMES), cast)
+    if draft.chance(_FLOODS):
+        scene.theme, scene.flooding = (SendMessage, BatchSend, BatchSend), True
     scene.play(_MOVES[0] + draft.below(_MOVES[1] - _MOVES[0] + 1))
     draft.steps[:] = scene.steps[:MAX_STEPS]
     return True

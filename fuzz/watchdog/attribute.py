@@ -102,7 +102,9 @@ class Investigator:
         self, batch: Sequence[Case], observations: Sequence[Observation], glance: Glance
     ) -> Iterator[Attributed]:
         """Yield what the alarm after ``batch`` comes down to."""
-        cost = Cost(glance.reductions, sum(map(sent_in, batch)), len(batch), glance.hottest)
+        cost = Cost(
+            glance.reductions, sum(one.sent_bytes() for one in batch), len(batch), glance.hottest
+        )
         evidence = self._watchdog.settle(observations, glance.events, cost=cost)
         findings = judge(evidence)
         sought = {f.fingerprint: f for f in findings if not self._known(f)}
@@ -171,7 +173,7 @@ class Investigator:
 
     def investigate_growth(self, case: Case) -> Iterator[Attributed]:
         """Yield what leaks when ``case`` is played, if that is new."""
-        for finding in self.judge_growth(case, self._hasty):
+        for finding in self.judge_growth(case, hasty=self._hasty):
             if not self._known(finding):
                 yield from self._once_more(case, finding)
 
@@ -207,8 +209,11 @@ class Investigator:
 
     def judge_again(self, case: Case, finding: Finding) -> bool:
         """Play ``case`` in the way that shows ``finding``, and tell whether it did."""
-        judge_case = self.judge_growth if finding.kind is Kind.LEAK else self.judge_alone
-        return finding.fingerprint in {found.fingerprint for found in judge_case(case)}
+        if finding.kind is Kind.LEAK:
+            again = self.judge_growth(case, (finding.cause.reason,))
+        else:
+            again = self.judge_alone(case)
+        return finding.fingerprint in {found.fingerprint for found in again}
 
     def judge_alone(self, case: Case) -> tuple[Finding, ...]:
         """Play ``case`` once with all patience and return what the oracles say."""
@@ -224,9 +229,14 @@ class Investigator:
         """Tell whether a fresh node will wait for timers: most suspicions do not get that far."""
         return self._rig.target.restartable
 
-    def judge_growth(self, case: Case, hasty: bool = False) -> tuple[Finding, ...]:
-        """Play ``case`` many times and return what leaks; ``hasty``, what may leak."""
-        growth, reports = self._watchdog.confirm_growth(case, hasty=hasty)
+    def judge_growth(
+        self, case: Case, what: Sequence[str] | None = None, hasty: bool = False
+    ) -> tuple[Finding, ...]:
+        """Play ``case`` many times and return what leaks of ``what``, of all resources if None.
+
+        ``hasty`` returns what may leak.
+        """
+        growth, reports = self._watchdog.confirm_growth(case, what, hasty)
         evidence = self._watchdog.settle((), reports, growth)
         findings = judge(evidence)
         self._heal_after(evidence, findings)
@@ -270,7 +280,7 @@ class Investigator:
         glance = self._watchdog.glance(observations)
         growth: tuple[Growth, ...] = ()
         seconds = answered_in(case, observations[0])
-        cost = Cost(glance.reductions, sent_in(case), where=glance.hottest, seconds=seconds)
+        cost = Cost(glance.reductions, case.sent_bytes(), where=glance.hottest, seconds=seconds)
         well = not (glance.alarmed or cost.excessive() or any(map(judge_laws, observations)))
         # Whoever is connected may be served while nobody new is.
         if well and self._rig.pulse(SEARCHING.reply) is Pulse.WELL:
@@ -306,11 +316,6 @@ class Investigator:
 
     def _unknown_growth(self, grown: Sequence[str]) -> tuple[str, ...]:
         return tuple(what for what in grown if not self._known(leak_of(what)))
-
-
-def sent_in(case: Case) -> int:
-    """Return how many bytes ``case`` sends."""
-    return sum(len(step.data) for step in case.steps)
 
 
 def answered_in(case: Case, observation: Observation) -> float:

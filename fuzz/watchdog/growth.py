@@ -32,7 +32,12 @@ _RANK = (
     *("messages in the mailbox", "binaries", "bytes on the heap"),
 )
 #: What grows with what is stored for good on purpose: indexes, and what a row refers to.
-STORING = frozenset({"ETS rows", "ETS bytes", "binaries", "bytes on the heap"})
+_STORING = frozenset({"ETS rows", "ETS bytes", "binaries", "bytes on the heap"})
+#: In how many places a stored row, or what was sent for it, may be held: in an index or two, and
+#: in a cache.
+_COPIES = 4
+#: What a stored row takes in memory at most, beside what was sent: names, ids, the term around it.
+_ROW_BYTES = 1_024
 #: Plays that confirm a leak: what is made once (a lazily loaded module) grows in one of them.
 _PLAYS = 10
 #: Longer than the buckets of the rate limiter live (IRIS_WIRE: a burst of 500 at 100 a second),
@@ -76,9 +81,13 @@ class GrowthMeter:
                 grew = sum(step > noise_of(name) for step in steps)
                 growth[name] = Growth(name, len(steps), grew, sum(steps))
         stored = growth.pop(DURABLE, None)
-        steady = [one for one in growth.values() if one.steady()]
-        if stored is not None and stored.grew:
-            steady = [one for one in steady if kind_of(one.what) not in STORING]
+        rows = 0 if stored is None else stored.amount
+        sent = _PLAYS * case.sent_bytes()
+        steady = [
+            one
+            for one in growth.values()
+            if one.steady() and not is_stored(one.what, one.amount, rows, sent)
+        ]
         stays = self._after_a_rest(steady, readings[0], reports, hasty)
         leaking = _principal([one for one in steady if one.what in stays])
         innocent = [one for one in growth.values() if not one.steady()]
@@ -155,6 +164,18 @@ def _principal(leaking: Sequence[Growth]) -> tuple[Growth, ...]:
 def kind_of(name: str) -> str:
     """Return the resource of ``name``, as ``ETS rows`` of ``ETS rows of sessions``."""
     return name.partition(" of ")[0]
+
+
+def is_stored(name: str, amount: int, rows: int, sent: int) -> bool:
+    """Tell whether growth by ``amount`` goes with what was stored for good on purpose.
+
+    ``rows`` is how many durable rows came, ``sent`` the bytes that clients sent for them.
+    """
+    if rows <= 0 or kind_of(name) not in _STORING:
+        return False
+    if kind_of(name) == "ETS rows":
+        return amount <= _COPIES * rows
+    return amount <= _COPIES * sent + _ROW_BYTES * rows
 
 
 def noise_of(name: str) -> int:

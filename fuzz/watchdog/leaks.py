@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from fuzz.case import Case
 from fuzz.rig import Rig
-from fuzz.watchdog.growth import COUNTED, DURABLE, STORING, kind_of, noise_of
+from fuzz.watchdog.growth import COUNTED, DURABLE, is_stored, noise_of
 from fuzz.watchdog.pauses import Pauses
 from fuzz.watchdog.watchdog import Watchdog
 
@@ -33,6 +33,7 @@ class _Suspicion:
     case: Case
     since: float
     level: int
+    recoveries: int
 
 
 class LeakSurvey:
@@ -52,15 +53,18 @@ class LeakSurvey:
         observations = self._rig.play([case] * _PLAYS)
         after = self._watchdog.levels()
         self._watchdog.forget_levels()
-        stored = after.get(DURABLE, 0) > before.get(DURABLE, 0)
+        rows = after.get(DURABLE, 0) - before.get(DURABLE, 0)
+        sent = _PLAYS * case.sent_bytes()
         if not (before and after) or any(o.cut_short for o in observations):
             return
         for name, level in after.items():
-            if name == DURABLE or (stored and kind_of(name) in STORING):
+            amount = level - before.get(name, 0)
+            if name == DURABLE or is_stored(name, amount, rows, sent):
                 continue
-            grown = level - before.get(name, 0) > max(noise_of(name), _LEAST) * _PLAYS
+            grown = amount > max(noise_of(name), _LEAST) * _PLAYS
             if grown and name not in COUNTED and not self._pauses.holds(name):
-                suspicion = _Suspicion(case, self._rig.clock.now(), level)
+                now, recoveries = self._rig.clock.now(), self._rig.recoveries
+                suspicion = _Suspicion(case, now, level, recoveries)
                 self._suspicions.setdefault(name, suspicion)
 
     def due(self) -> Case | None:
@@ -69,6 +73,7 @@ class LeakSurvey:
         if not self._suspicions or now < self._next:
             return None
         self._next = now + _LOOK_SECONDS
+        self._begin_anew()
         levels = self._watchdog.levels()
         for name, suspicion in list(self._suspicions.items()):
             if levels.get(name, 0) < suspicion.level and name != "binaries":
@@ -78,3 +83,15 @@ class LeakSurvey:
                 self._pauses.begin(name)
                 return self._suspicions.pop(name).case
         return None
+
+    def _begin_anew(self) -> None:
+        """Survey again the cases whose growth went with a target that was brought back."""
+        lost = {
+            name: suspicion
+            for name, suspicion in self._suspicions.items()
+            if suspicion.recoveries != self._rig.recoveries
+        }
+        for name, suspicion in lost.items():
+            if self._suspicions.get(name) is suspicion:
+                del self._suspicions[name]
+                self.survey(suspicion.case)

@@ -7,8 +7,18 @@ import pytest
 from fuzz.case import GROUP_TOKEN, MSGID_TOKEN, Step, StepKind
 from fuzz.generate.dialogues import THEMES, make_up
 from fuzz.generate.draft import MAX_CONNECTIONS, MAX_STEPS
-from grammar import Direction, GroupCreate, GroupLeave, GroupMsg, Login, UnknownFrame, decode
+from grammar import (
+    BatchSend,
+    Direction,
+    GroupCreate,
+    GroupLeave,
+    GroupMsg,
+    Login,
+    UnknownFrame,
+    decode,
+)
 from grammar.frames import CLIENT_OPCODES
+from grammar.limits import RATE_BURST
 from tests.generate.support import drafts, login
 
 
@@ -56,6 +66,19 @@ def test_what_a_reply_tells_is_awaited(dialogues: list[list[Step]], token: bytes
     for steps in dialogues:
         first = next((n for n, step in enumerate(steps) if token in step.data), None)
         assert first is None or Step(StepKind.WAIT) in steps[:first]
+
+
+def test_now_and_then_a_batch_is_as_large_as_a_bucket(dialogues: list[list[Step]]) -> None:
+    sizes = {
+        len(frame.messages)
+        for steps in dialogues
+        for step in steps
+        if step.kind is StepKind.SEND
+        for frame in decode(step.data, Direction.CLIENT)
+        if isinstance(frame, BatchSend)
+    }
+    assert {RATE_BURST, RATE_BURST + 1} < sizes
+    assert min(sizes) < 5
 
 
 def test_users_come_back_and_a_group_is_left_and_written_to(dialogues: list[list[Step]]) -> None:

@@ -63,6 +63,7 @@ class FakeRig:
         self.pulses: list[Pulse] = []
         self.cut: tuple[str, ...] = ()
         self.calls: list[str] = []
+        self.recoveries = 0
         self.plays: list[tuple[tuple[Case, ...], Patience]] = []
         self._words = words
 
@@ -105,6 +106,7 @@ class FakeRig:
         self.cut = ()
 
     def recover(self, fresh_node: bool = False) -> Recovery:
+        self.recoveries += 1
         how = "node" if fresh_node else "application"
         self.calls.append(f"recover {how}")
         self.cut, self.pulses, self.target.end = (), [], None

@@ -9,6 +9,7 @@ import pytest
 from fuzz.finding import Kind
 from fuzz.node import Holding
 from fuzz.watchdog.attribute import Attributed, Investigator
+from fuzz.watchdog.growth import is_stored
 from fuzz.watchdog.leaks import LeakSurvey
 from fuzz.watchdog.watchdog import Watchdog
 from tests.watchdog.fake_rig import FakeRig, case
@@ -103,6 +104,18 @@ def test_what_a_timer_takes_away_is_no_leak() -> None:
     assert desk.confirmed("row") == []
 
 
+def test_a_suspicion_survives_that_the_target_is_brought_back() -> None:
+    desk = Desk(leak={("ETS rows", "sessions"): 1})
+    desk.survey.survey(case("leak"))
+    desk.rig.recover(fresh_node=True)
+    desk.held["ETS rows", "sessions"] = 0
+    desk._add({})
+    desk.later()
+    assert desk.survey.due() is None, "it rests again"
+    desk.later()
+    assert desk.survey.due() == case("leak")
+
+
 def test_what_grows_beside_what_is_meant_to_stay_is_no_leak() -> None:
     stored = {("durable rows", ""): 1, ("ETS rows", "index"): 1, ("binaries", ""): 500}
     desk = Desk(store=stored)
@@ -110,6 +123,25 @@ def test_what_grows_beside_what_is_meant_to_stay_is_no_leak() -> None:
     desk.later()
     assert desk.survey.due() is None
     assert desk.confirmed("store") == []
+
+
+@pytest.mark.parametrize(
+    ("name", "amount", "stored"),
+    [
+        ("ETS rows of index", 40, True),
+        ("ETS rows of index", 41, False),
+        ("binaries", 10 * 1_024 + 4 * 500, True),
+        ("binaries", 10 * 1_024 + 4 * 500 + 1, False),
+        ("bytes on the heap of keeper", 9_000, True),
+        ("messages in the mailbox of clerk", 1, False),
+        ("processes", 1, False),
+    ],
+)
+def test_what_is_stored_on_purpose_accounts_for_so_much(
+    name: str, amount: int, stored: bool
+) -> None:
+    assert is_stored(name, amount, rows=10, sent=500) is stored
+    assert not is_stored(name, amount, rows=0, sent=500)
 
 
 def test_a_mailbox_that_grows_beside_what_is_meant_to_stay_is_suspected() -> None:

@@ -23,7 +23,8 @@ class Started:
 class Progress:
     """Totals so far; sent a few times a second.
 
-    ``reductions_per_byte`` is what the costliest case costs; None where nobody seeks it.
+    ``reductions_per_byte`` is what the costliest case costs, each step of it counted as 64 bytes;
+    None where nobody seeks it.
     """
 
     cases: int

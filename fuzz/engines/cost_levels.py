@@ -3,8 +3,9 @@
 Coverage says that a loop was run and, in buckets, how often; it does not say that a few bytes
 kept the node busy. With ``--maximise cost`` what a case costs when it is played alone becomes
 a level: quarter-octaves of the reductions for each byte sent, octaves of the time until all
-was answered. Each level has a counter of its own. Only a level above all those before is
-rewarded: a case that costs less than the costliest has nothing to teach.
+was answered. A step counts as some bytes more: what each LOGIN costs is no discovery, and what
+grows faster than what is sent is. Each level has a counter of its own. Only a level above all
+those before is rewarded: a case that costs less than the costliest has nothing to teach.
 
 A part of the mutations start from the costliest case, and are played as batches of one. A
 batch of many tells only the sum of its reductions: a case of it is played again when it may
@@ -30,8 +31,9 @@ from fuzz.watchdog.watchdog import calm
 _PLAY = 2_500
 #: A connection with a login, which costs the same whatever follows it.
 _CONNECTION = 2_500
-#: Fewer bytes count as so many: else the search would be for the shortest case there is.
-_LEAST_BYTES = 32
+#: What a step counts for, in bytes: with them an ordinary LOGIN costs less for each byte than a
+#: flood of messages does.
+STEP_BYTES = 64
 #: The lowest level, in reductions a byte: half of what an ordinary short frame costs.
 _FLOOR = 64.0
 #: Quarter-octaves are steps of a fifth, which a play and its repetition do not differ by.
@@ -60,7 +62,7 @@ _FOLLOW = 1.05
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What a case played alone cost for each byte sent: reductions, and seconds."""
+    """What a case played alone cost for each byte of its :func:`weight`: reductions, seconds."""
 
     reductions: float
     seconds: float
@@ -73,16 +75,16 @@ class Spent:
 
 def spent_by(case: Case, observation: Observation, reductions: int) -> Spent:
     """Return what one play of ``case`` cost, beyond what any play with its connections does."""
-    length = _length(case)
+    size = weight(case)
     work = max(0, reductions - _PLAY - _CONNECTION * len(case.connections()))
-    return Spent(work / length, answered_in(case, observation) / length)
+    return Spent(work / size, answered_in(case, observation) / size)
 
 
 class CostLevels:
     """The highest levels so far; their counters start at ``base``.
 
     ``costliest`` is the case that reached the highest level of work, ``most`` its reductions
-    for each byte.
+    for each byte of its weight.
     """
 
     def __init__(self, base: int) -> None:
@@ -113,18 +115,18 @@ class CostLevels:
         self._allowed += _PLAYS_SHARE * len(cases) if others else _ASCENT_PLAYS
         # The fewest bytes first: the same work makes the highest level there.
         for case, seen in sorted(
-            zip(cases, observations, strict=True), key=lambda pair: _length(pair[0])
+            zip(cases, observations, strict=True), key=lambda pair: weight(pair[0])
         ):
             may = Spent(
-                max(0.0, left - ordinary * others) / _length(case),
-                answered_in(case, seen) / _length(case),
+                max(0.0, left - ordinary * others) / weight(case),
+                answered_in(case, seen) / weight(case),
             )
             if self._allowed < 1 or not (calm(seen) and self._is_higher(may)):
                 continue
             first = self._play(case, alone)
             if first is None:
                 continue
-            left -= first.reductions * _length(case)
+            left -= first.reductions * weight(case)
             others -= 1
             again = self._play(case, alone) if self._is_higher(first) else None
             if again is None:
@@ -161,8 +163,9 @@ class CostLevels:
             self._ordinary = max(1.0, self._ordinary / _FOLLOW)
 
 
-def _length(case: Case) -> int:
-    return max(_LEAST_BYTES, case.sent_bytes())
+def weight(case: Case) -> int:
+    """Return the bytes that ``case`` counts for: those that it sends, and some for each step."""
+    return case.sent_bytes() + STEP_BYTES * len(case.steps)
 
 
 def _level(ratio: float, steps: int, levels: int) -> int:

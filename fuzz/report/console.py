@@ -227,7 +227,7 @@ def _points(progress: Progress) -> str:
 
 
 def _cost(costliest: int) -> str:
-    return f"{costliest:,} reductions for each byte of the costliest case"
+    return f"{costliest:,} reductions a byte in the costliest case (a step counts as 64 bytes)"
 
 
 def _restarts(summary: Summary) -> str:

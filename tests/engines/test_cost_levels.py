@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from fuzz.case import Case, Step, StepKind
-from fuzz.engines.cost_levels import LEVELS, CostLevels, Spent, spent_by
+from fuzz.engines.cost_levels import LEVELS, STEP_BYTES, CostLevels, Spent, spent_by, weight
 from fuzz.engines.feedback import Features
 from fuzz.observation import ConnectionTrace, Ending, Observation
 
@@ -17,8 +17,8 @@ TIME = BASE + 64
 
 
 def sends(size: int, *more: Step) -> Case:
-    """Return a case that sends so many bytes on one connection."""
-    return Case((Step(StepKind.SEND, 0, bytes(size)), *more))
+    """Return a case of that weight that sends one segment; ``more`` come on top."""
+    return Case((Step(StepKind.SEND, 0, bytes(size - STEP_BYTES)), *more))
 
 
 def took(seconds: float, ending: Ending = Ending.CLOSED) -> Observation:
@@ -33,7 +33,7 @@ class Plays:
         self.played: list[int] = []
 
     def __call__(self, case: Case) -> Spent | None:
-        size = len(case.steps[0].data)
+        size = weight(case)
         self.played.append(size)
         return self.scripts[size].pop(0)
 
@@ -63,12 +63,15 @@ def test_levels_of_time_are_octaves_above_a_floor(seconds: float, level: int) ->
 
 def test_what_any_play_costs_and_what_it_pauses_is_not_its_cost() -> None:
     pausing = sends(100, Step(StepKind.PAUSE, 0, value=500))
-    assert spent_by(pausing, took(0.7), 105_000) == Spent(1000, pytest.approx(0.002))
+    assert weight(pausing) == 164
+    assert spent_by(pausing, took(0.7), 169_000) == Spent(1000, pytest.approx(0.2 / 164))
     assert spent_by(pausing, took(0.4), 4_000) == Spent(0, 0)
 
 
-def test_fewer_bytes_than_the_least_do_not_make_a_case_costlier() -> None:
-    assert spent_by(sends(1), took(0), 37_000) == spent_by(sends(32), took(0), 37_000)
+def test_the_same_work_in_more_steps_is_no_discovery() -> None:
+    step = Step(StepKind.SEND, 0, b"x")
+    one, four = (spent_by(Case((step,) * n), took(0), 5_000 + 6_500 * n) for n in (1, 4))
+    assert one == four == Spent(100, 0)
 
 
 def test_a_new_highest_level_is_rewarded_once_and_a_lower_one_never() -> None:
@@ -76,8 +79,8 @@ def test_a_new_highest_level_is_rewarded_once_and_a_lower_one_never() -> None:
     high, low = Spent(1024, 0), Spent(512, 0)
     assert climb(costs, Plays(_100=[high, high]), 200_000, 100) == [((BASE + 16, 1),)]
     assert costs.costliest == sends(100)
-    assert climb(costs, Plays(_50=[high]), 200_000, 50) == []
-    assert climb(costs, Plays(_60=[low]), 200_000, 60) == []
+    assert climb(costs, Plays(_90=[high]), 200_000, 90) == []
+    assert climb(costs, Plays(_80=[low]), 200_000, 80) == []
     assert (costs.costliest, costs.most) == (sends(100), 1024)
 
 
@@ -116,30 +119,30 @@ def test_a_batch_is_looked_into_only_as_far_as_its_sum_is_unexplained() -> None:
     first = Plays(_100=[Spent(1024, 0)] * 2)
     climb(costs, first, 110_000, 100)
     # Sixteen connections, and 200,000 beyond: whoever sent 2,000 bytes cannot have done that.
-    plays = Plays(_40=[Spent(4750, 0)] * 2, _50=[Spent(0, 0)])
-    sizes = (2000,) * 13 + (50, 50, 40)
-    assert climb(costs, plays, 242_500, *sizes) == [((BASE + 24, 1),)]
+    plays = Plays(_80=[Spent(2375, 0)] * 2, _90=[Spent(0, 0)])
+    sizes = (2000,) * 13 + (90, 90, 80)
+    assert climb(costs, plays, 242_500, *sizes) == [((BASE + 20, 1),)]
     # What is left over for the others makes no level any more.
-    assert plays.played == [40, 40]
+    assert plays.played == [80, 80]
 
 
 def test_an_ordinary_batch_is_not_played_again() -> None:
     costs, plays = CostLevels(BASE), Plays(_100=[Spent(1024, 0)] * 2)
     climb(costs, plays, 110_000, 100)
     plays = Plays()
-    assert climb(costs, plays, 2_500 + 16 * 5_000, *[40] * 16) == []
+    assert climb(costs, plays, 2_500 + 16 * 5_000, *[80] * 16) == []
     assert plays.played == []
 
 
 def test_looking_closer_has_a_bound() -> None:
-    costs, plays = CostLevels(BASE), Plays(_40=[Spent(0, 0)] * 40)
+    costs, plays = CostLevels(BASE), Plays(_80=[Spent(0, 0)] * 40)
     for _ in range(4):
-        climb(costs, plays, 10**7, *[40] * 16)
+        climb(costs, plays, 10**7, *[80] * 16)
     assert len(plays.played) == 4 * 16 // 8
 
 
 def test_the_levels_have_counters_enough() -> None:
     costs = CostLevels(BASE)
     most = Spent(1e12, 1e12)
-    ((work, time),) = climb(costs, Plays(_32=[most, most]), 10**9, 32)
+    ((work, time),) = climb(costs, Plays(_80=[most, most]), 10**9, 80)
     assert BASE <= work[0] < time[0] == BASE + LEVELS - 1

@@ -261,5 +261,7 @@ def test_a_wide_terminal_shows_the_modules_side_by_side() -> None:
 
 def test_the_summary_has_a_row_for_cost_where_cost_was_sought() -> None:
     sought = replace(PROGRESS, reductions_per_byte=1234)
-    assert "1,234 reductions for each byte of the costliest case" in summed_up(STARTED, sought)
+    assert "1,234 reductions a byte in the costliest case (a step counts as 64 bytes)" in summed_up(
+        STARTED, sought
+    )
     assert "costliest" not in summed_up(STARTED, PROGRESS)

@@ -7,8 +7,12 @@ was answered. A step counts as some bytes more: what each LOGIN costs is no disc
 grows faster than what is sent is. Each level has a counter of its own. Only a level above all
 those before is rewarded: a case that costs less than the costliest has nothing to teach.
 
-A part of the mutations start from the costliest case, and are played as batches of one. A
-batch of many tells only the sum of its reductions: a case of it is played again when it may
+There is more than one hill. What is highest at first, a flood of messages, costs no more than
+its size, and whatever grows out of it is a flood. So for each function of the server, the case
+that is costliest of those in which it ran most often is kept as a *hill*. A part of the mutations
+start from one of them, and are played as batches of one.
+
+A batch of many tells only the sum of its reductions: a case of it is played again when it may
 have reached a new level, if it alone did all that is left of the sum, had the others cost
 what is ordinary. Reductions vary by a few in a hundred from play to play, and now and then by
 far more (a garbage collection, a timer of the node), times vary with whatever else the
@@ -20,6 +24,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from random import Random
 
 from fuzz.case import Case
 from fuzz.engines.feedback import Features
@@ -52,9 +57,12 @@ LEVELS = _WORK_LEVELS + _TIME_LEVELS
 _PLAYS_SHARE = 0.125
 #: A case that was by itself reached what it reached; it is only confirmed, by two plays.
 _ASCENT_PLAYS = 2
-#: The share of mutations that start from the costliest case, and are played alone: by the same
+#: The share of mutations that start from a hill, and are played alone: by the same
 #: count, a third of the time goes into climbing, and two are left to find another hill.
-CLIMB_SHARE = 0.125
+CLIMB_SHARE = 0.25
+#: A hill that is climbed in vain loses as much of its height: a reading that was too high by
+#: chance is forgotten, and in a minute the case of a hill changes now and then.
+_WEAR = 0.99
 #: What a case ordinarily costs is followed in steps of this: a running median, which one batch
 #: of a thousand times the cost does not move.
 _FOLLOW = 1.05
@@ -80,6 +88,14 @@ def spent_by(case: Case, observation: Observation, reductions: int) -> Spent:
     return Spent(work / size, answered_in(case, observation) / size)
 
 
+@dataclass(slots=True)
+class _Hill:
+    """The costliest case of one function, and what it costs for each byte."""
+
+    case: Case
+    height: float
+
+
 class CostLevels:
     """The highest levels so far; their counters start at ``base``.
 
@@ -92,8 +108,28 @@ class CostLevels:
         self._highest = (-1, -1)
         self._ordinary = float(_CONNECTION)
         self._allowed = 0.0
+        self._hills: dict[str, _Hill] = {}
         self.costliest: Case | None = None
         self.most = 0.0
+
+    def note(self, case: Case, observation: Observation, reductions: int, where: str) -> None:
+        """Take in what one play of ``case`` cost, most of it in the function ``where``."""
+        height = spent_by(case, observation, reductions).reductions
+        hill = self._hills.get(where)
+        if calm(observation) and (hill is None or height > hill.height):
+            self._hills[where] = _Hill(case, height)
+
+    def hill(self, chance: Random) -> Case | None:
+        """Return the case of one of the hills, mostly of a light one; None before there is any.
+
+        Each is granted its share of time: a heavy one takes as long as many of the others.
+        """
+        if not self._hills:
+            return None
+        hills = list(self._hills.values())
+        (hill,) = chance.choices(hills, [1 / (STEP_BYTES + weight(hill.case)) for hill in hills])
+        hill.height *= _WEAR
+        return hill.case
 
     def climb(
         self,

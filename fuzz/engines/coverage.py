@@ -37,12 +37,12 @@ from fuzz.engines.feedback import (
     shape_of,
 )
 from fuzz.engines.filters import Filters
+from fuzz.engines.lawful import Lawful
 from fuzz.engines.trim import trim
 from fuzz.errors import CaseFileError
 from fuzz.evidence import Cost
 from fuzz.generate.mutate import Mutator
 from fuzz.observation import Observation
-from fuzz.oracles.laws import judge_laws
 from fuzz.rig import Rig
 from fuzz.store.corpus import EvolvedCorpus
 from fuzz.store.journal import Journal
@@ -50,9 +50,6 @@ from fuzz.watchdog.attribute import Attributed, Investigator
 from fuzz.watchdog.leaks import LeakSurvey
 from fuzz.watchdog.watchdog import Glance, Watchdog, calm
 
-#: The share of the time in which plays are held to the laws of the protocol. Most are parsed in a
-#: tenth of what it takes to play them, but a flood of frames in as long as fifty of the others.
-_LAW_SHARE = 0.2
 #: Cases in flight: at sixteen the node is never idle, and a batch is still quickly told apart.
 BATCH = 16
 #: Mutations that are tried in the place of one that shows a known bug.
@@ -129,8 +126,7 @@ class CoverageEngine:
         self._random = chance or random.Random()
         self.filters = Filters(self._random)
         self._survey = None if self._blind else LeakSurvey(rig, watchdog)
-        self._lawful_seconds = 0.0
-        self._since = rig.clock.now()
+        self._lawful = Lawful(investigator, found, rig.clock, self._random)
 
     # What libFuzzer calls.
 
@@ -162,10 +158,10 @@ class CoverageEngine:
         credited = self._credited(max_bytes)
         if credited:
             return credited
-        costliest = self.costs.costliest if self.costs is not None else None
-        if costliest is not None and self._random.random() < CLIMB_SHARE:
+        hill = self.costs.hill(self._random) if self.costs is not None else None
+        if hill is not None and self._random.random() < CLIMB_SHARE:
             # Played alone, what it costs is known and not guessed.
-            ascent = self._made_of(lambda: self._mutator.grow(costliest, max_bytes))
+            ascent = self._made_of(lambda: self._mutator.grow(hill, max_bytes))
             self._ascents.add(ascent)
             return ascent
         return self._made_of(lambda: self._mutator.mutate(self._chosen(data), max_bytes))
@@ -257,7 +253,8 @@ class CoverageEngine:
         costly = Cost(
             glance.reductions, sum(one.sent_bytes() for one in cases), len(cases)
         ).excessive()
-        if glance.alarmed or glance.grown or costly or self._unlawful(observations):
+        lawless = self._lawful.broken if self._seeding else self._lawful.broken_in_time
+        if glance.alarmed or glance.grown or costly or lawless(observations):
             if self._seeding:
                 self.ordinary = [case for case in self.ordinary if case not in cases]
             for attributed in self._investigator.investigate(cases, observations, glance):
@@ -267,8 +264,11 @@ class CoverageEngine:
             self._batches.account(self._last_features)
         elif news and self._feedback:
             self._credit([c for c, o in zip(cases, observations, strict=True) if calm(o)], news)
-        if self.costs is not None and not self._seeding:
-            self._climb(self.costs, cases, observations, glance)
+        if self.costs is not None and not glance.alarmed:
+            if len(cases) == 1:
+                self.costs.note(cases[0], observations[0], glance.reductions, glance.hottest)
+            if not self._seeding:
+                self._climb(self.costs, cases, observations, glance)
         leaking = self._survey.due() if self._survey is not None else None
         if leaking is not None:
             for attributed in self._investigator.investigate_growth(leaking):
@@ -355,43 +355,18 @@ class CoverageEngine:
         observations = self._rig.play([case])
         glance = self._watchdog.glance(observations)
         self.totals.replays += 1
-        alarmed = glance.alarmed or (lawful and self._breaks_a_law(observations))
+        alarmed = glance.alarmed or (lawful and self._lawful.broken(observations))
         if alarmed:
             for attributed in self._investigator.investigate([case], observations, glance):
                 self._found(attributed)
         self._journal.judged(number)
         if alarmed:
             return None
+        if self.costs is not None:
+            self.costs.note(case, observations[0], glance.reductions, glance.hottest)
         features = self._features(observations, glance)
         self._batches.account(features)
         return features, observations[0], glance.reductions
-
-    def _unlawful(self, observations: Sequence[Observation]) -> bool:
-        """Tell whether a play breaks a law in a way that is not known yet.
-
-        All of the seeds are looked at, and of the rest as many as there is time for: a large
-        one comes rarely before a small one.
-        """
-        clock = self._rig.clock
-        for observation in sorted(observations, key=lambda o: o.size() * self._random.random()):
-            start = clock.now()
-            allowed = _LAW_SHARE * (start - self._since)
-            if not self._seeding and self._lawful_seconds > allowed:
-                return False
-            broken = self._breaks_a_law([observation])
-            self._lawful_seconds += clock.now() - start
-            if broken:
-                return True
-        return False
-
-    def _breaks_a_law(self, observations: Sequence[Observation]) -> bool:
-        """Tell whether the laws say anything new of these plays; what is known is counted."""
-        for observation in observations:
-            for finding in judge_laws(observation):
-                if not self._investigator.knows(finding):
-                    return True
-                self._found(Attributed(finding, None))
-        return False
 
     def _features(self, observations: Sequence[Observation], glance: Glance) -> Features:
         if self._blind:

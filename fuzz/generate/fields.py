@@ -73,17 +73,25 @@ def resize_untold(draft: Draft) -> bool:
 
 def repeat_within(draft: Draft) -> bool:
     """Repeat a few bytes of a field where they stand: more of what the server loops over."""
-    found = _pick_part(draft, ())
-    if found is None:
+    place = draft.pick_frame()
+    if place is None or not place.anatomy.parts:
         return False
-    place, part = found
-    start = part.offset + draft.below(part.length + 1)
-    run = place.data[start : min(part.offset + part.length, start + 1 + draft.below(_RUN))]
+    # A map of a hundred strings is one field all the same, and what follows it is in no string.
+    whole = [part for part in place.anatomy.parts if part.holds_cbor] if draft.chance(0.5) else []
+    part = draft.pick(whole or place.anatomy.parts)
+    size, end = 1 + draft.below(_RUN), part.offset + part.length
+    # At its end it may be more than the field should hold, which is a case of its own.
+    start = (
+        max(part.offset, end - size)
+        if draft.chance(0.3)
+        else part.offset + draft.below(part.length + 1)
+    )
+    run = place.data[start : min(end, start + size)]
     most = draft.growth() // len(run) if run else 0
     if most == 0:
         return False
-    times = most if draft.chance(0.1) else 1 + draft.below(min(most, 2 * part.length + 1))
-    return draft.set_frame(place, place.anatomy.splice(start, 0, run * times))
+    times = most if draft.chance(0.25) else 1 + draft.below(min(most, 2 * part.length + 1))
+    return draft.set_frame(place, place.anatomy.splice(start + len(run), 0, run * times))
 
 
 def boundary_integer(draft: Draft) -> bool:

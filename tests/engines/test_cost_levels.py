@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from random import Random
 
 import pytest
 
@@ -139,6 +140,23 @@ def test_looking_closer_has_a_bound() -> None:
     for _ in range(4):
         climb(costs, plays, 10**7, *[80] * 16)
     assert len(plays.played) == 4 * 16 // 8
+
+
+def test_the_costliest_case_of_each_function_is_a_hill_of_its_own() -> None:
+    costs, chance = CostLevels(BASE), Random(0)
+    assert costs.hill(chance) is None
+    seen = took(0.01)
+    flood, small, smaller = sends(9_000), sends(100), sends(70)
+    costs.note(flood, seen, 2_000_000, "m:flood/1")
+    costs.note(smaller, seen, 20_000, "m:loop/1")
+    costs.note(small, seen, 50_000, "m:loop/1")
+    costs.note(smaller, seen, 20_000, "m:loop/1")
+    hills = [costs.hill(chance) for _ in range(400)]
+    assert set(map(id, hills)) == {id(flood), id(small)}
+    assert hills.count(small) > 10 * hills.count(flood)
+    # In vain, again and again: then a lower one may take its place.
+    costs.note(smaller, seen, 20_000, "m:loop/1")
+    assert smaller in [costs.hill(chance) for _ in range(20)]
 
 
 def test_the_levels_have_counters_enough() -> None:

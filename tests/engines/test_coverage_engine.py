@@ -290,6 +290,8 @@ def test_a_costlier_case_is_credited_with_its_level_where_cost_is_maximised() ->
     bench = Bench(climb=True)
     bench.seed()
     bench.batch(case("busy", "base"))
+    while not bench.evolved:  # some mutations are played alone, and the batch waits
+        bench.engine.test_one(bench.engine.mutate(SEEDS[0], MOST))
     credited = bench.engine.mutate(SEEDS[0], MOST)
     assert credited == encode_case(case("busy", "base"))
     bench.engine.test_one(credited)
@@ -328,6 +330,7 @@ def test_some_mutations_of_the_costliest_case_are_played_alone_and_the_batch_goe
     assert set(plays) == {"play 1", "play 16"}
     ascents = plays.count("play 1")
     assert 0 < ascents < 3 * BATCH
-    assert plays.count("play 16") == (5 * BATCH - ascents) // BATCH
+    # What waited before is in the first of them.
+    assert 0 <= plays.count("play 16") - (5 * BATCH - ascents) // BATCH <= 1
     every = [data for batch in bench.begun for data in batch]
     assert len(set(every[-5 * BATCH // 2 :])) == 5 * BATCH // 2

@@ -32,6 +32,7 @@ from fuzz.oracles.leak import leak_of
 from fuzz.rig import Recovery, Rig
 from fuzz.watchdog.backtrack import Backtracker
 from fuzz.watchdog.merge import merge
+from fuzz.watchdog.pauses import Pauses
 from fuzz.watchdog.watchdog import Glance, Watchdog
 
 #: Kinds that rest on a count or on a wait, and so must be seen twice.
@@ -91,6 +92,8 @@ class Investigator:
         self._recovered = recovered
         self._recent = recent
         self._backtracked: set[str] = set()
+        #: A node that is full raises the same suspicion with every other case.
+        self._dismissed = Pauses(rig.clock)
         self.replays = 0
         self.lost: TargetError | None = None
 
@@ -174,7 +177,7 @@ class Investigator:
     def investigate_growth(self, case: Case) -> Iterator[Attributed]:
         """Yield what leaks when ``case`` is played, if that is new."""
         for finding in self.judge_growth(case, hasty=self._hasty):
-            if not self._known(finding):
+            if not (self._known(finding) or self._dismissed.holds(finding.fingerprint)):
                 yield from self._once_more(case, finding)
 
     def _once_more(self, case: Case, finding: Finding) -> Iterator[Attributed]:
@@ -187,6 +190,7 @@ class Investigator:
         confirmed = self.confirm(case, finding)
         if finding.kind in _STATEFUL:
             if confirmed.reproduced == 0:
+                self._dismissed.begin(finding.fingerprint)
                 yield replace(confirmed, dismissed=True)
                 return
             yield Attributed(finding, case, 1, 1)

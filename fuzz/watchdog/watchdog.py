@@ -147,7 +147,7 @@ class Watchdog:
         elif state.serves:
             state = replace(state, exit=self._node_exit(0))
         slow = waited if pulse is Pulse.WELL and waited > SEARCHING.reply else 0.0
-        cut = self._bystanders_cut(state.exit)
+        cut = self._bystanders_cut(state)
         if cut and pulse is Pulse.WELL:
             # Perhaps they were cut off after that, by the end of everything.
             pulse, _ = self._pulse()
@@ -248,8 +248,8 @@ class Watchdog:
             if over or self._applications_lost() or rig.target.await_exit(_RETRY_SECONDS):
                 return pulse, now - start
 
-    def _bystanders_cut(self, node_exit: NodeExit | None) -> tuple[str, ...]:
-        if node_exit is None:
+    def _bystanders_cut(self, state: _State) -> tuple[str, ...]:
+        if state.serves:
             self._rig.bystanders_well(CONFIRMING)
         return self._rig.bystanders_cut()
 

@@ -11,10 +11,10 @@ from fuzz.node import Detached, Holding, Instrumentation, NodeInfo, Reading, Sus
 INSTRUMENT_SECONDS = 300.0
 #: A healthy node is at rest within a millisecond; on a loaded machine it may not get to run for
 #: hundreds. One that has work for longer is looked at, not waited for.
-QUIET_SECONDS = 1.0
+QUIET_SECONDS = 0.5
 #: A node that was not at rest after that has a process that loops, and serves everybody else:
 #: until it comes to rest again, it is given only so long.
-RESTLESS_SECONDS = 0.1
+RESTLESS_SECONDS = 0.25
 #: A node that cannot tell its counts for this long is stuck or dead.
 REPLY_SECONDS = 5.0
 

@@ -57,8 +57,9 @@ LEVELS = _WORK_LEVELS + _TIME_LEVELS
 _PLAYS_SHARE = 0.125
 #: A case that was by itself reached what it reached; it is only confirmed, by two plays.
 _ASCENT_PLAYS = 2
-#: The share of mutations that start from a hill, and are played alone: by the same
-#: count, a third of the time goes into climbing, and two are left to find another hill.
+#: The share of mutations that start from a hill, and are played alone: by the same count, more
+#: than half of the time goes into climbing, which is what was asked for, and the rest is left to
+#: find another hill.
 CLIMB_SHARE = 0.25
 #: A hill that is climbed in vain loses as much of its height: a reading that was too high by
 #: chance is forgotten, and in a minute the case of a hill changes now and then.
@@ -90,9 +91,10 @@ def spent_by(case: Case, observation: Observation, reductions: int) -> Spent:
 
 @dataclass(slots=True)
 class _Hill:
-    """The costliest case of one function, and what it costs for each byte."""
+    """The costliest case of one function, its weight, and what it costs for each byte."""
 
     case: Case
+    weight: int
     height: float
 
 
@@ -116,18 +118,19 @@ class CostLevels:
         """Take in what one play of ``case`` cost, most of it in the function ``where``."""
         height = spent_by(case, observation, reductions).reductions
         hill = self._hills.get(where)
-        if calm(observation) and (hill is None or height > hill.height):
-            self._hills[where] = _Hill(case, height)
+        higher = height > (0 if hill is None else hill.height)
+        if higher and calm(observation):
+            self._hills[where] = _Hill(case, weight(case), height)
 
     def hill(self, chance: Random) -> Case | None:
-        """Return the case of one of the hills, mostly of a light one; None before there is any.
+        """Return the case of a hill to climb, mostly of a light one; None before there is any.
 
         Each is granted its share of time: a heavy one takes as long as many of the others.
         """
         if not self._hills:
             return None
         hills = list(self._hills.values())
-        (hill,) = chance.choices(hills, [1 / (STEP_BYTES + weight(hill.case)) for hill in hills])
+        (hill,) = chance.choices(hills, [1 / hill.weight for hill in hills])
         hill.height *= _WEAR
         return hill.case
 
@@ -201,7 +204,7 @@ class CostLevels:
 
 def weight(case: Case) -> int:
     """Return the bytes that ``case`` counts for: those that it sends, and some for each step."""
-    return case.sent_bytes() + STEP_BYTES * len(case.steps)
+    return case.sent_bytes() + STEP_BYTES * max(1, len(case.steps))
 
 
 def _level(ratio: float, steps: int, levels: int) -> int:

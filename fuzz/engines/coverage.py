@@ -158,8 +158,9 @@ class CoverageEngine:
         credited = self._credited(max_bytes)
         if credited:
             return credited
-        hill = self.costs.hill(self._random) if self.costs is not None else None
-        if hill is not None and self._random.random() < CLIMB_SHARE:
+        climbs = self.costs is not None and self._random.random() < CLIMB_SHARE
+        hill = self.costs.hill(self._random) if self.costs is not None and climbs else None
+        if hill is not None:
             # Played alone, what it costs is known and not guessed.
             ascent = self._made_of(lambda: self._mutator.grow(hill, max_bytes))
             self._ascents.add(ascent)
@@ -264,19 +265,28 @@ class CoverageEngine:
             self._batches.account(self._last_features)
         elif news and self._feedback:
             self._credit([c for c, o in zip(cases, observations, strict=True) if calm(o)], news)
-        if self.costs is not None and not glance.alarmed:
-            if len(cases) == 1:
+        if self.costs is not None:
+            if len(cases) == 1 and not glance.alarmed:
                 self.costs.note(cases[0], observations[0], glance.reductions, glance.hottest)
             if not self._seeding:
                 self._climb(self.costs, cases, observations, glance)
-        leaking = self._survey.due() if self._survey is not None else None
-        if leaking is not None:
-            for attributed in self._investigator.investigate_growth(leaking):
-                self._found(attributed)
+        if self._survey is not None:
+            self._look_for_leaks(self._survey)
         self._journal.judged(batch_number)
         if not waiting:
             self._made.clear()
         self._after_batch()
+
+    def _look_for_leaks(self, survey: LeakSurvey) -> None:
+        """Look into a suspicion that has rested, if there is one."""
+        due = survey.due()
+        if due is None:
+            return
+        what, case = due
+        for attributed in self._investigator.investigate_growth(case, what):
+            if attributed.dismissed:
+                survey.dismiss(attributed.finding.cause.reason)
+            self._found(attributed)
 
     def _credit(self, cases: Sequence[Case], news: News) -> None:
         """Play cases alone until the news is explained; credit those that earn something."""
@@ -296,6 +306,8 @@ class CoverageEngine:
         """Put a case on the list of credits and into the corpus, without its idle steps."""
         if self._alone(case, lawful=True) is None:
             return
+        if self._survey is not None:
+            self._survey.survey(case)
         best = [features]
         wanted = loud(features, earned)
 
@@ -306,10 +318,7 @@ class CoverageEngine:
             best.append(found)
             return True
 
-        case = trim(case, earns)
-        if self._survey is not None:
-            self._survey.survey(case)
-        data = encode_case(case)
+        data = encode_case(trim(case, earns))
         self._credits.append((data, best[-1]))
         self._evolved.add(data)
         self.totals.corpus += 1

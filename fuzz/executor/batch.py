@@ -86,8 +86,11 @@ class Executor:
             if answers:
                 active = [s for s in active if self._answered(s, answers)]
             elif held:
+                start = self._clock.now()
                 if not self._barrier():
                     return {seat.number for seat in active}
+                for seat in active:  # nobody was listening meanwhile
+                    seat.until += self._clock.now() - start
                 active = [s for s in active if s.wait is not Pause.BARRIER or self._resume(s, True)]
         return set()
 

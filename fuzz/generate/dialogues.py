@@ -47,7 +47,7 @@ THEMES: tuple[tuple[type[ClientFrame], ...], ...] = (
 )
 
 #: How many things happen, at least and at most: a user comes, talks or goes.
-_MOVES = 3, 14
+_MOVES = 4, 14
 #: Frames that one user says in a row at most, in one segment.
 _IN_A_ROW = 3
 #: Of the dialogues, those whose batches are large: they take as long as twenty others.
@@ -74,11 +74,13 @@ class _Scene:
     flooding: bool = False
 
     def play(self, moves: int) -> None:
-        """Let ``moves`` things happen, or fewer where no connection is left."""
+        """Let ``moves`` things happen, or fewer where no connection or no step is left."""
         for _ in range(moves):
+            if len(self.steps) >= MAX_STEPS:
+                return
             away = [user for user in self.cast if user not in self.there]
             may_come = bool(away) and self.connections < MAX_CONNECTIONS
-            if may_come and (not self.there or self.draft.chance(0.3)):
+            if may_come and (len(self.steps) < 2 or not self.there or self.draft.chance(0.3)):
                 self._come(self.draft.pick(away))
             elif not self.there:
                 return
@@ -103,6 +105,8 @@ class _Scene:
         for _ in range(1 + self.draft.below(_IN_A_ROW)):
             frame = self.draft.pick(self.theme)
             if frame in _GROUP_FRAMES and not self.grouped:
+                self._send(user, segment)
+                segment = b""
                 self._found_group(user)
             if frame.opcode in OPEN_ENDED or frame is ReadReceipt:
                 # It speaks of what has come, which must be known; and it may end its segment.

@@ -79,15 +79,17 @@ def repeat_within(draft: Draft) -> bool:
     # A map of a hundred strings is one field all the same, and what follows it is in no string.
     whole = [part for part in place.anatomy.parts if part.holds_cbor] if draft.chance(0.5) else []
     part = draft.pick(whole or place.anatomy.parts)
+    if part.length == 0:
+        return False
     size, end = 1 + draft.below(_RUN), part.offset + part.length
     # At its end it may be more than the field should hold, which is a case of its own.
     start = (
         max(part.offset, end - size)
         if draft.chance(0.3)
-        else part.offset + draft.below(part.length + 1)
+        else part.offset + draft.below(part.length)
     )
     run = place.data[start : min(end, start + size)]
-    most = draft.growth() // len(run) if run else 0
+    most = draft.growth() // len(run)
     if most == 0:
         return False
     times = most if draft.chance(0.25) else 1 + draft.below(min(most, 2 * part.length + 1))

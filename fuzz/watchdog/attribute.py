@@ -32,7 +32,6 @@ from fuzz.oracles.leak import leak_of
 from fuzz.rig import Recovery, Rig
 from fuzz.watchdog.backtrack import Backtracker
 from fuzz.watchdog.merge import merge
-from fuzz.watchdog.pauses import Pauses
 from fuzz.watchdog.watchdog import Glance, Watchdog
 
 #: Kinds that rest on a count or on a wait, and so must be seen twice.
@@ -92,8 +91,6 @@ class Investigator:
         self._recovered = recovered
         self._recent = recent
         self._backtracked: set[str] = set()
-        #: A node that is full raises the same suspicion with every other case.
-        self._dismissed = Pauses(rig.clock)
         self.replays = 0
         self.lost: TargetError | None = None
 
@@ -174,10 +171,25 @@ class Investigator:
                 yield Attributed(worse, many, 1, 1)
                 yield self.confirm(many, worse)
 
-    def investigate_growth(self, case: Case) -> Iterator[Attributed]:
-        """Yield what leaks when ``case`` is played, if that is new."""
-        for finding in self.judge_growth(case, hasty=self._hasty):
-            if not (self._known(finding) or self._dismissed.holds(finding.fingerprint)):
+    def investigate_growth(self, case: Case, what: str) -> Iterator[Attributed]:
+        """Yield what leaks when ``case`` is played, if that is new; ``what`` is suspected to.
+
+        A fresh node, where there is one, waits for timers in our place, and tells of all that
+        grows what explains the rest. Most suspicions do not get that far.
+        """
+        findings: Sequence[Finding]
+        if self._rig.target.restartable:
+            suspicions = self.judge_growth(case, (what,), hasty=True)
+            if all(map(self._known, suspicions)):
+                return
+            self._renew()
+            findings = self.judge_growth(case)
+            if not findings:
+                yield from (Attributed(one, case, 0, 1, True, dismissed=True) for one in suspicions)
+        else:
+            findings = self.judge_growth(case)
+        for finding in findings:
+            if not self._known(finding):
                 yield from self._once_more(case, finding)
 
     def _once_more(self, case: Case, finding: Finding) -> Iterator[Attributed]:
@@ -190,7 +202,6 @@ class Investigator:
         confirmed = self.confirm(case, finding)
         if finding.kind in _STATEFUL:
             if confirmed.reproduced == 0:
-                self._dismissed.begin(finding.fingerprint)
                 yield replace(confirmed, dismissed=True)
                 return
             yield Attributed(finding, case, 1, 1)
@@ -202,14 +213,17 @@ class Investigator:
         On a target that is not ours to restart, it is played as the target is.
         """
         if self._rig.target.restartable:
-            self._recovered(self._rig.recover(fresh_node=True))
-            self._watchdog.forget_levels()
+            self._renew()
         costly = finding.kind in _SEEN_TWICE or finding.kind in _RESTARTS
         plays = _COSTLY_CONFIRMATIONS if costly else _CONFIRMATIONS
         began = self._rig.clock.now()
         again = [self.judge_again(case, finding) for _ in range(plays)]
         seconds = self._rig.clock.now() - began
         return Attributed(finding, case, sum(again), plays, confirms=True, seconds=seconds)
+
+    def _renew(self) -> None:
+        self._recovered(self._rig.recover(fresh_node=True))
+        self._watchdog.forget_levels()
 
     def judge_again(self, case: Case, finding: Finding) -> bool:
         """Play ``case`` in the way that shows ``finding``, and tell whether it did."""
@@ -228,17 +242,12 @@ class Investigator:
         self._heal_after(evidence, findings)
         return findings
 
-    @property
-    def _hasty(self) -> bool:
-        """Tell whether a fresh node will wait for timers: most suspicions do not get that far."""
-        return self._rig.target.restartable
-
     def judge_growth(
         self, case: Case, what: Sequence[str] | None = None, hasty: bool = False
     ) -> tuple[Finding, ...]:
         """Play ``case`` many times and return what leaks of ``what``, of all resources if None.
 
-        ``hasty`` returns what may leak.
+        ``hasty`` returns all that may leak, with what hangs on it.
         """
         growth, reports = self._watchdog.confirm_growth(case, what, hasty)
         evidence = self._watchdog.settle((), reports, growth)
@@ -291,7 +300,7 @@ class Investigator:
             suspected = [what for what in glance.grown if what in grown]
             if not suspected:
                 return None
-            growth, reports = self._watchdog.confirm_growth(case, suspected, self._hasty)
+            growth, reports = self._watchdog.confirm_growth(case, suspected)
             return self._watchdog.settle(observations, (*glance.events, *reports), growth)
         return self._watchdog.settle(observations, glance.events, growth, cost)
 

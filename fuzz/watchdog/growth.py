@@ -66,8 +66,8 @@ class GrowthMeter:
 
         ``what`` are the resources that are looked at, or their kinds; all if None. What leaks
         is steady growth; of what was asked for, what does not leak comes too. With it come the
-        reports of the node. ``hasty`` does not wait for timers that nobody knows of: what it
-        returns is to be measured again where that matters less.
+        reports of the node. ``hasty`` does not wait for timers that nobody knows of, and leaves
+        out nothing that hangs on another: what it returns is to be measured again.
         """
         reports: list[Event] = []
         readings = [self.levels(reports)]
@@ -89,7 +89,9 @@ class GrowthMeter:
             if one.steady() and not is_stored(one.what, one.amount, rows, sent)
         ]
         stays = self._after_a_rest(steady, readings[0], reports, hasty)
-        leaking = _principal([one for one in steady if one.what in stays])
+        staying = [one for one in steady if one.what in stays]
+        # What timers will take away may rank before what leaks.
+        leaking = staying if hasty else _principal(staying)
         innocent = [one for one in growth.values() if not one.steady()]
         return (*leaking, *(one for one in innocent if what is not None)), tuple(reports)
 

@@ -67,8 +67,8 @@ class LeakSurvey:
                 suspicion = _Suspicion(case, now, level, recoveries)
                 self._suspicions.setdefault(name, suspicion)
 
-    def due(self) -> Case | None:
-        """Return a case whose suspicion has rested and still stands, if there is one."""
+    def due(self) -> tuple[str, Case] | None:
+        """Return a resource and a case whose suspicion has rested and still stands, if any."""
         now = self._rig.clock.now()
         if not self._suspicions or now < self._next:
             return None
@@ -81,17 +81,24 @@ class LeakSurvey:
                 del self._suspicions[name]
             elif now - suspicion.since >= _REST_SECONDS:
                 self._pauses.begin(name)
-                return self._suspicions.pop(name).case
+                return name, self._suspicions.pop(name).case
         return None
+
+    def dismiss(self, name: str) -> None:
+        """Leave ``name`` alone from now on: a fresh node did not share the suspicion.
+
+        A node that is full raises the same suspicion with every other case.
+        """
+        self._pauses.begin(name)
 
     def _begin_anew(self) -> None:
         """Survey again the cases whose growth went with a target that was brought back."""
         lost = {
-            name: suspicion
+            name: suspicion.case
             for name, suspicion in self._suspicions.items()
             if suspicion.recoveries != self._rig.recoveries
         }
-        for name, suspicion in lost.items():
-            if self._suspicions.get(name) is suspicion:
-                del self._suspicions[name]
-                self.survey(suspicion.case)
+        for name in lost:
+            del self._suspicions[name]
+        for case in dict.fromkeys(lost.values()):
+            self.survey(case)

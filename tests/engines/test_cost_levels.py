@@ -151,6 +151,7 @@ def test_the_costliest_case_of_each_function_is_a_hill_of_its_own() -> None:
     costs.note(smaller, seen, 20_000, "m:loop/1")
     costs.note(small, seen, 50_000, "m:loop/1")
     costs.note(smaller, seen, 20_000, "m:loop/1")
+    costs.note(sends(64), seen, 1_000, "m:idle/0")
     hills = [costs.hill(chance) for _ in range(400)]
     assert set(map(id, hills)) == {id(flood), id(small)}
     assert hills.count(small) > 10 * hills.count(flood)

@@ -110,6 +110,8 @@ def test_bytes_of_a_field_are_repeated_where_they_stand_with_true_lengths() -> N
     outs = changed(fields.repeat_within, encode(GetStatus(b"bob")))
     users = set()
     for out in outs:
+        if len(out) > 65_538:  # no two-byte length says that
+            continue
         (frame,) = decode(out, Direction.CLIENT)
         assert isinstance(frame, GetStatus)
         users.add(frame.user)

@@ -207,25 +207,6 @@ def test_a_leak_that_a_fresh_node_does_not_show_is_dismissed() -> None:
     assert "recover node" in desk.rig.calls
 
 
-def test_what_was_dismissed_is_not_looked_into_again_for_a_while() -> None:
-    filled = 0  # so many fresh nodes have become full
-
-    def fresh_nodes() -> int:
-        return desk.rig.calls.count("recover node")
-
-    def looks() -> int:
-        nonlocal filled
-        before = fresh_nodes()
-        list(desk.investigator.investigate_growth(case("full")))
-        filled = fresh_nodes()
-        return filled - before
-
-    desk = Desk(full=lambda rig: rig.grow(atoms=2 if fresh_nodes() == filled else 0))
-    assert [looks(), looks()] == [1, 0]
-    desk.rig.clock.advance(20)
-    assert looks() == 1
-
-
 def test_growth_once_is_not_told() -> None:
     def loads(rig: FakeRig) -> None:
         rig.grow(atoms=9 if len(rig.plays) <= 3 else 0)

@@ -175,6 +175,8 @@ def is_stored(name: str, amount: int, rows: int, sent: int) -> bool:
     """
     if rows <= 0 or kind_of(name) not in _STORING:
         return False
+    if name == "binaries":
+        return True  # of the whole node: buffers that a stored message refers to are in it as well
     if kind_of(name) == "ETS rows":
         return amount <= _COPIES * rows
     return amount <= _COPIES * sent + _ROW_BYTES * rows

@@ -19,6 +19,7 @@ from grammar import (
     Error,
     FetchPrekeys,
     GetStatus,
+    GroupCreate,
     GroupDelivery,
     GroupJoin,
     GroupLeave,
@@ -297,6 +298,11 @@ def test_who_has_left_a_group_writes_to_it_no_more() -> None:
     assert reasons(leaves, receiver(GroupJoin(group, B), delivery)) == [
         ("group", "written by one who has left")
     ]
+    # Another connection of the same user may have brought it back in.
+    other = link(2, {2: [Login(A)], 4: [GroupCreate(group)]}, [OK, GroupJoin(group, A)])
+    late = link(0, {1: [Login(A)], 3: [GroupLeave(group)], 5: [written]}, [OK, GroupLeft()])
+    assert reasons(late, receiver(GroupJoin(group, B), delivery), other) == []
+    assert reasons(late, receiver(GroupJoin(group, B), delivery)) != []
     stays = sender(written, GroupLeave(group), heard=[GroupLeft()])
     assert reasons(stays, receiver(GroupJoin(group, B), delivery)) == []
 

@@ -194,7 +194,7 @@ def groups(dialogue: Dialogue) -> Iterator[Finding]:
     written: Counter[tuple[bytes, bytes]] = Counter()
     strange: set[tuple[bytes, bytes]] = set()
     for link in dialogue.links:
-        left = _left(link)
+        left = _left(dialogue, link)
         for said in link.said:
             if isinstance(said.frame, GroupMsg):
                 key = (said.frame.group_id, said.frame.ciphertext)
@@ -222,12 +222,17 @@ def groups(dialogue: Dialogue) -> Iterator[Finding]:
                 return
 
 
-def _left(link: Link) -> set[tuple[bytes | None, bytes]]:
-    """Return the groups that users left on ``link`` for good, and were told that they had."""
+def _left(dialogue: Dialogue, link: Link) -> set[tuple[bytes | None, bytes]]:
+    """Return the groups that a user left on ``link`` for good, and was told so.
+
+    One who is on another connection as well may enter there again.
+    """
     leaves = [said for said in link.said if isinstance(said.frame, GroupLeave)]
     confirmed = sum(isinstance(frame, GroupLeft) for frame in link.heard)
     users = {said.user for said in link.said}
     if len(leaves) != confirmed or len(users - {None}) != 1:
+        return set()
+    if any(other is not link for user in users if user for other, _ in dialogue.stays_of(user)):
         return set()
     return {
         (said.user, said.frame.group_id) for said in leaves if isinstance(said.frame, GroupLeave)

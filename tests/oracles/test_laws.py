@@ -290,6 +290,15 @@ def test_a_notice_names_who_sent_it() -> None:
     ]
 
 
+def test_what_a_crowd_sends_to_one_user_need_not_be_held() -> None:
+    crowd = link(2, {2: [Login(C)], 4: [BatchSend(B, (b"x",) * 500)]}, [OK])
+    assert reasons(sender(HELLO), receiver(*[message(b"x", n) for n in range(500)]), crowd) == []
+    some = link(2, {2: [Login(C)], 4: [BatchSend(B, (b"x",) * 400)]}, [OK])
+    assert reasons(sender(HELLO), receiver(*[message(b"x", n) for n in range(400)]), some) == [
+        ("lost", "to a user who is online: SEND_MESSAGE")
+    ]
+
+
 def test_who_has_left_a_group_writes_to_it_no_more() -> None:
     header, group = cbor.dumps({}), b"g" * 16
     written = GroupMsg(group, header, b"sealed")

@@ -242,15 +242,21 @@ def _accepted(dialogue: Dialogue) -> Iterator[Message]:
         if not link.refused and link.left is not None and LoginOk() in link.heard
     }
     spent: Counter[bytes | None] = Counter()
+    aimed = Counter(message.target for message in dialogue.messages)
     for message in dialogue.messages:
         spent[message.sender] += 1
-        if message.sender is not None and message.link in good and spent[message.sender] <= _ROOM:
+        if message.sender is None or message.link not in good:
+            continue
+        if spent[message.sender] <= _ROOM and aimed[message.target] <= _CROWD:
             yield message
 
 
 #: A tenth of the bucket of 500, and of the thousand messages that may await an ACK: whoever
 #: sends less is near no limit.
 _ROOM = 50
+#: Half of the thousand messages that may await an ACK, whoever sent them: no receiver has to hold
+#: more, and which ones a full one lets go is its own affair.
+_CROWD = 500
 
 
 def _acknowledges(link: Link) -> bool:

@@ -170,8 +170,7 @@ class Worker:
         if attributed.case is None:
             saved = self._store.count(finding)
         else:
-            rate = attributed.reproduced / attributed.plays
-            better = self._elusive.note(finding, rate, attributed.confirms)
+            better = self._elusive.note(finding, attributed.rate, attributed.confirms)
             if attributed.confirms:
                 self._confirmed(attributed, attributed.case, better)
                 return
@@ -330,6 +329,8 @@ def _with_rate(attributed: Attributed) -> Finding:
     """Return the finding, with how often its case showed it."""
     where = " on a fresh node" if attributed.confirms else ""
     rate = f"{attributed.reproduced} of {attributed.plays}{where}"
+    if attributed.plays == 0:
+        rate = "not played again: the target was gone"
     finding = attributed.finding
     return replace(finding, evidence={**finding.evidence, "reproduced": rate})
 

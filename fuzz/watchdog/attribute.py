@@ -67,6 +67,11 @@ class Attributed:
     seconds: float = 0.0
     dismissed: bool = False
 
+    @property
+    def rate(self) -> float:
+        """Return the share of its plays in which the case showed the finding, 0 without any."""
+        return self.reproduced / self.plays if self.plays else 0.0
+
 
 class Investigator:
     """Attributes alarms to cases, and leaves a target that is well.

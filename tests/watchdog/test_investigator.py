@@ -207,6 +207,12 @@ def test_a_leak_that_a_fresh_node_does_not_show_is_dismissed() -> None:
     assert "recover node" in desk.rig.calls
 
 
+def test_what_could_not_be_played_again_was_shown_in_none_of_no_plays() -> None:
+    (finding,) = (one.finding for one in Desk(leak=leaks).run(case("leak")))
+    assert Attributed(finding, case("leak")).rate == 0.0
+    assert Attributed(finding, case("leak"), 1, 2).rate == 0.5
+
+
 def test_growth_once_is_not_told() -> None:
     def loads(rig: FakeRig) -> None:
         rig.grow(atoms=9 if len(rig.plays) <= 3 else 0)

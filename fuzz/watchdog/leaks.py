@@ -65,7 +65,9 @@ class LeakSurvey:
             if grown and name not in COUNTED and not self._pauses.holds(name):
                 now, recoveries = self._rig.clock.now(), self._rig.recoveries
                 suspicion = _Suspicion(case, now, level, recoveries)
-                self._suspicions.setdefault(name, suspicion)
+                held = self._suspicions.setdefault(name, suspicion)
+                if len(case.steps) < len(held.case.steps):
+                    held.case = case  # the less else it does, the surer it is confirmed
 
     def due(self) -> tuple[str, Case] | None:
         """Return a resource and a case whose suspicion has rested and still stands, if any."""

@@ -171,6 +171,15 @@ def test_what_was_dismissed_is_not_suspected_again_for_a_while() -> None:
         assert desk.due() == expected
 
 
+def test_of_two_cases_that_may_leak_the_shorter_one_is_confirmed() -> None:
+    desk = Desk(leak={("ETS rows", "sessions"): 1})
+    (step,) = case("leak").steps
+    for count in (3, 1, 2):
+        desk.survey.survey(Case((step,) * count))
+    desk.later()
+    assert desk.due() == case("leak")
+
+
 def test_a_suspicion_survives_that_the_target_is_brought_back() -> None:
     desk = Desk(leak={("ETS rows", "sessions"): 1})
     desk.survey.survey(case("leak"))

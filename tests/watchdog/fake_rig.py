@@ -63,6 +63,8 @@ class FakeRig:
         self.pulses: list[Pulse] = []
         self.cut: tuple[str, ...] = ()
         self.calls: list[str] = []
+        #: How often the bystanders were asked whether they are well.
+        self.asked = 0
         self.recoveries = 0
         self.plays: list[tuple[tuple[Case, ...], Patience]] = []
         self._words = words
@@ -85,6 +87,7 @@ class FakeRig:
         return seen
 
     def bystanders_well(self, patience: Patience = SEARCHING) -> bool:
+        self.asked += 1
         return not self.cut
 
     def reconnect(self) -> bool:

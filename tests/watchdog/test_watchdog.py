@@ -135,6 +135,17 @@ def test_settle_tells_a_node_that_ended_from_one_that_is_silent() -> None:
     assert (evidence.node_silent, evidence.node_exit) == (False, NodeExit(1, None))
 
 
+@pytest.mark.parametrize("silent", [False, True])
+def test_bystanders_are_not_asked_on_a_node_that_answers_nobody(silent: bool) -> None:
+    # Each of them would wait in vain as long as the canary did.
+    rig, watchdog = rig_with()
+    assert rig.agent is not None
+    rig.agent.silent = silent
+    rig.pulses = [Pulse.REFUSED if silent else Pulse.WELL]
+    assert watchdog.settle([observed()]).node_silent is silent
+    assert (rig.asked == 0) is silent
+
+
 def test_a_node_that_serves_clients_is_not_silent_because_its_agent_is() -> None:
     rig, watchdog = rig_with()
     assert rig.agent is not None

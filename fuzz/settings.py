@@ -19,13 +19,14 @@ class TargetSettings:
 
     ``plants`` are the planted defects to switch on, ``port`` the port of the embedded
     target (0: the system chooses), ``allowed`` the hosts that may be fuzzed besides the
-    loopback interface.
+    loopback interface, ``auth`` tells the embedded target to ask for tokens.
     """
 
     target: str = "embedded"
     port: int = IRIS_PORT
     plants: tuple[str, ...] = ()
     allowed: tuple[str, ...] = ()
+    auth: bool = False
 
     def __post_init__(self) -> None:
         if self.embedded:
@@ -35,6 +36,8 @@ class TargetSettings:
             raise SettingsError(f"--target is `embedded` or HOST:PORT, not {self.target!r}")
         if self.plants:
             raise SettingsError("--plant puts defects into the embedded target only")
+        if self.auth:
+            raise SettingsError("--auth is for the embedded target only")
 
     @property
     def embedded(self) -> bool:
@@ -48,7 +51,8 @@ class TargetSettings:
         """
         plants = (word for name in self.plants for word in ("--plant", name))
         hosts = (word for host in self.allowed for word in ("--allow-host", host))
-        return (*plants,) if self.embedded else ("--target", self.target, *hosts)
+        auth = ("--auth",) if self.auth else ()
+        return (*plants, *auth) if self.embedded else ("--target", self.target, *hosts)
 
     def address(self) -> tuple[str, int]:
         """Return host and port of a running target."""

@@ -16,14 +16,13 @@ from fuzz.cli.options import (
     known_issues,
     known_option,
     target_options,
-    target_settings,
 )
 from fuzz.cli.screen import screen
 from fuzz.errors import IrisFuzzError
 from fuzz.report.console import ConsoleReport, summary_lines
 from fuzz.report.summary import Summary
 from fuzz.report.text import say, width_of
-from fuzz.settings import MAXIMISABLE, FuzzSettings
+from fuzz.settings import MAXIMISABLE, FuzzSettings, TargetSettings
 from fuzz.store.atomic import ensure_writable
 
 
@@ -69,10 +68,7 @@ from fuzz.store.atomic import ensure_writable
 )
 @known_option
 def fuzz(
-    target: str,
-    port: int,
-    plants: tuple[str, ...],
-    allowed: tuple[str, ...],
+    target: TargetSettings,
     seconds: float | None,
     cases: int | None,
     until_finding: bool,
@@ -115,7 +111,7 @@ def fuzz(
     Exit codes: 0 nothing found (or known issues only), 1 findings, 2 could not run.
     """
     settings = FuzzSettings(
-        target=target_settings(target, port, plants, allowed),
+        target=target,
         corpus=corpus,
         seeds=seeds or _default_seeds(corpus),
         dictionary=_dictionary(),

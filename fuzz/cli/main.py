@@ -15,6 +15,7 @@ from typing import NoReturn
 
 import click
 
+from fuzz.cli.check import check
 from fuzz.cli.doctor import doctor
 from fuzz.cli.fuzz import fuzz
 from fuzz.cli.minimal import promote, tmin
@@ -72,7 +73,7 @@ def cli() -> None:
     """
 
 
-for command in (fuzz, replay, show, tmin, triage, promote, planted, target, doctor):
+for command in (fuzz, check, replay, show, tmin, triage, promote, planted, target, doctor):
     cli.add_command(command)
 
 

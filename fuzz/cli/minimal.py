@@ -11,13 +11,12 @@ import click
 from rich.text import Text
 
 from fuzz.case import Case, encode_case, read_case
-from fuzz.cli.options import target_options, target_settings, time_option
-from fuzz.cli.running import started
+from fuzz.cli.options import target_options, time_option
+from fuzz.cli.running import context_of, started
 from fuzz.cli.screen import screen
 from fuzz.errors import CaseFileError, SettingsError, StoreError
 from fuzz.finding import Finding
 from fuzz.report.text import finding_lines, say
-from fuzz.rig import Rig
 from fuzz.settings import TargetSettings
 from fuzz.store.atomic import ensure_writable
 from fuzz.store.crashes import Context, describe, moved, write_pair
@@ -52,10 +51,7 @@ def tmin(
     output: Path | None,
     any_finding: bool,
     seconds: float,
-    target: str,
-    port: int,
-    plants: tuple[str, ...],
-    allowed: tuple[str, ...],
+    target: TargetSettings,
 ) -> int:
     """Make the case in FILE as small as it can be while it shows the same finding.
 
@@ -74,9 +70,8 @@ def tmin(
     case, saved = read_case(file), read_sidecar(file)
     place = output or file.with_name(f"{file.name}.min")
     ensure_writable(place.absolute().parent)
-    settings = target_settings(target, port, plants, allowed)
     wanted = None if saved is None or any_finding else saved.fingerprint
-    with started(settings, screen()) as (rig, status):
+    with started(target, screen()) as (rig, status):
         status.update("playing the case")
         examiner = Examiner(rig, Budget(seconds=seconds))
         findings, lost = _played(examiner, case, wanted)
@@ -84,9 +79,9 @@ def tmin(
         if finding is not None:
             status.update("making it smaller")
             known = seen_once(case, finding, lost) if lost else examiner.minimise(case, finding)
-        context = _context(rig, settings)
+        context = context_of(rig, target)
     if finding is None:
-        say(screen(), [Text(_nothing(file, findings, saved, plants))])
+        say(screen(), [Text(_nothing(file, findings, saved, target.plants))])
     elif known.failure is None or known.minimised.after != known.minimised.before:
         data = encode_case(known.case)
         write_pair(place, data, _sidecar(place, data, known, context, saved))
@@ -165,11 +160,6 @@ def _nothing(
         f"{file} shows another finding than {saved.kind.value} {saved.fingerprint}, which it was "
         f"saved for{hint}; it shows {told}; --any minimises that"
     )
-
-
-def _context(rig: Rig, settings: TargetSettings) -> Context:
-    otp = "unknown" if rig.node is None else rig.node.otp
-    return Context(rig.target.name, otp, settings.plants, settings.switches())
 
 
 def _sidecar(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
@@ -94,7 +95,22 @@ def time_option(text: str, seconds: float) -> Callable[[_Command], _Command]:
 
 
 def target_options(command: _Command) -> _Command:
-    """Add the options that choose a target."""
+    """Add the options that choose a target; the command gets them as one ``target``."""
+
+    @wraps(command)
+    def with_settings(
+        *args: Any,
+        target: str,
+        port: int,
+        plants: tuple[str, ...],
+        allowed: tuple[str, ...],
+        auth: bool,
+        **words: Any,
+    ) -> Any:
+        settings = TargetSettings(target, port, plants, allowed, auth)
+        return command(*args, target=settings, **words)
+
+    wrapped = cast(_Command, with_settings)
     for option in reversed(
         (
             click.option(
@@ -114,6 +130,12 @@ def target_options(command: _Command) -> _Command:
                 "`iris-fuzz planted` lists them."
             ),
             click.option(
+                "--auth",
+                is_flag=True,
+                help="Let the embedded target ask for tokens: clients of a case get good ones, "
+                "unless it says otherwise.",
+            ),
+            click.option(
                 "--allow-host",
                 "allowed",
                 multiple=True,
@@ -123,12 +145,5 @@ def target_options(command: _Command) -> _Command:
             ),
         )
     ):
-        command = option(command)
-    return command
-
-
-def target_settings(
-    target: str, port: int, plants: tuple[str, ...], allowed: tuple[str, ...]
-) -> TargetSettings:
-    """Return validated settings of a target."""
-    return TargetSettings(target, port, plants, allowed)
+        wrapped = option(wrapped)
+    return wrapped

@@ -10,11 +10,12 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from fuzz.cli.options import known_issues, known_option, target_options, target_settings
+from fuzz.cli.options import known_issues, known_option, target_options
 from fuzz.cli.running import started
 from fuzz.cli.screen import screen
 from fuzz.errors import StoreError
 from fuzz.report.text import say
+from fuzz.settings import TargetSettings
 from fuzz.store.sidecar import read_sidecar
 from fuzz.triage.known import KnownIssues
 from fuzz.triage.replay import Replayed, Replayer, Verdict, case_files
@@ -43,10 +44,7 @@ _CODE = {Verdict.FIXED: 0, Verdict.FAILED: 1, Verdict.DIFFERENT: 1, Verdict.ERRO
 @known_option
 def replay(
     paths: tuple[Path, ...],
-    target: str,
-    port: int,
-    plants: tuple[str, ...],
-    allowed: tuple[str, ...],
+    target: TargetSettings,
     plays: int,
     as_json: bool,
     known: Path | None,
@@ -72,16 +70,16 @@ def replay(
     could not run.
     """
     files = list(case_files(paths))
-    settings, issues = target_settings(target, port, plants, allowed), known_issues(known)
+    issues = known_issues(known)
     console = screen()
     results = []
-    with started(settings, console) as (rig, status):
+    with started(target, console) as (rig, status):
         replayer = Replayer(rig)
         for number, file in enumerate(files, 1):
             status.update(Text(f"playing {number} of {len(files)}: {file}"))
             results.append(replayer.replay(file, plays))
             if not as_json:
-                _say(console, results[-1], _switched_off(file, plants), issues)
+                _say(console, results[-1], _switched_off(file, target.plants), issues)
     if as_json:
         click.echo(json.dumps([_told(result, issues) for result in results], indent=2))
     elif len(results) > 1:

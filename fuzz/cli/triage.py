@@ -18,7 +18,6 @@ from fuzz.cli.options import (
     known_issues,
     known_option,
     target_options,
-    target_settings,
     time_option,
 )
 from fuzz.cli.running import started
@@ -59,10 +58,7 @@ def triage(
     seconds: float,
     known: Path | None,
     as_json_: bool,
-    target: str,
-    port: int,
-    plants: tuple[str, ...],
-    allowed: tuple[str, ...],
+    target: TargetSettings,
 ) -> int:
     """Play cases or raw payloads, and write a report for each bug that they show.
 
@@ -91,14 +87,13 @@ def triage(
     files = list(case_files(paths))
     issues = known_issues(known)
     ensure_writable(out)
-    settings = target_settings(target, port, plants, allowed)
     console = screen()
 
     def tell(bug: _Bug) -> None:
         if not as_json_:
             _tell(console, bug)
 
-    desk = _Desk(files, settings, Budget(seconds=seconds), out, issues, console, tell)
+    desk = _Desk(files, target, Budget(seconds=seconds), out, issues, console, tell)
     try:
         desk.work()
     finally:  # an error and an interrupt end it too: what was found is told in any case

@@ -16,6 +16,7 @@ def choose_target(settings: TargetSettings) -> Target:
     """
     if settings.embedded:
         check_plants(settings.plants)
-        return EmbeddedTarget(settings.port, settings.plants)
+        options = {"auth_enabled": "true"} if settings.auth else {}
+        return EmbeddedTarget(settings.port, settings.plants, options)
     host, port = settings.address()
     return AttachedTarget(loopback_only(host, settings.allowed), port)

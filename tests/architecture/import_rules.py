@@ -53,7 +53,7 @@ LAYERS = (
     Layer(("fuzz.rig",)),
     Layer(("fuzz.watchdog",)),
     Layer(("fuzz.triage",)),
-    Layer(("fuzz.engines",)),
+    Layer(("fuzz.engines", "fuzz.checks")),
     Layer(("fuzz.campaign",)),
     Layer(("fuzz.benchmark",)),
     Layer(("fuzz.report",)),

@@ -1,0 +1,13 @@
+"""Checks: what a server owes its users, asked for on purpose.
+
+To add one: write a module with a :class:`Check`, and add it to CHECKS.
+"""
+
+from __future__ import annotations
+
+from fuzz.checks.base import Check, Ground, Trial
+
+#: All checks, in the order in which they are made.
+CHECKS: tuple[Check, ...] = ()
+
+__all__ = ["CHECKS", "Check", "Ground", "Trial"]

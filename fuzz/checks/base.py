@@ -1,0 +1,77 @@
+"""What a check is, and the ground that it stands on.
+
+A campaign comes across what a server does wrong; a check asks for it, on purpose. It makes up
+cases, plays each once with all patience, and the oracles judge it as they judge any other. So
+what a check finds is a case like any other, to be replayed, triaged and kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from random import Random
+
+from fuzz.case import Case
+from fuzz.clock import Deadline
+from fuzz.finding import Finding
+from fuzz.rig import Recovery, Rig
+from fuzz.watchdog.attribute import Investigator
+from fuzz.watchdog.watchdog import Watchdog
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One question to the server: its name, the case that asks it, and what was wrong."""
+
+    name: str
+    case: Case
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(slots=True)
+class Ground:
+    """What a check works with: a rig that is started, the time that it has, and its chance.
+
+    A check that has no end of its own ends with ``deadline``. ``random`` is the only source of
+    what it leaves to chance.
+    """
+
+    rig: Rig
+    deadline: Deadline
+    random: Random
+    _judge: Investigator = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._judge = Investigator(self.rig, Watchdog(self.rig), _unknown, _unnoticed)
+
+    def ask(self, name: str, case: Case) -> Trial:
+        """Play ``case`` once on a target that is well, and judge what it does.
+
+        Raises :class:`fuzz.errors.TargetError` where an earlier case took the target down and
+        it is not ours to bring back.
+        """
+        if self._judge.lost is not None:
+            raise self._judge.lost
+        return Trial(name, case, self._judge.judge_alone(case))
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A check: ``run`` yields its trials one by one, as they are made.
+
+    ``summary`` says in a few words what it asks. ``auth`` tells that LOGIN must need a token,
+    signed with a secret that is known.
+    """
+
+    name: str
+    summary: str
+    run: Callable[[Ground], Iterator[Trial]]
+    auth: bool = False
+
+
+def _unknown(_finding: Finding) -> bool:
+    return False
+
+
+def _unnoticed(_recovery: Recovery) -> None:
+    """A check does not count recoveries."""

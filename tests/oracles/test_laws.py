@@ -36,7 +36,19 @@ from grammar import (
     encode,
 )
 from tests.oracles.evidence_support import STATEM
-from tests.oracles.law_support import OK, A, B, C, link, message, play, reasons, receiver, sender
+from tests.oracles.law_support import (
+    OK,
+    A,
+    B,
+    C,
+    Sends,
+    link,
+    message,
+    play,
+    reasons,
+    receiver,
+    sender,
+)
 
 BUNDLE = cbor.dumps({"one_time_prekeys": [b"k" * 32]})
 BARE = cbor.dumps({"one_time_prekeys": []})

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from fuzz.case import GROUP_TOKEN, USER_TOKENS, Step, StepKind
 from fuzz.generate.draft import MAX_CONNECTIONS, MAX_STEPS, Draft, Operation
-from fuzz.generate.segments import split_at_field, split_in_length, split_random
+from fuzz.generate.segments import split_in_length
 from fuzz.generate.values import OPEN_ENDED, frame_with
 from grammar import (
     Ack,
@@ -51,8 +51,8 @@ THEMES: tuple[tuple[type[ClientFrame], ...], ...] = (
 _MOVES = 4, 14
 #: Frames that one user says in a row at most, in one segment.
 _IN_A_ROW = 3
-#: Of the dialogues, those of which some segment is cut: a frame means the same, and what it does
-#: is known, so a server that reads half of a number is found out by the laws.
+#: Of the dialogues, those of which some length is cut: the frame means the same, and what it does
+#: is known, so the laws find out a server that reads half of a number.
 _CUT = 0.3
 #: Of the dialogues, those whose batches are large: they take as long as twenty others.
 _FLOODS = 0.03
@@ -151,11 +151,8 @@ def make_up(draft: Draft) -> bool:
     scene.play(_MOVES[0] + draft.below(_MOVES[1] - _MOVES[0] + 1))
     draft.steps[:] = scene.steps[:MAX_STEPS]
     if draft.chance(_CUT):
-        draft.pick(_CUTS)(draft)
+        split_in_length(draft)
     return True
-
-
-_CUTS = (split_in_length, split_in_length, split_at_field, split_random)
 
 
 #: One in twenty or so: they take several times as long as the usual case.

@@ -15,7 +15,7 @@ from fuzz.cli.options import target_options, time_option
 from fuzz.cli.running import context_of, started
 from fuzz.cli.screen import screen
 from fuzz.errors import CaseFileError, SettingsError, StoreError
-from fuzz.finding import Finding
+from fuzz.finding import STORM, Finding
 from fuzz.report.text import finding_lines, say
 from fuzz.settings import TargetSettings
 from fuzz.store.atomic import ensure_writable
@@ -24,6 +24,7 @@ from fuzz.store.sidecar import Sidecar, read_sidecar, sidecar_path
 from fuzz.triage.dossier import Dossier, Examiner, seen_once
 from fuzz.triage.judge import TargetLostError
 from fuzz.triage.reduce import Budget
+from fuzz.triage.replay import ONLY_A_STORM
 
 #: A case of thirty steps shrinks in some hundred plays; a hang costs seconds for each.
 SECONDS = 60.0
@@ -120,6 +121,8 @@ def promote(crash: Path, to: Path, name: str | None) -> int:
     case, or CRASH.min shows another finding than CRASH.
     """
     source, saved = _pair(crash)
+    if STORM in saved.evidence:
+        raise CaseFileError(f"{crash} cannot be played in each test run: {ONLY_A_STORM}")
     place = to / (name or f"{saved.kind.value}-{saved.fingerprint}")
     if place.parent != to:
         raise SettingsError(f"--name is the name of a file, not {name!r}")

@@ -82,17 +82,19 @@ STORED_MESSAGE = "a message that was stored"
 class Rush:
     """How a crowd was served that came at once: ``clients`` of them, ``what`` they did.
 
-    ``seconds`` passed until the last of them was served, or until the ``limit`` was reached.
-    ``waits`` counts those who were not served, by what they waited for; ``again`` how often one
-    was turned away or cut off before it was served, and tried again. ``cut`` of them were cut off
-    when they had been served, ``misled`` got a message that was for another. ``bystanders`` names
-    those who were not answered in time while all this went on.
+    For ``written`` of them a message was stored. ``seconds`` passed until the last of them was
+    served, or until the ``limit`` was reached. ``waits`` counts those who were not served, by what
+    they waited for; ``again`` how often one was turned away or cut off before it was served, and
+    tried again. ``cut`` of them were cut off when they had been served, ``misled`` got a message
+    that was for another. ``bystanders`` names those who were not answered in time while all this
+    went on.
     """
 
     what: str
     clients: int
     seconds: float
     limit: float
+    written: int = 0
     waits: Mapping[str, int] = field(default_factory=dict)
     again: int = 0
     cut: int = 0

@@ -126,7 +126,12 @@ class _Weather:
         self.crowd = Crowd(rig.endpoint, self.users, rig.names.tokens, rig.clock)
 
     def storm(self) -> None:
-        """Write to a part of the users; let all come, drop, come back, and drop again."""
+        """Write to a part of the users; let all come, drop, come back, and drop again.
+
+        Who was not served once is not asked to come again.
+        """
+        if any(rush.waits for rush in self.rushes):
+            return
         self.storms += 1
         owed: dict[bytes, bytes] = {}
         receivers = self.users[::_WRITTEN_TO]
@@ -134,15 +139,18 @@ class _Weather:
             part = receivers[first : first + _LETTERS]
             if self._away(part):
                 owed |= self._write(part)
-        self._rush("came", owed)
-        self._rush("came back", {})
+        if self._rush("came", owed):
+            self._rush("came back", {})
         self.ground.rig.barrier(_REST_SECONDS)
 
-    def _rush(self, what: str, owed: dict[bytes, bytes]) -> None:
+    def _rush(self, what: str, owed: dict[bytes, bytes]) -> bool:
+        """Let all come, and drop all; tell whether all were served in between."""
         rig = self.ground.rig
-        self.rushes.append(self.crowd.come(what, self._seconds, owed, self._harmed))
+        rush = self.crowd.come(what, self._seconds, owed, self._harmed)
+        self.rushes.append(rush)
         rig.barrier(_REST_SECONDS)  # an ACK that is not read yet would go with its connection
         self.crowd.leave()
+        return not rush.waits
 
     @property
     def _seconds(self) -> float:
@@ -161,7 +169,7 @@ class _Weather:
             return True  # they were never there
         clock = self.ground.rig.clock
         start = clock.now()
-        deadline = Deadline.after(clock, self._seconds, "the crowd to be offline")
+        deadline = Deadline.after(clock, self._seconds, "the word that they are offline")
         online = 1
         while online and not deadline.expired():
             online = len(users)
@@ -171,7 +179,7 @@ class _Weather:
             online -= sum(isinstance(a, StatusResponse) and a.state == 0 for a in answers)
         if online:
             spent, waits = clock.now() - start, {deadline.what: online}
-            self.rushes.append(Rush("left", len(self.users), spent, self._seconds, waits))
+            self.rushes.append(Rush("left", len(self.users), spent, self._seconds, waits=waits))
         return not online
 
     def _write(self, users: Sequence[bytes]) -> dict[bytes, bytes]:
@@ -218,5 +226,6 @@ def _answers(seen: Observation) -> list[Frame]:
 
 def _told(rush: Rush) -> str:
     served = rush.clients - sum(rush.waits.values())
-    again = f" ({rush.again:,} turned away before)" if rush.again else ""
-    return f"{served:,} {rush.what} within {rush.seconds:.1f} s{again}"
+    written = f" ({rush.written:,} had been written to)" if rush.written else ""
+    again = f" (after being turned away {rush.again:,} times in all)" if rush.again else ""
+    return f"{served:,} {rush.what} within {rush.seconds:.1f} s{written}{again}"

@@ -156,7 +156,7 @@ class Crowd:
         waits = Counter(client.waits for client in self._clients if client in self._waiting)
         misled = sum(client.misled for client in self._clients)
         return Rush(
-            what, len(self._clients), self._clock.now() - start, seconds, dict(waits),
+            what, len(self._clients), self._clock.now() - start, seconds, len(owed), dict(waits),
             self._again, self._cut, misled, bystanders or (),
         )  # fmt: skip
 

@@ -53,6 +53,7 @@ def test_on_a_clean_target_all_are_served_and_nothing_stays(auth: bool) -> None:
         assert [trial.name for trial in made] == ["one storm", "two more of the same users"]
         assert made[0].note.startswith("300 came within ")
         assert made[1].note.count("300 came back within ") == 2
+        assert (made[0].note + made[1].note).count("(75 had been written to)") == 3
         assert rig.recoveries == 0
         assert rig.bystanders_well(CONFIRMING)
 

@@ -5,8 +5,8 @@ part of the users is written to while all are away; all come at once, and get wh
 all drop at once, half of them by a reset; and come back at once. Everybody is to be served within
 a time that is said beforehand, and no bystander may notice.
 
-What a server holds after the first storm is its base: it may remember who was there. After two
-more storms of the same users it has to hold no more.
+What a server holds after the first storm is its base: it may remember who was there. After more
+storms of the same users it has to hold no more.
 
 The case that is saved with a finding is the dialogue of one client. It does not show the finding:
 only the check does.
@@ -54,8 +54,11 @@ _WRITTEN_TO = 4
 _LETTERS = 400
 #: Files that this process has open besides its clients: pipes, logs, bystanders, the agent.
 _RESERVED = 200
-#: Storms that are compared with the first.
+#: Storms that are compared with the first, and ...
 _STORMS = 2
+#: ... as many as it takes to be sure of what grew in them. An emulator keeps some buffers for the
+#: next time, and more of them after a storm that had more clients at one moment.
+_SURE_STORMS = 6
 #: A client writes no more than that in a storm: two LOGINs and GET_STATUS, an ACK, a message.
 _BYTES_A_CLIENT = 512
 
@@ -76,7 +79,7 @@ ONE_CLIENT = Case(
 
 
 def storm(ground: Ground) -> Iterator[Trial]:
-    """Let three storms pass: is everybody served in the first, and does nothing stay after all?"""
+    """Let some storms pass: is everybody served in the first, and does nothing stay of the rest?"""
     clients = min(ground.clients, open_files() - _RESERVED)
     weather = _Weather(ground, _names(ground, clients))
     try:
@@ -84,9 +87,11 @@ def storm(ground: Ground) -> Iterator[Trial]:
         trial = weather.told("one storm")
         yield replace(trial, note=f"{_fewer(ground.clients, clients)}{trial.note}")
         if not trial.findings:
-            sent = clients * _BYTES_A_CLIENT
-            repeated = Repeated(weather.storm, _STORMS, sent, clients)
-            yield weather.told("two more of the same users", *ground.watchdog.growth_of(repeated))
+            growth, reports = weather.grown(_STORMS)
+            if growth:
+                growth, more = weather.grown(_SURE_STORMS)
+                reports += more
+            yield weather.told("more of the same users", growth, reports)
     finally:
         weather.crowd.close()
 
@@ -198,6 +203,12 @@ class _Weather:
         (seen,) = self.ground.rig.play([case], CONFIRMING)
         self.observations.append(seen)
         return seen
+
+    def grown(self, storms: int) -> tuple[tuple[Growth, ...], tuple[Event, ...]]:
+        """Return what grows with each of so many storms, and what the node reported meanwhile."""
+        clients = len(self.users)
+        repeated = Repeated(self.storm, storms, clients * _BYTES_A_CLIENT, clients)
+        return self.ground.watchdog.growth_of(repeated)
 
     def told(
         self, name: str, growth: tuple[Growth, ...] = (), reports: tuple[Event, ...] = ()

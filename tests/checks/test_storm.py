@@ -50,10 +50,10 @@ def test_on_a_clean_target_all_are_served_and_nothing_stays(auth: bool) -> None:
     with rig_of(auth=auth) as rig:
         made = trials(rig)
         assert [finding.title for finding in findings(made)] == []
-        assert [trial.name for trial in made] == ["one storm", "two more of the same users"]
+        assert [trial.name for trial in made] == ["one storm", "more of the same users"]
         assert made[0].note.startswith("300 came within ")
-        assert made[1].note.count("300 came back within ") == 2
-        assert (made[0].note + made[1].note).count("(75 had been written to)") == 3
+        assert made[1].note.count("300 came back within ") >= 2
+        assert made[1].note.count("(75 had been written to)") >= 2
         assert rig.recoveries == 0
         assert rig.bystanders_well(CONFIRMING)
 

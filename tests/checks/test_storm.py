@@ -16,8 +16,20 @@ from fuzz.evidence import Pulse
 from fuzz.executor.endpoint import CONFIRMING
 from fuzz.finding import STORM, Finding, Kind
 from fuzz.rig import Rig
-from fuzz.target import EmbeddedTarget
+from fuzz.target import AttachedTarget, EmbeddedTarget, Target
 from fuzz.target.planted import planted_defects
+from grammar import (
+    Direction,
+    Error,
+    Frame,
+    GetStatus,
+    ReliableMsg,
+    SendMessage,
+    StatusResponse,
+    Stream,
+    encode,
+)
+from tests.executor.fake_server import LOGIN_OK, Peer, ScriptedServer
 from tests.planted.fingerprints import FINGERPRINTS
 from tests.planted.storm_expectations import STORM_EXPECTED
 
@@ -26,14 +38,54 @@ CLIENTS = 300
 
 
 @contextmanager
-def rig_of(*plants: str, auth: bool = False) -> Iterator[Rig]:
-    options = {"auth_enabled": "true"} if auth else {}
-    rig = Rig(EmbeddedTarget(0, plants, options), SystemClock())
+def running(target: Target) -> Iterator[Rig]:
+    rig = Rig(target, SystemClock())
     rig.start()
     try:
         yield rig
     finally:
         rig.stop()
+
+
+@contextmanager
+def rig_of(*plants: str, auth: bool = False) -> Iterator[Rig]:
+    options = {"auth_enabled": "true"} if auth else {}
+    with running(EmbeddedTarget(0, plants, options)) as rig:
+        yield rig
+
+
+class Mail:
+    """A server that keeps messages, written down as a script.
+
+    ``online`` is what it says of the status of everybody but who asks; it takes the first
+    ``taken`` messages, and refuses the others.
+    """
+
+    def __init__(self, online: int = 0, taken: int = 1_000) -> None:
+        self._online = online
+        self._left = taken
+        self._stored: dict[bytes, bytes] = {}
+
+    def serve(self, peer: Peer) -> None:
+        user = b""
+        while data := peer.read():
+            if data[:1] == b"\x01":
+                user = data[1:]
+                peer.say(LOGIN_OK + self._stored.pop(user, b""))
+                continue
+            for frame in Stream(Direction.CLIENT).feed(data):
+                peer.say(self._answer(user, frame))
+
+    def _answer(self, user: bytes, frame: Frame) -> bytes:
+        if isinstance(frame, GetStatus):
+            return encode(StatusResponse(frame.user, int(frame.user == user) or self._online, 7))
+        if not isinstance(frame, SendMessage):
+            return b""
+        self._left -= 1
+        if self._left < 0:
+            return encode(Error(b"the mailbox is full"))
+        self._stored[frame.target] = encode(ReliableMsg(b"id", frame.message))
+        return b""
 
 
 def trials(rig: Rig, clients: int = CLIENTS) -> list[Trial]:
@@ -80,6 +132,49 @@ def test_a_planted_defect_is_found_for_its_reason(name: str) -> None:
 def test_a_smaller_crowd_does_not_set_a_planted_defect_off(name: str) -> None:
     with rig_of(name) as rig:
         assert findings(trials(rig, clients=100)) == []
+
+
+def test_a_server_that_is_seen_from_outside_only_is_asked_too() -> None:
+    server = EmbeddedTarget(0)
+    try:
+        address = server.start({})
+        with running(AttachedTarget(address.host, address.port)) as rig:
+            made = trials(rig)
+    finally:
+        server.stop()
+    assert [finding.title for finding in findings(made)] == []
+    assert made[1].note.count("(75 had been written to)") == 2
+
+
+def outside(mail: Mail) -> list[Trial]:
+    """Return what is said of a small crowd at a server of a script."""
+    with ScriptedServer(mail.serve) as server:
+        address = server.endpoint
+        with running(AttachedTarget(address.host, address.port)) as rig:
+            return trials(rig, clients=8)
+
+
+def test_all_that_a_scripted_server_keeps_is_delivered() -> None:
+    made = outside(Mail())
+    assert findings(made) == []
+    assert made[0].note.startswith("8 came within ")
+    assert (made[0].note + made[1].note).count("(2 had been written to)") == 3
+
+
+def test_what_was_not_accepted_for_sure_is_not_waited_for() -> None:
+    made = outside(Mail(taken=3))
+    assert findings(made) == []
+    assert (made[0].note + made[1].note).count("had been written to") == 1
+
+
+def test_who_has_left_and_is_never_said_to_be_offline_is_a_finding(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("fuzz.checks.storm._LEAST_SECONDS", 1.0)
+    (finding,) = findings(outside(Mail(online=1)))
+    assert (finding.kind, finding.cause.what) == (Kind.HANG, STORM)
+    assert finding.cause.reason == "the word that they are offline"
+    assert "2 of 8 clients that left at once were not served within 1 s" in finding.title
 
 
 def test_the_catalogue_names_the_check_of_each() -> None:

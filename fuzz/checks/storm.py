@@ -22,6 +22,7 @@ from fuzz.case import USER_TOKENS, Case, Step, StepKind
 from fuzz.checks.base import Check, Ground, Trial
 from fuzz.clock import Deadline
 from fuzz.descriptors import open_files
+from fuzz.errors import HarnessFault
 from fuzz.evidence import Growth, Rush
 from fuzz.executor.crowd import Crowd
 from fuzz.executor.endpoint import CONFIRMING
@@ -48,6 +49,8 @@ _LEAST_SECONDS = 10.0
 _CLIENTS_A_SECOND = 200
 #: What is left of a crowd is seen to in less; a node that has work for longer is judged as it is.
 _REST_SECONDS = 10.0
+#: Between two questions whether they are offline; meanwhile the node's end is awaited.
+_LOOK_SECONDS = 0.2
 #: One client of so many is written to while it is away.
 _WRITTEN_TO = 4
 #: Messages of one sender: below the burst that rule 7 allows it.
@@ -81,6 +84,11 @@ ONE_CLIENT = Case(
 def storm(ground: Ground) -> Iterator[Trial]:
     """Let some storms pass: is everybody served in the first, and does nothing stay of the rest?"""
     clients = min(ground.clients, open_files() - _RESERVED)
+    if clients < 2:
+        raise HarnessFault(
+            f"a process here may have {open_files()} files open, which leaves no room for a crowd; "
+            "raise the hard limit (ulimit -Hn)"
+        )
     weather = _Weather(ground, _names(ground, clients))
     try:
         weather.storm()
@@ -142,8 +150,9 @@ class _Weather:
         receivers = self.users[::_WRITTEN_TO]
         for first in range(0, len(receivers), _LETTERS):
             part = receivers[first : first + _LETTERS]
-            if self._away(part):
-                owed |= self._write(part)
+            if not self._away(part):
+                return
+            owed |= self._write(part)
         if self._rush("came", owed):
             self._rush("came back", {})
         self.ground.rig.barrier(_REST_SECONDS)
@@ -172,20 +181,20 @@ class _Weather:
         """
         if self.storms == 1:
             return True  # they were never there
-        clock = self.ground.rig.clock
-        start = clock.now()
-        deadline = Deadline.after(clock, self._seconds, "the word that they are offline")
-        online = 1
-        while online and not deadline.expired():
-            online = len(users)
-            answers = _answers(self._ask(b"".join(encode(GetStatus(user)) for user in users)))
-            if not answers:
-                return False  # others say why
-            online -= sum(isinstance(a, StatusResponse) and a.state == 0 for a in answers)
-        if online:
-            spent, waits = clock.now() - start, {deadline.what: online}
-            self.rushes.append(Rush("left", len(self.users), spent, self._seconds, waits=waits))
-        return not online
+        rig, start = self.ground.rig, self.ground.rig.clock.now()
+        deadline = Deadline.after(rig.clock, self._seconds, "the word that they are offline")
+        question = b"".join(encode(GetStatus(user)) for user in users)
+        while True:
+            answers = _answers(self._ask(question))
+            offline = sum(isinstance(one, StatusResponse) and one.state == 0 for one in answers)
+            if offline == len(users):
+                return True
+            if deadline.expired() or rig.target.await_exit(_LOOK_SECONDS) is not None:
+                break
+        waits = {deadline.what: len(users) - offline}
+        spent = rig.clock.now() - start
+        self.rushes.append(Rush("left", len(self.users), spent, self._seconds, waits=waits))
+        return False
 
     def _write(self, users: Sequence[bytes]) -> dict[bytes, bytes]:
         """Send a message to each of ``users``; return those that were accepted for sure."""

@@ -15,7 +15,7 @@ from fuzz.cli.options import target_options, time_option
 from fuzz.cli.running import context_of, started
 from fuzz.cli.screen import screen
 from fuzz.errors import CaseFileError, SettingsError, StoreError
-from fuzz.finding import STORM, Finding
+from fuzz.finding import Finding
 from fuzz.report.text import finding_lines, say
 from fuzz.settings import TargetSettings
 from fuzz.store.atomic import ensure_writable
@@ -69,6 +69,8 @@ def tmin(
     beside it, 2 could not run.
     """
     case, saved = read_case(file), read_sidecar(file)
+    if saved is not None and saved.of_a_storm:
+        raise CaseFileError(f"{file} cannot be made smaller: {ONLY_A_STORM}")
     place = output or file.with_name(f"{file.name}.min")
     ensure_writable(place.absolute().parent)
     wanted = None if saved is None or any_finding else saved.fingerprint
@@ -121,7 +123,7 @@ def promote(crash: Path, to: Path, name: str | None) -> int:
     case, or CRASH.min shows another finding than CRASH.
     """
     source, saved = _pair(crash)
-    if STORM in saved.evidence:
+    if saved.of_a_storm:
         raise CaseFileError(f"{crash} cannot be played in each test run: {ONLY_A_STORM}")
     place = to / (name or f"{saved.kind.value}-{saved.fingerprint}")
     if place.parent != to:

@@ -90,7 +90,8 @@ class _Client:
             self.waits = ANSWERED
             self._send(encode(GetStatus(self.user)))
         elif isinstance(frame, StatusResponse) and self.waits == ANSWERED:
-            self.waits = STORED_MESSAGE if self.owed else _NOTHING
+            if frame.user == self.user:
+                self.waits = STORED_MESSAGE if self.owed else _NOTHING
         elif isinstance(frame, ReliableMsg) and self.waits not in (CONNECTED, LOGGED_IN):
             self._receive(frame)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from fuzz.case import Case, read_case
 from fuzz.errors import CaseFileError, IrisFuzzError, StoreError
-from fuzz.finding import STORM, Finding, Kind
+from fuzz.finding import Finding, Kind
 from fuzz.rig import Recovery, Rig
 from fuzz.store.sidecar import Sidecar, read_sidecar
 from fuzz.watchdog.attribute import Investigator
@@ -93,7 +93,7 @@ class Replayer:
         if expected is not None and expected.kind in _INSIDE and self._rig.agent is None:
             unseen = f"a {expected.kind.value} cannot be seen in a target without an agent"
             return Replayed(path, Verdict.ERROR, 0, 0, note=unseen)
-        if expected is not None and STORM in expected.evidence:
+        if expected is not None and expected.of_a_storm:
             return Replayed(path, Verdict.ERROR, 0, 0, note=ONLY_A_STORM)
         lost = self._investigator.lost
         if lost is not None:

@@ -12,6 +12,7 @@ from fuzz import descriptors
 from fuzz.checks import CHECKS, Trial, check_named, ground_of
 from fuzz.checks.storm import ONE_CLIENT, storm
 from fuzz.clock import SystemClock
+from fuzz.errors import HarnessFault
 from fuzz.evidence import Pulse
 from fuzz.executor.endpoint import CONFIRMING
 from fuzz.finding import STORM, Finding, Kind
@@ -194,6 +195,14 @@ def test_a_crowd_that_this_machine_has_no_room_for_is_smaller_and_that_is_told(
         "20 clients in the place of 50, since a process here may have 220 files open"
     )
     assert "20 came within" in first.note
+
+
+def test_a_machine_without_any_room_for_a_crowd_is_told_about(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("fuzz.checks.storm.open_files", lambda: 100)
+    with pytest.raises(HarnessFault, match="may have 100 files open, which leaves no room"):
+        outside(Mail())
 
 
 def test_the_limit_on_open_files_is_raised_to_the_hard_one_and_no_further(

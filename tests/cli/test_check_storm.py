@@ -25,10 +25,17 @@ def test_a_finding_is_saved_and_only_the_check_shows_it_again(run: Run, tmp_path
     again = run("replay", finding["file"], "--port", "0", "--plant", "storm_lost")
     assert again.code == 2
     assert "a storm is shown by `iris-fuzz check storm` only" in " ".join(again.out.split())
-    kept = run("promote", finding["file"], "--to", tmp_path / "regressions")
-    assert kept.code == 2
-    assert "a storm is shown by" in kept.sentence()
+    for verb in (
+        ("promote", finding["file"], "--to", tmp_path / "regressions"),
+        ("tmin", finding["file"], "--port", "0"),
+    ):
+        refused = run(*verb)
+        assert refused.code == 2
+        assert "a storm is shown by" in refused.sentence()
     assert not (tmp_path / "regressions").exists()
+    left_out = run("triage", finding["file"], "--out", tmp_path / "triage", "--port", "0")
+    assert left_out.code == 2
+    assert "a storm is shown by" in " ".join(left_out.out.split())
 
 
 def test_without_a_finding_it_says_how_long_the_crowd_took(run: Run, tmp_path: Path) -> None:

@@ -161,6 +161,11 @@ class Crowd:
             self._again, self._cut, misled, bystanders or (),
         )  # fmt: skip
 
+    def cut_off(self) -> int:
+        """Return how many have been cut off since they were served, up to now."""
+        self._serve(0.0)
+        return self._cut
+
     def leave(self) -> None:
         """Drop all connections at once: every other one by a reset, the rest by a close."""
         for client in self._clients:
@@ -198,7 +203,7 @@ class Crowd:
 
     def _serve(self, seconds: float) -> None:
         """Wait for news, go on with those who have some, and let others come again."""
-        for descriptor, _ in self._epoll.poll(seconds):
+        for descriptor, _ in self._epoll.poll(seconds, len(self._clients)):
             client = self._open[descriptor]
             link = client.link
             assert link is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -175,6 +176,24 @@ def test_who_is_cut_off_after_being_served_is_counted_apart() -> None:
 
     came = rush(cut_off, SHORT)
     assert (came.cut, came.again, came.waits) == (1, 0, {LOGGED_IN: 1})
+
+
+def test_who_is_cut_off_when_all_have_been_served_is_counted_too() -> None:
+    def serve_until_told(peer: Peer) -> None:
+        user = peer.read()[1:]
+        peer.say(LOGIN_OK)
+        peer.read()
+        peer.say(status(user))
+        assert over.wait(SECONDS)
+
+    over = threading.Event()
+    with ScriptedServer(serve_until_told) as server, crowd_of(server) as crowd:
+        assert crowd.come("came", SECONDS, {}).cut == 0
+        assert crowd.cut_off() == 0
+        over.set()
+        for number in range(len(USERS)):
+            server.ended(number)
+        assert crowd.cut_off() == len(USERS)
 
 
 def test_the_bystanders_are_asked_for_once_when_half_is_served() -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 
 from fuzz.node import Event, Suspect
@@ -73,6 +74,38 @@ class Cost:
         return self.reductions > FREE_REDUCTIONS * self.plays + REDUCTIONS_A_BYTE * self.bytes
 
 
+#: What a client of a rush waits for that is served, and to whom a message was written before.
+STORED_MESSAGE = "a message that was stored"
+
+
+@dataclass(frozen=True, slots=True)
+class Rush:
+    """How a crowd was served that came at once: ``clients`` of them, ``what`` they did.
+
+    For ``written`` of them a message was stored. ``seconds`` passed until the last of them was
+    served, or until the ``limit`` was reached. ``waits`` counts those who were not served, by what
+    they waited for; ``again`` how often one was turned away or cut off before it was served, and
+    tried again. ``cut`` of them were cut off when they had been served, ``misled`` got a message
+    that was for another. ``bystanders`` names those who were not answered in time while all this
+    went on.
+    """
+
+    what: str
+    clients: int
+    seconds: float
+    limit: float
+    written: int = 0
+    waits: Mapping[str, int] = field(default_factory=dict)
+    again: int = 0
+    cut: int = 0
+    misled: int = 0
+    bystanders: tuple[str, ...] = ()
+
+    def told(self) -> dict[str, object]:
+        """Return it as JSON values."""
+        return {**asdict(self), "seconds": round(self.seconds, 2)}
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """The facts of one judgement.
@@ -98,3 +131,4 @@ class Evidence:
     node_restarted: bool = False
     slow_seconds: float = 0.0
     node_answers: bool = False
+    rushes: tuple[Rush, ...] = ()

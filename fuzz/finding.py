@@ -67,6 +67,9 @@ _SEVERITY: Mapping[Kind, Severity] = {
 #: ``what`` of a cause that is the crash of a process, whatever effect that had on others.
 CRASH = "crash"
 
+#: ``what`` of a cause that only a crowd shows, and the key of the evidence that tells of the crowd.
+STORM = "storm"
+
 #: Frames that tell one defect from another: the function, and who called it. What lies further
 #: out depends on how the bytes came, since a tail call leaves no frame.
 _FRAMES = 2

@@ -113,8 +113,10 @@ class Rig:
         """Play cases side by side; see :meth:`fuzz.executor.Executor.play`."""
         return self._played_by.play(cases, patience)
 
-    def barrier(self) -> bool:
+    def barrier(self, seconds: float | None = None) -> bool:
         """Return when the node has handled all that was sent; False if it does not answer.
+
+        ``seconds`` is how long it may have work for, what is usual of a batch if None.
 
         A node that is never at rest, since some process loops, is waited for only briefly:
         it serves everybody else. Without an agent, the bystanders' round trip stands in:
@@ -123,7 +125,7 @@ class Rig:
         if self.agent is None:
             return self.bystanders_well()
         try:
-            self.agent.quiet()
+            self.agent.quiet(seconds)
         except AgentError:
             return False
         return True

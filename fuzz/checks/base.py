@@ -13,19 +13,28 @@ from random import Random
 
 from fuzz.case import Case
 from fuzz.clock import Deadline
+from fuzz.evidence import Evidence
 from fuzz.finding import Finding, Kind
 from fuzz.rig import Rig
 from fuzz.watchdog.attribute import Investigator
 from fuzz.watchdog.watchdog import Watchdog
 
+#: Clients of a crowd, unless another number is asked for: what breaks only under thousands shows
+#: with them, and the limits of a usual machine have room for so many.
+CLIENTS = 10_000
+
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One question to the server: its name, the case that asks it, and what was wrong."""
+    """One question to the server: its name, the case that asks it, and what was wrong.
+
+    ``note`` is what there is to tell of it in any case, empty as a rule.
+    """
 
     name: str
     case: Case
     findings: tuple[Finding, ...] = ()
+    note: str = ""
 
 
 @dataclass(slots=True)
@@ -33,16 +42,19 @@ class Ground:
     """What a check works with: a rig that is started, the time that it has, and its chance.
 
     A check that has no end of its own ends with ``deadline``. ``random`` is the only source of
-    what it leaves to chance.
+    what it leaves to chance. ``clients`` is how many come at once where it takes a crowd.
     """
 
     rig: Rig
     deadline: Deadline
     random: Random
+    clients: int = CLIENTS
+    watchdog: Watchdog = field(init=False)
     _judge: Investigator = field(init=False)
 
     def __post_init__(self) -> None:
-        self._judge = Investigator(self.rig, Watchdog(self.rig))
+        self.watchdog = Watchdog(self.rig)
+        self._judge = Investigator(self.rig, self.watchdog)
 
     def ask(self, name: str, case: Case) -> Trial:
         """Play ``case`` on a target that is well, and judge what it does.
@@ -53,13 +65,21 @@ class Ground:
         Raises :class:`fuzz.errors.TargetError` where an earlier case took the target down and
         it is not ours to bring back.
         """
-        if self._judge.lost is not None:
-            raise self._judge.lost
+        self._be_there()
         findings = [f for f in self._judge.judge_alone(case) if f.kind is not Kind.COST]
         if any(finding.kind is Kind.HANG for finding in findings):
             again = {finding.fingerprint for finding in self._judge.judge_alone(case)}
             findings = [f for f in findings if f.kind is not Kind.HANG or f.fingerprint in again]
         return Trial(name, case, tuple(findings))
+
+    def weigh(self, name: str, case: Case, evidence: Evidence) -> Trial:
+        """Judge what was seen of what no case shows; ``case`` is what comes nearest to it."""
+        self._be_there()
+        return Trial(name, case, self._judge.weigh(evidence))
+
+    def _be_there(self) -> None:
+        if self._judge.lost is not None:
+            raise self._judge.lost
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,3 +94,12 @@ class Check:
     summary: str
     run: Callable[[Ground], Iterator[Trial]]
     auth: bool = False
+
+
+def ground_of(check: Check, rig: Rig, seconds: float, seed: int, clients: int = CLIENTS) -> Ground:
+    """Return the ground on which ``check`` is made for ``seconds``; ``seed`` is its chance.
+
+    ``clients`` is as in :class:`Ground`.
+    """
+    deadline = Deadline.after(rig.clock, seconds, f"the end of the check {check.name}")
+    return Ground(rig, deadline, Random(f"{seed} {check.name}"), clients)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -15,7 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from fuzz.case import encode_case
-from fuzz.checks import CHECKS, Check, Ground
+from fuzz.checks import CHECKS, CLIENTS, Check, check_named, ground_of
 from fuzz.cli.options import (
     corpus_option,
     known_issues,
@@ -25,8 +24,6 @@ from fuzz.cli.options import (
 )
 from fuzz.cli.running import started
 from fuzz.cli.screen import screen
-from fuzz.clock import Deadline
-from fuzz.errors import SettingsError
 from fuzz.finding import Finding
 from fuzz.report.text import finding_lines, say, width_of
 from fuzz.rig import Rig
@@ -42,6 +39,15 @@ _WIDEST = max((len(name) for name in _NAMES), default=0)
 @click.argument("names", nargs=-1, metavar="[CHECK]...")
 @time_option("How long a check without an end of its own goes on.", 60.0)
 @click.option("--seed", type=int, metavar="N", help="Seed of the random numbers.")
+@click.option(
+    "--clients",
+    type=click.IntRange(2, 50_000),
+    default=CLIENTS,
+    show_default=True,
+    metavar="N",
+    help="How many clients a check of a crowd lets come at once; fewer where this machine has no "
+    "room for them, which is told.",
+)
 @corpus_option("Folder of the corpus; findings are saved in its folder crashes.")
 @known_option
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
@@ -51,6 +57,7 @@ def check(
     names: tuple[str, ...],
     seconds: float,
     seed: int | None,
+    clients: int,
     corpus: Path,
     known: Path | None,
     as_json: bool,
@@ -68,6 +75,7 @@ def check(
       iris-fuzz check
       iris-fuzz check model --time 600
       iris-fuzz check model --plant offline_lost
+      iris-fuzz check storm --clients 2000
       iris-fuzz check --list
 
     Checks of tokens need a target whose secret is known: the embedded one, which asks for
@@ -80,9 +88,8 @@ def check(
         say(screen(), [Text(f"{one.name:<{_WIDEST}}  {one.summary}") for one in wanted])
         return 0
     seed = secrets.randbits(32) if seed is None else seed
-    desk = _Desk(
-        target, seconds, seed, known_issues(known), CrashStore(corpus / "crashes"), as_json
-    )
+    store = CrashStore(corpus / "crashes")
+    desk = _Desk(target, seconds, seed, clients, known_issues(known), store, as_json)
     try:
         for auth, checks in groupby(wanted, key=lambda one: one.auth):
             desk.work(list(checks), auth)
@@ -94,10 +101,8 @@ def check(
 
 def _wanted(names: Sequence[str]) -> list[Check]:
     """Return the checks of these names, all without any; those that need tokens come last."""
-    for name in names:
-        if name not in _NAMES:
-            raise SettingsError(f"there is no check {name}; choose of {', '.join(_NAMES)}")
-    wanted = [one for one in CHECKS if not names or one.name in names]
+    named = list(map(check_named, names))
+    wanted = [one for one in CHECKS if not names or one in named]
     return sorted(wanted, key=lambda one: one.auth)
 
 
@@ -110,6 +115,7 @@ class _Result:
     wrong: int = 0
     seconds: float = 0.0
     skipped: str = ""
+    notes: list[str] = field(default_factory=list)
     findings: list[dict[str, object]] = field(default_factory=list)
 
 
@@ -120,6 +126,7 @@ class _Desk:
     target: TargetSettings
     seconds: float
     seed: int
+    clients: int
     known: KnownIssues
     store: CrashStore
     quiet: bool
@@ -143,10 +150,9 @@ class _Desk:
     def _make(self, one: Check, rig: Rig, settings: TargetSettings) -> None:
         result, begun = _Result(one.name), rig.clock.now()
         self.results.append(result)
-        deadline = Deadline.after(rig.clock, self.seconds, f"the end of the check {one.name}")
-        ground = Ground(rig, deadline, random.Random(f"{self.seed} {one.name}"))
-        for trial in one.run(ground):
+        for trial in one.run(ground_of(one, rig, self.seconds, self.seed, self.clients)):
             result.asked += 1
+            result.notes += [f"{trial.name}: {trial.note}"] if trial.note else []
             result.wrong += bool(trial.findings)
             for finding in trial.findings:
                 if finding.fingerprint not in self.findings:
@@ -156,7 +162,8 @@ class _Desk:
                     self._tell(result, trial.name, finding, saved.path)
         result.seconds = rig.clock.now() - begun
         if not self.quiet:
-            say(self.console, [_line(result)])
+            notes = (Text(f"{'':{_WIDEST}}  {note}", style="dim") for note in result.notes)
+            say(self.console, [_line(result), *notes])
 
     def _tell(self, result: _Result, trial: str, finding: Finding, path: Path) -> None:
         note = self.known.note(finding.fingerprint)
@@ -194,6 +201,7 @@ class _Desk:
                     "wrong": result.wrong,
                     "seconds": round(result.seconds, 2),
                     **({"skipped": result.skipped} if result.skipped else {}),
+                    **({"notes": result.notes} if result.notes else {}),
                     "findings": result.findings,
                 }
                 for result in self.results

@@ -24,6 +24,7 @@ from fuzz.store.sidecar import Sidecar, read_sidecar, sidecar_path
 from fuzz.triage.dossier import Dossier, Examiner, seen_once
 from fuzz.triage.judge import TargetLostError
 from fuzz.triage.reduce import Budget
+from fuzz.triage.replay import ONLY_A_STORM
 
 #: A case of thirty steps shrinks in some hundred plays; a hang costs seconds for each.
 SECONDS = 60.0
@@ -68,6 +69,8 @@ def tmin(
     beside it, 2 could not run.
     """
     case, saved = read_case(file), read_sidecar(file)
+    if saved is not None and saved.of_a_storm:
+        raise CaseFileError(f"{file} cannot be made smaller: {ONLY_A_STORM}")
     place = output or file.with_name(f"{file.name}.min")
     ensure_writable(place.absolute().parent)
     wanted = None if saved is None or any_finding else saved.fingerprint
@@ -120,6 +123,8 @@ def promote(crash: Path, to: Path, name: str | None) -> int:
     case, or CRASH.min shows another finding than CRASH.
     """
     source, saved = _pair(crash)
+    if saved.of_a_storm:
+        raise CaseFileError(f"{crash} cannot be played in each test run: {ONLY_A_STORM}")
     place = to / (name or f"{saved.kind.value}-{saved.fingerprint}")
     if place.parent != to:
         raise SettingsError(f"--name is the name of a file, not {name!r}")

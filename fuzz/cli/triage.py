@@ -30,12 +30,12 @@ from fuzz.report.text import finding_lines, say, width_of
 from fuzz.rig import Rig
 from fuzz.settings import TargetSettings
 from fuzz.store.atomic import ensure_writable
-from fuzz.store.sidecar import read_sidecar
+from fuzz.store.sidecar import Sidecar, read_sidecar
 from fuzz.triage.dossier import Dossier, Examiner, seen_once
 from fuzz.triage.judge import TargetLostError
 from fuzz.triage.known import KnownIssues
 from fuzz.triage.reduce import Budget
-from fuzz.triage.replay import case_files
+from fuzz.triage.replay import ONLY_A_STORM, case_files
 
 
 @click.command(short_help="Turn cases into bug reports, one for each bug.")
@@ -164,8 +164,12 @@ class _Desk:
         except CaseFileError as error:
             self.notes.append(f"{error}; it is left out")
             return None
+        saved = _saved(file)
+        if saved is not None and saved.of_a_storm:
+            self.notes.append(f"{file}: {ONLY_A_STORM}; it is left out")
+            return None
         try:
-            findings = examiner.findings(case, _saved_as(file))
+            findings = examiner.findings(case, None if saved is None else saved.fingerprint)
         except TargetLostError as error:
             findings, lost = error.findings, error
         except IrisFuzzError as error:
@@ -256,13 +260,12 @@ class _Desk:
         return [*several, total, *self.notes]
 
 
-def _saved_as(file: Path) -> str | None:
-    """Return the fingerprint that a case was saved for, if it is one of ours."""
+def _saved(file: Path) -> Sidecar | None:
+    """Return what a case was saved with, if it is one of ours."""
     try:
-        saved = read_sidecar(file)
+        return read_sidecar(file)
     except StoreError:
         return None  # the case itself can be played all the same
-    return None if saved is None else saved.fingerprint
 
 
 def _counted(number: int, noun: str) -> str:

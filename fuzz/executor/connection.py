@@ -20,17 +20,25 @@ _CHUNK = 65_536
 _CHUNKS = 4
 #: Linger on, for no time: closing sends a reset.
 _RESET = struct.pack("ii", 1, 0)
+#: Linux's option by which a port is chosen at the connect, where only the pair of addresses must
+#: be new, and not at the bind; Python 3.11 has no name for it.
+_IP_BIND_ADDRESS_NO_PORT = 24
 
 
 class Connection:
     """A socket and what came back on it.
 
     ``ending`` is None while it is open. Nothing here waits: the player decides what to
-    wait for, with :meth:`fileno`.
+    wait for, with :meth:`fileno`. ``source`` is the address to connect from; the system chooses
+    one if it is None.
     """
 
     def __init__(
-        self, number: int, endpoint: Endpoint, transport: Transport = Transport.TCP
+        self,
+        number: int,
+        endpoint: Endpoint,
+        transport: Transport = Transport.TCP,
+        source: str | None = None,
     ) -> None:
         self.number = number
         self.ending: Ending | None = None
@@ -43,6 +51,9 @@ class Connection:
         self._last_words = b""
         self._socket = _new_socket()
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if source is not None:
+            self._socket.setsockopt(socket.IPPROTO_IP, _IP_BIND_ADDRESS_NO_PORT, 1)
+            self._socket.bind((source, 0))
         port = endpoint.port if transport is Transport.TCP else endpoint.websocket_port
         self.connecting = self._connect(endpoint.host, port)
 

@@ -19,10 +19,12 @@ from fuzz.oracles.leak import leak
 from fuzz.oracles.listener_restart import listener_restart
 from fuzz.oracles.node_down import node_down
 from fuzz.oracles.process_crash import process_crash
+from fuzz.oracles.storm import storm
 
 Oracle = Callable[[Evidence], Iterable[Finding]]
 
-#: Worst first, as the ladder of :class:`fuzz.finding.Kind`; the laws are its last rungs.
+#: Worst first, as the ladder of :class:`fuzz.finding.Kind`. What a storm shows is on several of
+#: its rungs; the laws are the last.
 ORACLES: tuple[Oracle, ...] = (
     node_down,
     app_down,
@@ -31,6 +33,7 @@ ORACLES: tuple[Oracle, ...] = (
     hang,
     leak,
     cost,
+    storm,
     laws,
 )
 
@@ -40,8 +43,10 @@ def judge(evidence: Evidence) -> tuple[Finding, ...]:
     findings: dict[str, Finding] = {}
     for oracle in ORACLES:
         for finding in oracle(evidence):
-            findings.setdefault(finding.fingerprint, finding)
-    return tuple(findings.values())
+            known = findings.setdefault(finding.fingerprint, finding)
+            if finding.kind.rank < known.kind.rank:
+                findings[finding.fingerprint] = finding
+    return tuple(sorted(findings.values(), key=lambda finding: finding.kind.rank))
 
 
 __all__ = ["ORACLES", "Oracle", "judge"]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import cast
 
 from fuzz.errors import StoreError
-from fuzz.finding import Cause, Kind
+from fuzz.finding import STORM, Cause, Kind
 
 #: Raised when a field changes its meaning; an older harness refuses what it cannot read.
 SCHEMA = 1
@@ -48,6 +48,11 @@ class Sidecar:
     replay: str
     first_seen: str
     hits: int = 1
+
+    @property
+    def of_a_storm(self) -> bool:
+        """Tell whether it took a crowd to see it: no play of the case shows it."""
+        return STORM in self.evidence
 
 
 def sidecar_path(case: Path) -> Path:

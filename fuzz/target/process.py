@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 from fuzz.clock import Deadline
+from fuzz.descriptors import open_files
 from fuzz.errors import TargetError
 
 #: Lines of output kept in memory; a crash report is some forty lines.
@@ -59,6 +60,7 @@ class ChildProcess:
         self._lines: deque[str] = deque(maxlen=_TAIL)
         self._news = threading.Condition()
         self._ended = False
+        open_files()  # a node counts once, at its start, how many clients it can have
         try:
             self._process = subprocess.Popen(
                 _bound_to_us(command),

@@ -23,6 +23,8 @@ from fuzz.watchdog.watchdog import Watchdog
 
 #: Kinds that only an agent in the node can see.
 _INSIDE = frozenset({Kind.PROCESS_CRASH, Kind.LEAK})
+#: Why a case is not played that tells what one client of a crowd did.
+ONLY_A_STORM = "a storm is shown by `iris-fuzz check storm` only"
 
 
 class Verdict(StrEnum):
@@ -91,6 +93,8 @@ class Replayer:
         if expected is not None and expected.kind in _INSIDE and self._rig.agent is None:
             unseen = f"a {expected.kind.value} cannot be seen in a target without an agent"
             return Replayed(path, Verdict.ERROR, 0, 0, note=unseen)
+        if expected is not None and expected.of_a_storm:
+            return Replayed(path, Verdict.ERROR, 0, 0, note=ONLY_A_STORM)
         lost = self._investigator.lost
         if lost is not None:
             return Replayed(path, Verdict.ERROR, 0, 0, note=f"not played: {lost}")

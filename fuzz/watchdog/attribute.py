@@ -241,11 +241,7 @@ class Investigator:
     def judge_alone(self, case: Case) -> tuple[Finding, ...]:
         """Play ``case`` once with all patience and return what the oracles say."""
         evidence = self._look(case, None, ())
-        if evidence is None:
-            return ()
-        findings = judge(evidence)
-        self._heal_after(evidence, findings)
-        return findings
+        return () if evidence is None else self.weigh(evidence)
 
     def judge_seen(self, observations: Sequence[Observation] = ()) -> tuple[Finding, ...]:
         """Return what the oracles say of what has happened by now, ``observations`` included.
@@ -268,7 +264,10 @@ class Investigator:
         ``hasty`` returns all that may leak, with what hangs on it.
         """
         growth, reports = self._watchdog.confirm_growth(case, what, hasty)
-        evidence = self._watchdog.settle((), reports, growth)
+        return self.weigh(self._watchdog.settle((), reports, growth))
+
+    def weigh(self, evidence: Evidence) -> tuple[Finding, ...]:
+        """Return what the oracles say of ``evidence``, and leave a target that is well."""
         findings = judge(evidence)
         self._heal_after(evidence, findings)
         return findings

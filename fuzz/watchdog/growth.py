@@ -14,7 +14,8 @@ nothing else holds them.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from fuzz.case import Case
 from fuzz.errors import AgentError
@@ -49,6 +50,20 @@ _LEAST_SECONDS = 1.5
 _LOOK_SECONDS = 0.05
 
 
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """What is done ``plays`` times to see what grows: ``play`` does it once.
+
+    ``sent`` is how many bytes it sends each time, ``crowd`` for how many clients it stands: what
+    is noise of one client may come of each of them.
+    """
+
+    play: Callable[[], object]
+    plays: int
+    sent: int
+    crowd: int = 1
+
+
 class GrowthMeter:
     """Measures growth on one rig, and remembers what comes back and what does not."""
 
@@ -62,7 +77,14 @@ class GrowthMeter:
     def measure(
         self, case: Case, what: Sequence[str] | None, hasty: bool = False
     ) -> tuple[tuple[Growth, ...], tuple[Event, ...]]:
-        """Play ``case`` many times, and count the plays in which each resource grew.
+        """Play ``case`` many times; see :meth:`measure_of`."""
+        repeated = Repeated(lambda: self._rig.play([case]), _PLAYS, case.sent_bytes())
+        return self.measure_of(repeated, what, hasty)
+
+    def measure_of(
+        self, repeated: Repeated, what: Sequence[str] | None, hasty: bool = False
+    ) -> tuple[tuple[Growth, ...], tuple[Event, ...]]:
+        """Do something many times, and count the plays in which each resource grew.
 
         ``what`` are the resources that are looked at, or their kinds; all if None. What leaks
         is steady growth; of what was asked for, what does not leak comes too. With it come the
@@ -71,18 +93,18 @@ class GrowthMeter:
         """
         reports: list[Event] = []
         readings = [self.levels(reports)]
-        for _ in range(_PLAYS):
-            self._rig.play([case])
+        for _ in range(repeated.plays):
+            repeated.play()
             readings.append(self.levels(reports))
         growth = {}
         for name in sorted(set().union(*readings)):
             if what is None or name in what or kind_of(name) in what or name == DURABLE:
                 steps = [b.get(name, 0) - a.get(name, 0) for a, b in itertools.pairwise(readings)]
-                grew = sum(step > noise_of(name) for step in steps)
+                grew = sum(step > repeated.crowd * noise_of(name) for step in steps)
                 growth[name] = Growth(name, len(steps), grew, sum(steps))
         stored = growth.pop(DURABLE, None)
         rows = 0 if stored is None else stored.amount
-        sent = _PLAYS * case.sent_bytes()
+        sent = repeated.plays * repeated.sent
         steady = [
             one
             for one in growth.values()

@@ -20,7 +20,7 @@ from fuzz.executor.endpoint import CONFIRMING, SEARCHING
 from fuzz.node import Doing, Event, EventKind, NodeInfo, QuickVitals, Reading, Suspect
 from fuzz.observation import Ending, NodeExit, Observation
 from fuzz.rig import Rig
-from fuzz.watchdog.growth import COUNTED, GrowthMeter, counts, kind_of
+from fuzz.watchdog.growth import COUNTED, GrowthMeter, Repeated, counts, kind_of
 from fuzz.watchdog.pauses import Pauses
 
 #: A listener that is being restarted is back in milliseconds; this long is down.
@@ -177,12 +177,22 @@ class Watchdog:
         meanwhile comes with it. ``hasty`` is as in :meth:`GrowthMeter.measure`.
         """
         growth, reports = self._meter.measure(case, what, hasty)
+        self._note(growth)
+        return growth, reports
+
+    def growth_of(self, repeated: Repeated) -> tuple[tuple[Growth, ...], tuple[Event, ...]]:
+        """Return what leaks of all that is held, and the reports that came meanwhile."""
+        growth, reports = self._meter.measure_of(repeated, None)
+        self._note(growth)
+        return growth, reports
+
+    def _note(self, growth: Sequence[Growth]) -> None:
+        """Take the levels as they are now, and what leaks as found."""
         self.forget_levels()
         for one in growth:
             kind = kind_of(one.what)
             if one.steady() and kind in COUNTED:
                 self._pauses.begin(kind)
-        return growth, reports
 
     def levels(self) -> dict[str, int]:
         """Return what the node holds now, its garbage collected: counts by name."""

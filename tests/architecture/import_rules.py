@@ -35,6 +35,7 @@ LAYERS = (
     Layer(("fuzz", "fuzz.errors", "fuzz.clock", "fuzz.settings", "fuzz.case"), siblings=True),
     Layer(
         (
+            "fuzz.descriptors",
             "fuzz.describe",
             "fuzz.erlang",
             "fuzz.events",

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from fuzz.case import Case, encode_case
+from fuzz.checks.storm import ONE_CLIENT
 from tests.planted.crash_triggers import CRASH_CASES
 from tests.planted.law_triggers import LAW_CASES
 
@@ -39,10 +40,14 @@ PAYLOADS: Mapping[str, bytes] = MappingProxyType(
 )
 
 
+#: What one client does in a storm: the trigger of defects that only a crowd sets off.
+STORM_FILE = "one-client-of-a-storm"
+
+
 def regressions() -> dict[str, bytes]:
     """Return the files of ``corpus/regressions`` that are made here, by name."""
     cases = {file: encode_case(case) for file, case in CASES.values()}
-    return {**cases, **PAYLOADS}
+    return {**cases, **PAYLOADS, STORM_FILE: encode_case(ONE_CLIENT)}
 
 
 def main(folder: Path) -> None:

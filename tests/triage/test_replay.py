@@ -9,7 +9,7 @@ import pytest
 from fuzz.case import Case, encode_case
 from fuzz.errors import CaseFileError, TargetError
 from fuzz.evidence import Evidence, Pulse
-from fuzz.finding import Finding, Kind
+from fuzz.finding import STORM, Cause, Finding, Kind
 from fuzz.node import Event
 from fuzz.oracles import judge
 from fuzz.oracles.leak import leak_of
@@ -137,3 +137,10 @@ def test_nothing_to_replay_is_an_error_with_a_sentence(tmp_path: Path) -> None:
         list(case_files([tmp_path]))
     with pytest.raises(CaseFileError, match="does not exist"):
         list(case_files([tmp_path / "missing"]))
+
+
+def test_what_only_a_storm_shows_is_not_said_to_be_fixed(tmp_path: Path) -> None:
+    finding = Finding(Kind.HANG, "not served", Cause(STORM, "LOGIN_OK"), {STORM: {"clients": 300}})
+    result = replayed(saved(tmp_path, case("plain"), finding))
+    assert (result.verdict, result.plays) == (Verdict.ERROR, 0)
+    assert result.note == "a storm is shown by `iris-fuzz check storm` only"

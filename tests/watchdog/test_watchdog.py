@@ -9,8 +9,9 @@ import pytest
 
 from fuzz.errors import AgentError, HarnessFault
 from fuzz.evidence import Growth, Pulse
-from fuzz.node import Doing, EventKind, Reading
+from fuzz.node import Doing, EventKind, Holding, Reading
 from fuzz.observation import Ending, NodeExit, Observation
+from fuzz.watchdog.growth import Repeated
 from fuzz.watchdog.watchdog import Watchdog
 from tests.oracles.evidence_support import PROC_LIB, SILENT, STATEM, STUCK, observed
 from tests.watchdog.fake_rig import FakeRig, case, hangs, leaks, reports
@@ -221,6 +222,20 @@ def test_growth_once_is_no_leak_however_much_it_is() -> None:
     (growth,), _ = watchdog.confirm_growth(case("lazy"), ["atoms"])
     assert growth == Growth("atoms", plays=10, grew=1, amount=500)
     assert not growth.steady()
+
+
+@pytest.mark.parametrize(("a_play", "grows"), [(32 * 300, False), (32 * 300 + 1, True)])
+def test_what_is_noise_of_one_client_is_noise_of_each_in_a_crowd(a_play: int, grows: bool) -> None:
+    rig, watchdog = rig_with()
+
+    def storm() -> None:
+        assert rig.agent is not None
+        held = sum(holding.amount for holding in rig.agent.holdings)
+        rig.agent.holdings = [Holding("ETS bytes", "seen", held + a_play)]
+
+    growth, _ = watchdog.growth_of(Repeated(storm, 2, sent=0, crowd=300))
+    leak = Growth("ETS bytes of seen", plays=2, grew=2, amount=2 * a_play)
+    assert growth == ((leak,) if grows else ())
 
 
 def test_growth_that_was_looked_into_does_not_count_again_at_the_next_glance() -> None:

@@ -15,8 +15,9 @@
 %% Accepting is a few microseconds of work; several acceptors keep it up while one waits for
 %% the supervisor of connections.
 -define(ACCEPTORS, 4).
-%% Clients that wait to be accepted; the kernel's own limit is 4096.
--define(BACKLOG, 1024).
+%% Clients that wait to be accepted: as many as the kernel lets wait by default. Who finds no room
+%% tries again after one second, three and seven, and thousands may come back at once.
+-define(BACKLOG, 4096).
 %% A client that has read nothing for so long while replies wait for it is cut off.
 -define(SEND_MS, 5000).
 %% The largest segment that a client can send is one that fills a connection's buffer; a
@@ -111,6 +112,7 @@ accept(Transport, Listening) ->
     case gen_tcp:accept(Listening) of
         {ok, Socket} ->
             ok = hand_over(Transport, Socket),
+            ok = iris_ref_crowd:accepted(),
             accept(Transport, Listening);
         {error, closed} ->
             exit(normal);

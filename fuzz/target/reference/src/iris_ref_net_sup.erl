@@ -23,6 +23,7 @@ init(Transports) ->
     ok = iris_ref_presence:create_table(),
     ok = iris_ref_limiter:create_table(),
     ok = iris_ref_mishap:create_tables(),
+    ok = iris_ref_crowd:create_table(),
     Flags = #{strategy => rest_for_one, intensity => ?INTENSITY, period => ?PERIOD_SECONDS},
     Workers = [worker(iris_ref_presence), worker(iris_ref_limiter)],
     Connections = #{

@@ -199,7 +199,8 @@ admit(User, S) ->
             unavailable(S)
     end.
 
-stored_mail({ok, Messages}, User, S) ->
+stored_mail({ok, Stored}, User, S) ->
+    Messages = iris_ref_crowd:opened(User, Stored),
     {Frames, S1} = push(Messages, stored, S),
     %% PLANTED: offline_lost - two or more messages are taken out of the store in one go when they
     %% are delivered, not when they are acknowledged: a client that is cut off never gets them.
@@ -227,6 +228,7 @@ logout(#session{planted = #{relogin_state := {_, _, _} = First} = Memory} = S) -
     logout(S#session{planted = Memory#{relogin_state := none}});
 logout(#session{user = User, key = Key, awaiting = Awaiting} = S) ->
     ok = iris_ref_presence:unlist(Key),
+    ok = iris_ref_crowd:left(User),
     Live = lists:sort([{Seq, Body} || {Seq, Body, _} <- maps:values(Awaiting), Body =/= stored]),
     {_, S1} = commit(collect(User, Live, S)),
     S1#session{user = none, key = none, awaiting = #{}}.

@@ -4,23 +4,29 @@ A campaign against a defect ends as soon as it has a finding of the right kind, 
 time is up. Each starts from the shipped seeds with an empty corpus of its own, so that no
 campaign gains from the one before. One that must find a cost is asked to maximise it. A *whole*
 trial goes on to the end of its time: it tells as well how many findings one defect gives, and
-how small its case became.
+how small its case became. A defect that no single case shows by itself is not for a campaign:
+the check that its entry names is made in the place of one, and ends in the same way.
 """
 
 from __future__ import annotations
 
+import secrets
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from fuzz import checks
 from fuzz.campaign import Campaign
 from fuzz.case import Case, read_case
+from fuzz.clock import SystemClock
 from fuzz.events import Event, Found, Progress, Refined
 from fuzz.finding import Finding
+from fuzz.rig import Rig
 from fuzz.scratch import scratch_prefix
 from fuzz.settings import FuzzSettings, TargetSettings
+from fuzz.target.choose import choose_target
 from fuzz.target.planted import Planted
 
 
@@ -29,9 +35,9 @@ class Trial:
     """What became of one defect.
 
     ``findings`` are apart by fingerprint, in the order in which they came, each as the worst
-    that was seen of it. ``seconds`` and ``cases`` were spent until the right one was told, the
-    start of the target not counted. ``case`` is the smallest that shows the right one; None
-    where none was found, or the trial was not whole.
+    that was seen of it. ``seconds`` and ``cases`` (of a check: its questions) were spent until
+    the right one was told, the start of the target not counted. ``case`` is the smallest that
+    shows the right one; None where none was found, or the trial was not whole.
     """
 
     defect: Planted
@@ -67,6 +73,25 @@ def shared(trials: Iterable[Trial]) -> dict[str, list[str]]:
 
 #: What makes the campaign of one trial; a test puts another in its place.
 MakeCampaign = Callable[[FuzzSettings], Campaign]
+#: Yields what a check asked, each question with the seconds that were spent by then.
+Asking = Generator[tuple[checks.Trial, float], None, None]
+#: Makes the check that is to find a defect, for so many seconds, with a seed.
+Ask = Callable[[Planted, float, int], Asking]
+
+
+def asked(defect: Planted, seconds: float, seed: int) -> Asking:
+    """Make the check that is to find ``defect`` on a target that has it."""
+    check = checks.check_named(defect.check)
+    settings = TargetSettings(port=0, plants=(defect.name,), auth=check.auth)
+    clock = SystemClock()
+    rig = Rig(choose_target(settings), clock)
+    rig.start()
+    try:
+        begun = clock.now()
+        for trial in check.run(checks.ground_of(check, rig, seconds, seed)):
+            yield trial, clock.now() - begun
+    finally:
+        rig.stop()
 
 
 class Benchmark:
@@ -79,12 +104,14 @@ class Benchmark:
         random_seed: int | None = None,
         whole: bool = False,
         make_campaign: MakeCampaign = Campaign,
+        ask: Ask = asked,
     ) -> None:
         self._seeds = seeds
         self._seconds = seconds
         self._random_seed = random_seed
         self._whole = whole
         self._make_campaign = make_campaign
+        self._ask = ask
         self._campaign: Campaign | None = None
         self.stopped = False
 
@@ -95,7 +122,20 @@ class Benchmark:
             self._campaign.stop()
 
     def run(self, defect: Planted) -> Trial:
-        """Play one campaign against ``defect``; raise :class:`IrisFuzzError` if it can't be."""
+        """Look for ``defect`` once; raise :class:`IrisFuzzError` if that can't be done."""
+        return self._asked(defect) if defect.check else self._searched(defect)
+
+    def _asked(self, defect: Planted) -> Trial:
+        tally = _Tally(defect)
+        seed = secrets.randbits(32) if self._random_seed is None else self._random_seed
+        with closing(self._ask(defect, self._seconds, seed)) as asking:
+            for question, seconds in asking:
+                tally.hear(question, seconds)
+                if self.stopped or (tally.done and not self._whole):
+                    break
+        return tally.trial(self._whole)
+
+    def _searched(self, defect: Planted) -> Trial:
         with tempfile.TemporaryDirectory(prefix=scratch_prefix("planted")) as folder:
             settings = FuzzSettings(
                 target=TargetSettings(port=0, plants=(defect.name,)),
@@ -126,6 +166,7 @@ class _Tally:
         self._defect = defect
         self._findings: dict[str, Finding] = {}
         self._paths: dict[str, str] = {}
+        self._shown: dict[str, Case] = {}
         self._seconds = 0.0
         self._cases = 0
         self.done = False
@@ -135,19 +176,32 @@ class _Tally:
         if isinstance(event, Progress) and not self.done:
             self._seconds, self._cases = event.seconds, event.cases
         elif isinstance(event, Found):
-            finding = event.finding
-            known = self._findings.get(finding.fingerprint)
-            if known is None or finding.kind.rank < known.kind.rank:
-                self._findings[finding.fingerprint] = finding
-            self._paths[finding.fingerprint] = event.path
-            self.done = self.done or finding.kind.value == self._defect.kind
+            self._note(event.finding)
+            self._paths[event.finding.fingerprint] = event.path
         elif isinstance(event, Refined):
             self._paths[event.finding.fingerprint] = event.path
+
+    def hear(self, question: checks.Trial, seconds: float) -> None:
+        """Take in what a check asked, ``seconds`` after its beginning."""
+        if not self.done:
+            self._seconds, self._cases = seconds, self._cases + 1
+        for finding in question.findings:
+            self._note(finding)
+            known = self._shown.setdefault(finding.fingerprint, question.case)
+            if question.case.sent_bytes() < known.sent_bytes():
+                self._shown[finding.fingerprint] = question.case
+
+    def _note(self, finding: Finding) -> None:
+        known = self._findings.get(finding.fingerprint)
+        if known is None or finding.kind.rank < known.kind.rank:
+            self._findings[finding.fingerprint] = finding
+        self.done = self.done or finding.kind.value == self._defect.kind
 
     def trial(self, whole: bool) -> Trial:
         """Return all of it; the case is read, so that its folder may go."""
         trial = Trial(self._defect, tuple(self._findings.values()), self._seconds, self._cases)
         if trial.right is None or not whole:
             return trial
-        case = read_case(Path(self._paths[trial.right.fingerprint]))
+        fingerprint = trial.right.fingerprint
+        case = self._shown.get(fingerprint) or read_case(Path(self._paths[fingerprint]))
         return Trial(trial.defect, trial.findings, trial.seconds, trial.cases, case)

@@ -5,9 +5,20 @@ To add one: write a module with a :class:`Check`, and add it to CHECKS.
 
 from __future__ import annotations
 
-from fuzz.checks.base import Check, Ground, Trial
+from fuzz.checks.base import Check, Ground, Trial, ground_of
+from fuzz.errors import SettingsError
 
 #: All checks, in the order in which they are made.
 CHECKS: tuple[Check, ...] = ()
 
-__all__ = ["CHECKS", "Check", "Ground", "Trial"]
+
+def check_named(name: str) -> Check:
+    """Return the check of that name; raise :class:`SettingsError` if there is none."""
+    for check in CHECKS:
+        if check.name == name:
+            return check
+    names = ", ".join(check.name for check in CHECKS)
+    raise SettingsError(f"there is no check {name}; choose of {names}")
+
+
+__all__ = ["CHECKS", "Check", "Ground", "Trial", "check_named", "ground_of"]

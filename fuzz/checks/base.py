@@ -69,6 +69,12 @@ class Check:
     auth: bool = False
 
 
+def ground_of(check: Check, rig: Rig, seconds: float, seed: int) -> Ground:
+    """Return the ground on which ``check`` is made for ``seconds``; ``seed`` is its chance."""
+    deadline = Deadline.after(rig.clock, seconds, f"the end of the check {check.name}")
+    return Ground(rig, deadline, Random(f"{seed} {check.name}"))
+
+
 def _unknown(_finding: Finding) -> bool:
     return False
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -15,7 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from fuzz.case import encode_case
-from fuzz.checks import CHECKS, Check, Ground
+from fuzz.checks import CHECKS, Check, check_named, ground_of
 from fuzz.cli.options import (
     corpus_option,
     known_issues,
@@ -25,8 +24,6 @@ from fuzz.cli.options import (
 )
 from fuzz.cli.running import context_of, started
 from fuzz.cli.screen import screen
-from fuzz.clock import Deadline
-from fuzz.errors import SettingsError
 from fuzz.finding import Finding
 from fuzz.report.text import finding_lines, say, width_of
 from fuzz.rig import Rig
@@ -94,10 +91,8 @@ def check(
 
 def _wanted(names: Sequence[str]) -> list[Check]:
     """Return the checks of these names, all without any; those that need tokens come last."""
-    for name in names:
-        if name not in _NAMES:
-            raise SettingsError(f"there is no check {name}; choose of {', '.join(_NAMES)}")
-    wanted = [one for one in CHECKS if not names or one.name in names]
+    named = list(map(check_named, names))
+    wanted = [one for one in CHECKS if not names or one in named]
     return sorted(wanted, key=lambda one: one.auth)
 
 
@@ -143,9 +138,7 @@ class _Desk:
     def _make(self, one: Check, rig: Rig, settings: TargetSettings) -> None:
         result, begun = _Result(one.name), rig.clock.now()
         self.results.append(result)
-        deadline = Deadline.after(rig.clock, self.seconds, f"the end of the check {one.name}")
-        ground = Ground(rig, deadline, random.Random(f"{self.seed} {one.name}"))
-        for trial in one.run(ground):
+        for trial in one.run(ground_of(one, rig, self.seconds, self.seed)):
             result.asked += 1
             result.wrong += bool(trial.findings)
             for finding in trial.findings:

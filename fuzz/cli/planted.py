@@ -34,7 +34,8 @@ def planted(context: click.Context, as_json: bool) -> int | None:
     """List the defects that can be planted in the embedded target, or fuzz each of them.
 
     Each has a name, the kind of finding that it must produce, what a client needs to trip it,
-    and the truth about it. ``iris-fuzz fuzz --plant NAME`` switches one on.
+    and the truth about it. ``iris-fuzz fuzz --plant NAME`` switches one on. Those that no single
+    case shows by itself are found by a check, which is named.
 
     \b
     Examples:
@@ -78,7 +79,8 @@ def run(
     """Play a campaign against each planted defect, one after the other.
 
     A campaign starts from the shipped seeds and ends with the first finding of the kind that
-    the defect must produce, or when its time is up. No file is kept.
+    the defect must produce, or when its time is up. Where `iris-fuzz planted` names a check,
+    that is made instead. No file is kept.
 
     \b
     found      a finding of the right kind, after so long and so many cases
@@ -140,6 +142,8 @@ def _listing(defects: Sequence[Planted]) -> Table:
         table.add_column(column)
     for defect in defects:
         needs = f"{_counted(defect.connections, 'connection')}, {_counted(defect.frames, 'frame')}"
+        if defect.check:
+            needs += f"; found by the check {defect.check}"
         told = Text.assemble((f"{defect.mistake}: ", "bold"), defect.truth, (f" ({needs})", "dim"))
         table.add_row(defect.name, defect.kind, told)
     return table
@@ -158,6 +162,7 @@ def _described(defect: Planted) -> dict[str, object]:
         "trigger": str(_trigger(defect)),
         "connections": defect.connections,
         "frames": defect.frames,
+        "engine": defect.engine,
     }
 
 

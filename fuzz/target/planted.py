@@ -12,8 +12,9 @@ from fuzz.target.reference_build import compile_reference
 #: Starting an emulator to read one table takes a quarter of a second.
 _SECONDS = 30.0
 _PRINT = (
-    '[io:format("~s\\t~s\\t~s\\t~ts\\t~ts\\t~b\\t~b\\t~s~n",'
-    " [Name, Kind, Trigger, Class, Truth, Connections, Frames, maps:get(auth, Entry, false)])"
+    '[io:format("~s\\t~s\\t~s\\t~ts\\t~ts\\t~b\\t~b\\t~s\\t~s~n",'
+    " [Name, Kind, Trigger, Class, Truth, Connections, Frames, maps:get(auth, Entry, false),"
+    ' maps:get(check, Entry, "")])'
     " || #{name := Name, kind := Kind, trigger := Trigger, class := Class, truth := Truth,"
     " connections := Connections, frames := Frames} = Entry <- iris_ref_plant:catalogue()],"
     " halt()."
@@ -26,7 +27,8 @@ class Planted:
 
     ``trigger`` is the file in ``corpus/regressions`` that trips it, which takes so many
     ``connections`` and ``frames`` (besides LOGIN); with ``auth``, it shows only where LOGIN
-    needs a token, so the target asks for one while it is on.
+    needs a token, so the target asks for one while it is on. ``check`` names the check that is to
+    find it; where there is none, a campaign is.
     """
 
     name: str
@@ -37,6 +39,12 @@ class Planted:
     connections: int
     frames: int
     auth: bool = False
+    check: str = ""
+
+    @property
+    def engine(self) -> str:
+        """Return what is to find it: ``campaign``, or ``check:NAME``."""
+        return f"check:{self.check}" if self.check else "campaign"
 
 
 def planted_defects() -> tuple[Planted, ...]:
@@ -68,9 +76,10 @@ def _planted(
     connections: str,
     frames: str,
     auth: str,
+    check: str,
 ) -> Planted:
     numbers = int(connections), int(frames)
-    return Planted(name, kind, trigger, mistake, truth, *numbers, auth == "true")
+    return Planted(name, kind, trigger, mistake, truth, *numbers, auth == "true", check)
 
 
 def check_plants(names: tuple[str, ...]) -> None:

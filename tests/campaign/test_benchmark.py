@@ -9,7 +9,8 @@ from typing import cast
 
 import pytest
 
-from fuzz.benchmark import Benchmark, shared
+from fuzz import checks
+from fuzz.benchmark import Asking, Benchmark, shared
 from fuzz.campaign import Campaign
 from fuzz.case import Case, Step, StepKind, encode_case
 from fuzz.events import Ended, Event, Found, Progress, Refined
@@ -127,3 +128,50 @@ def test_a_benchmark_that_is_stopped_stops_its_campaign() -> None:
     bench.benchmark.run(DEFECT)
     assert bench.benchmark.stopped
     assert bench.made[0].stops > 0
+
+
+class Asked:
+    """A benchmark whose check asks ``trials``, a second for each; and what was asked for."""
+
+    def __init__(self, *trials: checks.Trial, whole: bool = False) -> None:
+        self.told = 0
+        self.wanted: list[tuple[str, float, int]] = []
+        self._trials = trials
+        self.benchmark = Benchmark(Path("seeds"), 60.0, 7, whole, ask=self._ask)
+
+    def _ask(self, defect: Planted, seconds: float, seed: int) -> Asking:
+        self.wanted.append((defect.engine, seconds, seed))
+        for number, trial in enumerate(self._trials, 1):
+            self.told += 1
+            yield trial, float(number)
+
+
+def wrong(data: bytes, *kinds: Kind) -> checks.Trial:
+    findings = tuple(found(kind).finding for kind in kinds)
+    return checks.Trial("a question", Case((Step(StepKind.SEND, data=data),)), findings)
+
+
+CHECKED = replace(DEFECT, check="some")
+
+
+def test_a_defect_that_names_a_check_is_looked_for_by_it() -> None:
+    bench = Asked(wrong(b"1"), wrong(b"2", Kind.HANG), wrong(b"3", Kind.LEAK), wrong(b"4"))
+    trial = bench.benchmark.run(CHECKED)
+    assert bench.wanted == [("check:some", 60.0, 7)]
+    assert [finding.kind for finding in trial.findings] == [Kind.HANG, Kind.LEAK]
+    assert (trial.right, trial.cases, trial.seconds) == (trial.findings[1], 3, 3.0)
+    assert (trial.case, bench.told) == (None, 3), "nothing is asked behind it"
+
+
+def test_a_whole_trial_lets_the_check_go_on_and_keeps_the_smallest_case() -> None:
+    questions = wrong(b"long", Kind.LEAK), wrong(b"s", Kind.LEAK), wrong(b"longer", Kind.LEAK)
+    bench = Asked(*questions, whole=True)
+    trial = bench.benchmark.run(CHECKED)
+    assert (trial.case, trial.cases, bench.told) == (questions[1].case, 1, 3)
+
+
+def test_a_benchmark_that_is_stopped_asks_no_further() -> None:
+    bench = Asked(wrong(b"1"), wrong(b"2"), wrong(b"3"))
+    bench.benchmark.stop()
+    assert not bench.benchmark.run(CHECKED).found
+    assert bench.told == 1

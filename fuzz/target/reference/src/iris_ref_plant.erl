@@ -14,7 +14,8 @@
     | conformance.
 %% The class of mistake, the truth of it, the finding that it must produce, the file in
 %% corpus/regressions that trips it, how many connections and frames (besides LOGIN) that takes,
-%% and whether LOGIN needs a token for it to show.
+%% whether LOGIN needs a token for it to show, and the check of the harness that is to find it: a
+%% campaign is where none is named.
 -type entry() :: #{
     name := name(),
     trigger := binary(),
@@ -23,7 +24,8 @@
     kind := kind(),
     connections := pos_integer(),
     frames := non_neg_integer(),
-    auth => true
+    auth => true,
+    check => atom()
 }.
 
 %% Every defect that can be switched on.

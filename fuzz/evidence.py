@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 
+from fuzz.case import Case
 from fuzz.node import Event, Suspect
 from fuzz.observation import NodeExit, Observation
 
@@ -74,6 +75,28 @@ class Cost:
 
 
 @dataclass(frozen=True, slots=True)
+class Contrast:
+    """Two plays to be heard alike, by a relation of :mod:`fuzz.generate.relations`.
+
+    ``claim`` says what is claimed to make no difference, ``how`` in what the other case is other.
+    ``compared`` are the connections that are compared, ``apart`` those of the other play that may
+    hear other things. In ``shown`` of ``plays`` pairs of plays they differed in the same way.
+    """
+
+    relation: str
+    claim: str
+    how: str
+    base: Case
+    other: Case
+    heard: Observation
+    heard_other: Observation
+    compared: frozenset[int]
+    apart: frozenset[int] = frozenset()
+    shown: int = 1
+    plays: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """The facts of one judgement.
 
@@ -83,6 +106,7 @@ class Evidence:
     started, though it serves; ``node_silent`` means that the node's process lives
     while its agent does not answer, ``node_answers`` that it does. ``slow_seconds`` is how
     long the canary waited, if that was longer than a healthy server lets anybody wait.
+    ``contrasts`` are plays that were not heard alike.
     """
 
     observations: tuple[Observation, ...] = ()
@@ -98,3 +122,4 @@ class Evidence:
     node_restarted: bool = False
     slow_seconds: float = 0.0
     node_answers: bool = False
+    contrasts: tuple[Contrast, ...] = ()

@@ -13,10 +13,13 @@ from random import Random
 
 from fuzz.case import Case
 from fuzz.clock import Deadline
-from fuzz.finding import Finding
+from fuzz.finding import Cause, Finding
 from fuzz.rig import Recovery, Rig
 from fuzz.watchdog.attribute import Investigator
 from fuzz.watchdog.watchdog import Watchdog
+
+#: The cause of what is looked for where any finding will do.
+_ANY = Cause("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +47,18 @@ class Ground:
     def __post_init__(self) -> None:
         self._judge = Investigator(self.rig, Watchdog(self.rig), _unknown, _unnoticed)
 
-    def ask(self, name: str, case: Case) -> Trial:
+    def ask(self, name: str, case: Case, cause: Cause = _ANY) -> Trial:
         """Play ``case`` once on a target that is well, and judge what it does.
+
+        ``cause`` tells what it takes to see it, if that is more than one play: the variants of a
+        relation.
 
         Raises :class:`fuzz.errors.TargetError` where an earlier case took the target down and
         it is not ours to bring back.
         """
         if self._judge.lost is not None:
             raise self._judge.lost
-        return Trial(name, case, self._judge.judge_alone(case))
+        return Trial(name, case, self._judge.judge_as(case, cause))
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from fuzz.cli.options import (
 from fuzz.cli.running import started
 from fuzz.cli.screen import screen
 from fuzz.errors import CaseFileError, IrisFuzzError, StoreError, TargetError
-from fuzz.finding import Finding
+from fuzz.finding import Cause, Finding
 from fuzz.report.finding import as_json
 from fuzz.report.folder import Filed, file_report
 from fuzz.report.text import finding_lines, say, width_of
@@ -256,13 +256,13 @@ class _Desk:
         return [*several, total, *self.notes]
 
 
-def _saved_as(file: Path) -> str | None:
-    """Return the fingerprint that a case was saved for, if it is one of ours."""
+def _saved_as(file: Path) -> Cause | None:
+    """Return the cause that a case was saved for, if it is one of ours."""
     try:
         saved = read_sidecar(file)
     except StoreError:
         return None  # the case itself can be played all the same
-    return None if saved is None else saved.fingerprint
+    return None if saved is None else saved.cause
 
 
 def _counted(number: int, noun: str) -> str:

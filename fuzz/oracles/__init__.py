@@ -19,10 +19,11 @@ from fuzz.oracles.leak import leak
 from fuzz.oracles.listener_restart import listener_restart
 from fuzz.oracles.node_down import node_down
 from fuzz.oracles.process_crash import process_crash
+from fuzz.oracles.relation import relation
 
 Oracle = Callable[[Evidence], Iterable[Finding]]
 
-#: Worst first, as the ladder of :class:`fuzz.finding.Kind`; the laws are its last rungs.
+#: Worst first, as the ladder of :class:`fuzz.finding.Kind`; laws and relations are its last rungs.
 ORACLES: tuple[Oracle, ...] = (
     node_down,
     app_down,
@@ -32,6 +33,7 @@ ORACLES: tuple[Oracle, ...] = (
     leak,
     cost,
     laws,
+    relation,
 )
 
 

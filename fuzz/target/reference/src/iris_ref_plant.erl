@@ -32,7 +32,8 @@
 -spec catalogue() -> [entry()].
 catalogue() ->
     iris_ref_plants_down:catalogue() ++ iris_ref_plants_crash:catalogue() ++
-        iris_ref_plants_stay:catalogue() ++ iris_ref_plants_law:catalogue().
+        iris_ref_plants_stay:catalogue() ++ iris_ref_plants_law:catalogue() ++
+        iris_ref_plants_relation:catalogue().
 
 %% Tell whether a defect is switched on.
 -spec on(name()) -> boolean().

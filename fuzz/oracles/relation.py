@@ -15,7 +15,7 @@ handed out (how many are is compared), and the order of a roster.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from fuzz.describe import describe_steps
@@ -24,10 +24,13 @@ from fuzz.finding import Cause, Finding, Kind
 from fuzz.heard import Heard, Reply, normalised
 from fuzz.observation import ConnectionTrace, Ending, Observation
 from grammar import (
+    AuthFailed,
     Direction,
     Error,
     GroupRosterReply,
+    LoginRateLimited,
     PrekeyResponse,
+    RateLimited,
     ServerFrame,
     StatusResponse,
     Stream,
@@ -41,7 +44,7 @@ RELATION = "relation"
 #: What is no play to compare with.
 _BROKEN = frozenset({Ending.DEADLINE, Ending.REFUSED})
 #: Refusals that a moment may decide.
-_BY_CHANCE = frozenset({"RATE_LIMITED", "LOGIN_RATE_LIMITED", "AUTH_FAILED"})
+_BY_CHANCE = RateLimited | LoginRateLimited | AuthFailed
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +91,16 @@ def _finding(contrast: Contrast, found: Difference) -> Finding:
 
 def difference(contrast: Contrast) -> Difference | None:
     """Return the first difference between two plays; None where there is none, or none is owed."""
-    base, other = contrast.heard, contrast.heard_other
-    if any(play.cut_short or play.endings() & _BROKEN for play in (base, other)):
+    plays = contrast.heard, contrast.heard_other
+    if any(play.cut_short or play.endings() & _BROKEN for play in plays):
         return None
-    heard, varied = _heard(base, contrast.compared), _heard(other, contrast.compared)
-    everything = (*heard.values(), *_heard(other, None).values())
-    if any(reply.frame in _BY_CHANCE for one in everything for reply in one.replies):
+    traces = [[_read(trace) for trace in play.traces] for play in plays]
+    if any(read.by_chance for some in traces for read in some):
         return None
+    heard, varied = (
+        _heard(play, [read.trace for read in some if read.trace.number in contrast.compared])
+        for play, some in zip(plays, traces, strict=True)
+    )
     if any(one.first for one in heard.values()):
         return None
     if any(one.first for number, one in varied.items() if number in contrast.apart):
@@ -107,24 +113,35 @@ def difference(contrast: Contrast) -> Difference | None:
     return None
 
 
-def _heard(play: Observation, numbers: frozenset[int] | None) -> Mapping[int, Heard]:
-    """Return what the connections of these ``numbers`` heard, all of them if None."""
-    traces = tuple(
-        _settled(trace) for trace in play.traces if numbers is None or trace.number in numbers
-    )
-    return {one.number: one for one in normalised(replace(play, traces=traces))}
+def _heard(play: Observation, traces: Sequence[ConnectionTrace]) -> Mapping[int, Heard]:
+    """Return what these connections of a play heard, by their numbers."""
+    data = b"".join(trace.replies() for trace in traces)
+    users = frozenset(user for user in play.users if user in data)
+    return {one.number: one for one in normalised(replace(play, traces=tuple(traces), users=users))}
 
 
-def _settled(trace: ConnectionTrace) -> ConnectionTrace:
-    """Return ``trace`` without what a server may say otherwise each time."""
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A connection without what a server may say otherwise each time.
+
+    ``by_chance`` tells of a refusal that a moment may have decided.
+    """
+
+    trace: ConnectionTrace
+    by_chance: bool = False
+
+
+def _read(trace: ConnectionTrace) -> _Read:
     stream = Stream(Direction.SERVER)
     try:
         frames = stream.feed(trace.replies())
         rest = stream.close()
     except GrammarError:
-        return trace  # the law on conformance speaks of it
+        return _Read(trace)  # the law on conformance speaks of it
     plain = (encode(_plain(f) if isinstance(f, ServerFrame) else f) for f in frames)
-    return replace(trace, received=(*plain, rest))
+    return _Read(
+        replace(trace, received=(*plain, rest)), any(isinstance(f, _BY_CHANCE) for f in frames)
+    )
 
 
 def _plain(frame: ServerFrame) -> ServerFrame:

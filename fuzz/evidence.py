@@ -78,7 +78,7 @@ class Cost:
 class Contrast:
     """Two plays to be heard alike, by a relation of :mod:`fuzz.generate.relations`.
 
-    ``claim`` says what is claimed to make no difference, ``how`` in what the other case is other.
+    ``claim`` says what must make no difference, ``how`` in what the other case is other.
     ``compared`` are the connections that are compared, ``apart`` those of the other play that may
     hear other things. In ``shown`` of ``plays`` pairs of plays they differed in the same way.
     """

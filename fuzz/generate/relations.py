@@ -57,7 +57,7 @@ class Variant:
 class Relation:
     """A relation: ``vary`` yields how a variant is other, its steps, and who hears other things.
 
-    ``claim`` says what is claimed to make no difference.
+    ``claim`` says what must make no difference, behind these words.
     """
 
     name: str
@@ -345,14 +345,15 @@ def again(dialogue: Settled) -> Iterator[tuple[str, Sequence[Step], frozenset[in
 
 
 #: What a play that differs from itself breaks.
-AGAIN = Relation("again", "to play a case twice", again)
+AGAIN = Relation("again", "when a dialogue is played", again)
 
-#: All relations, in the order in which they are asked for.
+#: All relations, in the order in which they are asked for: who writes to an unknown user may be a
+#: stranger too.
 RELATIONS: tuple[Relation, ...] = (
     AGAIN,
-    Relation("recut", "where TCP cuts the bytes", recut),
-    Relation("unknown", "a frame for an unknown user", unknown),
-    Relation("stranger", "the traffic of a stranger", stranger),
+    Relation("recut", "where TCP cuts what is sent", recut),
+    Relation("stranger", "whether a stranger talks", stranger),
+    Relation("unknown", "whether somebody writes to an unknown user", unknown),
 )
 
 

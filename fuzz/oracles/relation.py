@@ -74,7 +74,7 @@ def _finding(contrast: Contrast, found: Difference) -> Finding:
     by_chance = f" (in {rate} plays)" if contrast.shown < contrast.plays else ""
     return Finding(
         Kind.SEMANTIC,
-        f"{contrast.claim} makes a difference to what a client hears: {found.what}{by_chance}",
+        f"it makes a difference {contrast.claim}: {found.what}{by_chance}",
         Cause(RELATION, f"{contrast.relation}: {found.what}"),
         {
             "relation": contrast.relation,

@@ -46,7 +46,7 @@ def play(*traces: ConnectionTrace) -> Observation:
 
 def contrast(heard: Observation, other: Observation, apart: Sequence[int] = ()) -> Contrast:
     return Contrast(
-        "recut", "where TCP cuts the bytes", "joined", CASE, CASE, heard, other,
+        "recut", "where TCP cuts what is sent", "joined", CASE, CASE, heard, other,
         frozenset({0, 1}), frozenset(apart),
     )  # fmt: skip
 
@@ -173,8 +173,7 @@ def test_a_finding_shows_both_sides_and_how_often_it_was_seen() -> None:
         "recut: TYPING_RELAY: another number of them",
     )
     assert finding.title == (
-        "where TCP cuts the bytes makes a difference to what a client hears: "
-        "TYPING_RELAY: another number of them"
+        "it makes a difference where TCP cuts what is sent: TYPING_RELAY: another number of them"
     )
     assert dict(finding.evidence) == {
         "relation": "recut",

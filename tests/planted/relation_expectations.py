@@ -9,16 +9,16 @@ from types import MappingProxyType
 RELATION_EXPECTED: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "notice_cut": (
-            "recut: TYPING_RELAY: another number of them", "where TCP cuts the bytes makes a",
+            "recut: TYPING_RELAY: another number of them", "it makes a difference where TCP cuts",
         ),
         "key_spent": (
-            "unknown: PREKEY_RESPONSE: another content", "a frame for an unknown user makes a",
+            "unknown: PREKEY_RESPONSE: another content", "whether somebody writes to an unknown",
         ),
         "typist_shared": (
-            "stranger: TYPING_RELAY: another number of them", "the traffic of a stranger makes a",
+            "stranger: TYPING_RELAY: another number of them", "it makes a difference whether a stranger",
         ),
         "every_other": (
-            "again: PREKEY_RESPONSE: another content", "to play a case twice makes a",
+            "again: PREKEY_RESPONSE: another content", "it makes a difference when a dialogue",
         ),
     }
 )  # fmt: skip

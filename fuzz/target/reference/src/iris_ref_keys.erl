@@ -92,10 +92,13 @@ key(error, _) ->
     error.
 
 encode(Keys, OneTime) ->
-    Names = [iris_ref_cbor:encode_text(Name) || {Name, _} <- fields()],
+    Lasting = [
+        {iris_ref_cbor:encode_text(Name), iris_ref_cbor:encode_bytes(Key)}
+     || {{Name, _}, Key} <- lists:zip(fields(), Keys), Key =/= none
+    ],
     Array = iris_ref_cbor:encode_array([iris_ref_cbor:encode_bytes(Key) || Key <- OneTime]),
     iris_ref_cbor:encode_map(
-        lists:zip(Names, [iris_ref_cbor:encode_bytes(Key) || Key <- Keys]) ++
+        Lasting ++
             [{iris_ref_cbor:encode_text(<<"one_time_prekeys">>), iolist_to_binary(Array)}]
     ).
 
@@ -151,11 +154,11 @@ found([], Age) ->
 found(Bundles, _) ->
     Bundles.
 
-%% PLANTED: every_other - answers are written into two buffers in turns, and only one of them gets
-%% the signature: every other one has zeros there.
-signed({ok, [Identity, Signed, Signature], OneTime} = Answer) ->
+%% PLANTED: every_other - answers are written into two buffers in turns, and only one of them is
+%% given the signature: every other answer comes without.
+signed({ok, [Identity, Signed, _], OneTime} = Answer) ->
     case iris_ref_plant:on(every_other) andalso put(every_other, get(every_other) =/= true) of
-        true -> {ok, [Identity, Signed, <<0:(bit_size(Signature))>>], OneTime};
+        true -> {ok, [Identity, Signed, none], OneTime};
         _ -> Answer
     end;
 signed(not_found) ->

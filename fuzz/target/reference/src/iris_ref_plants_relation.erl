@@ -53,7 +53,7 @@ catalogue() ->
             class => <<"a buffer that is filled and emptied in turns">>,
             truth =>
                 <<"Every other FETCH_PREKEYS that finds a bundle, counted over all clients, is "
-                  "answered with zeros in the place of the signature.">>,
+                  "answered without the signature.">>,
             kind => semantic,
             connections => 1,
             frames => 1,

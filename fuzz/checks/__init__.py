@@ -6,11 +6,12 @@ To add one: write a module with a :class:`Check`, and add it to CHECKS.
 from __future__ import annotations
 
 from fuzz.checks.base import Check, Ground, Trial, ground_of
+from fuzz.checks.model import MODEL
 from fuzz.checks.relations import RELATIONS_CHECK
 from fuzz.errors import SettingsError
 
 #: All checks, in the order in which they are made.
-CHECKS: tuple[Check, ...] = (RELATIONS_CHECK,)
+CHECKS: tuple[Check, ...] = (MODEL, RELATIONS_CHECK)
 
 
 def check_named(name: str) -> Check:

@@ -16,7 +16,7 @@ from pathlib import Path
 from fuzz.case import Case, read_case
 from fuzz.errors import CaseFileError, IrisFuzzError, StoreError
 from fuzz.finding import Finding, Kind
-from fuzz.rig import Recovery, Rig
+from fuzz.rig import Rig
 from fuzz.store.sidecar import Sidecar, read_sidecar
 from fuzz.watchdog.attribute import Investigator
 from fuzz.watchdog.watchdog import Watchdog
@@ -79,7 +79,7 @@ class Replayer:
 
     def __init__(self, rig: Rig) -> None:
         self._watchdog = Watchdog(rig)
-        self._investigator = Investigator(rig, self._watchdog, _nothing, _unnoticed)
+        self._investigator = Investigator(rig, self._watchdog)
         self._rig = rig
 
     def replay(self, path: Path, plays: int) -> Replayed:
@@ -129,11 +129,3 @@ def _verdict(
     ]
     verdict = Verdict.FAILED if same else Verdict.DIFFERENT
     return Replayed(path, verdict, len(same or shown), len(seen), everything, note)
-
-
-def _nothing(_finding: Finding) -> bool:
-    return False
-
-
-def _unnoticed(_recovery: Recovery) -> None:
-    """A replay does not count recoveries."""

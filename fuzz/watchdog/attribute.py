@@ -89,8 +89,8 @@ class Investigator:
         self,
         rig: Rig,
         watchdog: Watchdog,
-        known: Callable[[Finding], bool],
-        recovered: Callable[[Recovery], None],
+        known: Callable[[Finding], bool] = lambda _: False,
+        recovered: Callable[[Recovery], None] = lambda _: None,
         recent: Callable[[], Sequence[Case]] = tuple,
     ) -> None:
         self._rig = rig
@@ -248,20 +248,27 @@ class Investigator:
         self.replays += 1
         relater = Relater(self._rig)
         contrasts = tuple(relater.contrasts(case, relation_named(cause.reason.partition(":")[0])))
-        glance = self._watchdog.glance(relater.plays)
-        if not (glance.alarmed or any(map(judge_laws, relater.plays))):
-            return judge(Evidence(contrasts=contrasts))
         # What broke, or broke a law, has made the difference too.
-        evidence = self._watchdog.settle(relater.plays, glance.events)
-        findings = judge(evidence)
-        self._heal_after(evidence, findings)
-        return findings
+        return self.judge_seen(relater.plays) or judge(Evidence(contrasts=contrasts))
 
     def judge_alone(self, case: Case) -> tuple[Finding, ...]:
         """Play ``case`` once with all patience and return what the oracles say."""
         evidence = self._look(case, None, ())
         if evidence is None:
             return ()
+        findings = judge(evidence)
+        self._heal_after(evidence, findings)
+        return findings
+
+    def judge_seen(self, observations: Sequence[Observation] = ()) -> tuple[Finding, ...]:
+        """Return what the oracles say of what has happened by now, ``observations`` included.
+
+        Nothing is played: this is for traffic that others have made.
+        """
+        glance = self._watchdog.glance(observations)
+        if not (glance.alarmed or any(map(judge_laws, observations))):
+            return ()
+        evidence = self._watchdog.settle(observations, glance.events)
         findings = judge(evidence)
         self._heal_after(evidence, findings)
         return findings

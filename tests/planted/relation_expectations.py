@@ -15,7 +15,7 @@ RELATION_EXPECTED: Mapping[str, tuple[str, str]] = MappingProxyType(
             "unknown: PREKEY_RESPONSE: another content", "whether somebody writes to an unknown",
         ),
         "typist_shared": (
-            "stranger: TYPING_RELAY: another number of them", "it makes a difference whether a stranger",
+            "stranger: TYPING_RELAY: another number of them", "a difference whether a stranger",
         ),
         "every_other": (
             "again: PREKEY_RESPONSE: another content", "it makes a difference when a dialogue",

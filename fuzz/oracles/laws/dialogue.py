@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 from fuzz.observation import ConnectionTrace, Ending, Observation
 from grammar import (
@@ -46,17 +47,33 @@ from grammar.errors import GrammarError
 _BIG = 32_768
 
 
+#: What is said of a frame that came in more than one segment.
+CUT = " that was cut by TCP"
+
+
 @dataclass(frozen=True, slots=True)
 class Said:
     """A frame that a client sent: when, and as which user (None before LOGIN).
 
-    ``cut`` tells that it came in more than one segment.
+    ``place`` counts the frames of its connection. ``cut`` tells that it came in more than one
+    segment.
     """
 
     order: int
+    place: int
     user: bytes | None
     frame: ClientFrame
     cut: bool = False
+
+    @property
+    def moment(self) -> tuple[int, int]:
+        """Return what is less for whatever the server handled before."""
+        return self.order, self.place
+
+    @property
+    def how(self) -> str:
+        """Return how it came: as which frame, and whether that was cut."""
+        return self.frame.opcode.name + (CUT if self.cut else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,16 +173,28 @@ class Dialogue:
         Those before LOGIN are among them: that they have no effect is for the laws to say.
         """
         sent = [
-            Message(said.order, link.number, said.user, target, body, _how(said))
+            Message(said.order, link.number, said.user, target, body, said.how)
             for link in self.links
             for said in link.said
             for target, body in _messages(said)
         ]
         return sorted(sent, key=lambda message: message.order)
 
+    @cached_property
+    def kinds(self) -> frozenset[type[ClientFrame]]:
+        """Return the classes of the frames that were sent."""
+        return frozenset(type(said.frame) for link in self.links for said in link.said)
+
     def stays_of(self, user: bytes) -> list[tuple[Link, Stay]]:
         """Return where ``user`` was logged in, in the order of the logins."""
         return self._stays.get(user, [])
+
+    def one_after_the_other(self, user: bytes) -> bool:
+        """Tell whether no two stays of a user overlap: then it is clear which owns a message."""
+        return all(
+            stay.until is not None and stay.until < following.since
+            for (_, stay), (_, following) in pairwise(self.stays_of(user))
+        )
 
     @cached_property
     def _stays(self) -> dict[bytes, list[tuple[Link, Stay]]]:
@@ -206,17 +235,13 @@ def _said(trace: ConnectionTrace) -> tuple[list[Said], bool, int]:
                 return said, False, 0
             if isinstance(frame, Login):
                 user = frame.user
-            said.append(Said(segment.order, user, frame, cut))
+            said.append(Said(segment.order, len(said), user, frame, cut))
             cut = False
         if not trace.plain and (len(frames) != 1 or stream.pending):
             return said, False, 0
         if stream.fault is not None or stream.pending > _BIG or len(segment.data) > _BIG:
             return said, False, 0
     return said, True, stream.pending
-
-
-def _how(said: Said) -> str:
-    return said.frame.opcode.name + (" that was cut by TCP" if said.cut else "")
 
 
 def _messages(said: Said) -> Iterator[tuple[bytes, bytes]]:

@@ -17,7 +17,7 @@ from fuzz.finding import Cause
 from fuzz.generate.dialogues import make_up
 from fuzz.generate.dictionary import iris_dictionary
 from fuzz.generate.draft import Draft
-from fuzz.generate.relations import RELATIONS, Relation, trial_of
+from fuzz.generate.relations import RELATIONS, Relation, experiment_of
 from fuzz.generate.seeds import SEEDS
 from fuzz.oracles.relation import RELATION
 
@@ -31,7 +31,7 @@ def _run(ground: Ground) -> Iterator[Trial]:
         for relation in RELATIONS:
             if ground.deadline.expired():
                 return
-            if trial_of(case, relation) is not None:
+            if experiment_of(case, relation) is not None:
                 yield from _asked(ground, f"{relation.name}: {name}", case, relation)
 
 
@@ -42,13 +42,13 @@ def _asked(ground: Ground, name: str, case: Case, relation: Relation) -> Iterato
     dialogue alone would not show it again.
     """
     asked = ground.ask(name, case, Cause(RELATION, relation.name))
-    trial = trial_of(case, relation)
-    if trial is None or all(found.cause.what == RELATION for found in asked.findings):
+    made = experiment_of(case, relation)
+    if made is None or all(found.cause.what == RELATION for found in asked.findings):
         yield asked
         return
     shown: set[str] = set()
-    for variant in (trial.case, *(one.case for one in trial.variants)):
-        alone = ground.ask(name, variant)
+    for played in (made.case, *(variant.case for variant in made.variants)):
+        alone = ground.ask(name, played)
         shown |= {found.fingerprint for found in alone.findings}
         yield alone
     unseen = tuple(found for found in asked.findings if found.fingerprint not in shown)

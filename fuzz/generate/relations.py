@@ -55,18 +55,18 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """A relation: ``vary`` yields how a variant is other, its steps, and who hears other things.
+    """A relation: ``vary`` yields the variants of a dialogue, without what is asked behind it.
 
     ``claim`` says what must make no difference, behind these words.
     """
 
     name: str
     claim: str
-    vary: Callable[[Settled], Iterator[tuple[str, Sequence[Step], frozenset[int]]]]
+    vary: Callable[[Settled], Iterator[Variant]]
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class Experiment:
     """A dialogue with its probes, the variants that must be heard like it, and who hears."""
 
     case: Case
@@ -74,10 +74,10 @@ class Trial:
     compared: frozenset[int]
 
 
-def trial_of(case: Case, relation: Relation) -> Trial | None:
+def experiment_of(case: Case, relation: Relation) -> Experiment | None:
     """Return what ``relation`` asks of ``case``; None where it has nothing to ask.
 
-    The same case always gives the same trial.
+    The same case always gives the same experiment.
     """
     dialogue = settled(case)
     if dialogue is None:
@@ -85,17 +85,17 @@ def trial_of(case: Case, relation: Relation) -> Trial | None:
     behind = probes(dialogue)
     base = Case((*case.steps, *behind))
     variants = [
-        Variant(how, Case((*steps, *behind)), apart)
-        for how, steps, apart in relation.vary(dialogue)
-        if len(steps) + len(behind) <= MAX_STEPS
+        replace(variant, case=Case((*variant.case.steps, *behind)))
+        for variant in relation.vary(dialogue)
+        if len(variant.case.steps) + len(behind) <= MAX_STEPS
     ]
-    return Trial(base, tuple(variants), frozenset(base.connections())) if variants else None
+    return Experiment(base, tuple(variants), frozenset(base.connections())) if variants else None
 
 
 # The same bytes, cut otherwise (rule 2: a frame means the same however TCP cuts it up).
 
 
-def recut(dialogue: Settled) -> Iterator[tuple[str, Sequence[Step], frozenset[int]]]:
+def recut(dialogue: Settled) -> Iterator[Variant]:
     """Vary where TCP cuts what is sent: join segments, or cut frames at places of one kind.
 
     An ACK ends with its segment, so nothing is joined to it and it is not cut (LOGIN is a step of
@@ -108,7 +108,7 @@ def recut(dialogue: Settled) -> Iterator[tuple[str, Sequence[Step], frozenset[in
         steps = tuple(part for step in whole for part in _cut(step, places, dialogue))
         if steps not in seen:
             seen.add(steps)
-            yield how, steps, frozenset()
+            yield Variant(how, Case(steps))
 
 
 def _joined(dialogue: Settled) -> tuple[Step, ...]:
@@ -215,28 +215,33 @@ _MOST_PLACES = 8
 _MAP = cbor.dumps({"n": 1})
 #: What can be said to a user, and asked of one.
 _TO_UNKNOWN: tuple[ClientFrame, ...] = (
-    SendMessage(UNKNOWN, b"anybody there?"), SendSeq(UNKNOWN, 1, b"1"), BatchSend(UNKNOWN, (b"2",)),
-    CborMsg(UNKNOWN, _MAP), E2eeMsg(UNKNOWN, _MAP, b"sealed"), TypingStart(UNKNOWN),
-    TypingStop(UNKNOWN), ReadReceipt(b"no such id", UNKNOWN), GetStatus(UNKNOWN),
-    FetchPrekeys(UNKNOWN),
+    SendMessage(UNKNOWN, b"anybody there?"), BatchSend(UNKNOWN, (b"1", b"2")),
+    CborMsg(UNKNOWN, _MAP), E2eeMsg(UNKNOWN, _MAP, b"sealed"),
+    ReadReceipt(b"no such id", UNKNOWN), GetStatus(UNKNOWN), FetchPrekeys(UNKNOWN),
+)  # fmt: skip
+#: What a sender may have one of for all whom it writes to: an order of numbers, a place to type in.
+_ONE_OF_A_SENDER: tuple[ClientFrame, ...] = (
+    SendSeq(UNKNOWN, 1, b"3"), TypingStart(UNKNOWN), TypingStop(UNKNOWN),
 )  # fmt: skip
 
 
-def unknown(dialogue: Settled) -> Iterator[tuple[str, Sequence[Step], frozenset[int]]]:
+def unknown(dialogue: Settled) -> Iterator[Variant]:
     """Put in frames for a user whom nobody knows: said by each of the clients, and by a stranger.
 
     Whoever says them may be answered, refused too, so what comes on that connection is not
-    compared; if it is closed over that, nothing is (see :mod:`fuzz.oracles.relation`).
+    compared; if it is closed over that, nothing is (see :mod:`fuzz.oracles.relation`). Only the
+    stranger sends a SEND_SEQ, whose number may count for all that its sender sends, and types, for
+    a server may know each user to type in one place at a time.
     """
     for number, _ in dialogue.lines:
         places = [place for place, idle in enumerate(dialogue.idle) if number in idle]
         said = _segments(_TO_UNKNOWN, number, number in dialogue.messages)
         steps = _put_in(dialogue.case.steps, dict.fromkeys(places[-_MOST_PLACES:], said))
-        yield "a client writes to an unknown user", steps, frozenset((number,))
+        yield Variant("a client writes to an unknown user", Case(steps), frozenset((number,)))
     stranger = reserved(dialogue)
-    said = _segments(_TO_UNKNOWN, stranger)
+    said = _segments((*_TO_UNKNOWN, *_ONE_OF_A_SENDER), stranger)
     steps = _put_in(dialogue.case.steps, dict.fromkeys(_places(dialogue), said))
-    yield "a stranger writes to an unknown user", (_come(stranger), *steps), frozenset()
+    yield Variant("a stranger writes to an unknown user", Case((_come(stranger), *steps)))
 
 
 def _segments(
@@ -287,7 +292,7 @@ _WAYS: tuple[tuple[str, Callable[[Step], tuple[Step, ...]]], ...] = (
 )
 
 
-def stranger(dialogue: Settled) -> Iterator[tuple[str, Sequence[Step], frozenset[int]]]:
+def stranger(dialogue: Settled) -> Iterator[Variant]:
     """Let a stranger talk meanwhile, on a connection of its own, to users of its own.
 
     Its frames come interleaved, each twice, and delayed; and, where no group and no id of the
@@ -300,9 +305,9 @@ def stranger(dialogue: Settled) -> Iterator[tuple[str, Sequence[Step], frozenset
     for how, spoken in _WAYS:
         said = dict.fromkeys(places, spoken(talk))
         steps = (_come(number), *_put_in(dialogue.case.steps, said))
-        yield f"a stranger's frames are {how}", steps, frozenset()
+        yield Variant(f"a stranger's frames are {how}", Case(steps))
     if not (dialogue.grouped or dialogue.bound):
-        yield "others lead the same dialogue", _doubled(dialogue, number), frozenset()
+        yield Variant("others lead the same dialogue", Case(_doubled(dialogue, number)))
 
 
 def _come(number: int) -> Step:
@@ -339,9 +344,9 @@ def _others(data: bytes) -> bytes:
 # The same once more.
 
 
-def again(dialogue: Settled) -> Iterator[tuple[str, Sequence[Step], frozenset[int]]]:
+def again(dialogue: Settled) -> Iterator[Variant]:
     """Play the dialogue once more, as it is: with other names and ids, at another time."""
-    yield "played again", dialogue.case.steps, frozenset()
+    yield Variant("played again", dialogue.case)
 
 
 #: What a play that differs from itself breaks.

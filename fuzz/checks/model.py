@@ -7,9 +7,10 @@ When the machine is done, the case is played once, with names that are fresh, an
 (:mod:`fuzz.oracles.laws`) say what a correct server would have brought to whom. They are the
 model's memory: what it knows while it makes up a case is only what may come next.
 
-So an example costs one play, what is shrunk are rules, and what is left is an ordinary case, which
-every other tool can play. A finding that is known is passed over, so that the next one is looked
-for behind it.
+So an example costs one play, and what it leaves is an ordinary case, which every other tool can
+play. It is made small as any other case is (:mod:`fuzz.triage.minimise`), step by step and byte by
+byte, in a tenth of the plays that it takes to shrink rules. A finding that is known is passed over,
+so that the next one is looked for behind it.
 """
 
 from __future__ import annotations
@@ -33,6 +34,9 @@ from hypothesis.stateful import (
 from fuzz.case import GROUP_TOKEN, MSGID_TOKEN, USER_TOKENS, Case, Step, StepKind, encode_case
 from fuzz.checks.base import Check, Ground, Trial
 from fuzz.generate import strategies
+from fuzz.triage.judge import judge_of
+from fuzz.triage.minimise import minimise
+from fuzz.triage.reduce import Budget
 from grammar import (
     Ack,
     BatchSend,
@@ -64,8 +68,9 @@ _CONNECTIONS = 9
 #: Examples between two looks at the time, and rules of one: as many as the longest dialogue by
 #: hand, three times over.
 _EXAMPLES, _RULES = 50, 24
-#: Seconds beyond its time that a finding may be made smaller.
-_GRACE = 20.0
+#: For making a finding small: a case of a few users takes some hundred plays at most, each of
+#: them some milliseconds where nothing has to be waited for.
+_BUDGET = Budget(plays=600, seconds=60.0)
 
 _users = st.sampled_from(_CAST)
 _GIVEN = {"target": _users, "recipient": _users, "user": _users, "sender": _users}
@@ -122,36 +127,39 @@ _leavings = st.sampled_from([StepKind.HALF_CLOSE, StepKind.RESET])
 
 
 class FoundError(AssertionError):
-    """A case shows a finding that is not known: what Hypothesis makes smaller."""
+    """A case shows a finding that is not known: it ends the search of Hypothesis."""
 
 
 @dataclass(slots=True)
 class Table:
     """Plays the cases of examples, each once, and keeps what they showed.
 
-    Hypothesis plays an example again to be sure of it, and many times over while it makes one
-    smaller. What was seen of a case stays: a finding that shows by chance is then no riddle to it.
+    Hypothesis plays an example again to be sure of it. What was seen of a case stays: a finding
+    that shows by chance is then no riddle to it.
     """
 
     ground: Ground
     known: set[str] = field(default_factory=set)
     trials: list[Trial] = field(default_factory=list)
-    smallest: Trial | None = None
+    found: Trial | None = None
     _seen: dict[bytes, Trial] = field(default_factory=dict)
+
+    def clear(self) -> None:
+        """Forget what was seen: other examples are other cases."""
+        self.trials.clear()
+        self._seen.clear()
+        self.found = None
 
     def play(self, case: Case) -> None:
         """Play ``case`` unless that was done; raise :class:`FoundError` for what is not known."""
         data = encode_case(case)
         trial = self._seen.get(data)
         if trial is None:
-            deadline = self.ground.deadline
-            if deadline.clock.now() > deadline.at + _GRACE:
-                return
             trial = self._seen[data] = self.ground.ask("dialogue", case)
             self.trials.append(trial)
         fresh = [f for f in trial.findings if f.fingerprint not in self.known]
         if fresh:
-            self.smallest = Trial(trial.name, trial.case, tuple(fresh))
+            self.found = Trial(trial.name, trial.case, tuple(fresh))
             raise FoundError(fresh[0].title)
 
 
@@ -313,18 +321,24 @@ class Dialogue(RuleBasedStateMachine):
 
 
 def _run(ground: Ground) -> Iterator[Trial]:
-    """Yield the plays of examples until time is up; a finding's smallest case comes last."""
+    """Yield the plays of examples until time is up; a finding comes with its smallest case."""
     table = Table(ground)
     while not ground.deadline.expired():
-        table.trials.clear()
-        table.smallest = None
+        table.clear()
         with suppress(FoundError):  # the table has it
             _explore(table)
-        found = table.smallest
         yield from (Trial(trial.name, trial.case) for trial in table.trials)
-        if found is not None:
-            table.known.update(finding.fingerprint for finding in found.findings)
-            yield found
+        if table.found is not None:
+            table.known.update(finding.fingerprint for finding in table.found.findings)
+            yield from _small(ground, table.found)
+
+
+def _small(ground: Ground, found: Trial) -> Iterator[Trial]:
+    """Yield the findings of a trial, each with the smallest case that shows it."""
+    for finding in found.findings:
+        judge = judge_of(ground.rig, found.case, finding)
+        small = minimise(found.case, judge, _BUDGET, ground.rig.clock)
+        yield Trial(found.name, small.case, (judge.seen or finding,))
 
 
 def _explore(table: Table) -> None:
@@ -338,7 +352,7 @@ def _explore(table: Table) -> None:
             stateful_step_count=_RULES,
             deadline=None,
             database=None,
-            phases=[Phase.generate, Phase.shrink],
+            phases=[Phase.generate],
             report_multiple_bugs=False,
             print_blob=False,
             verbosity=Verbosity.quiet,

@@ -26,6 +26,7 @@ from fuzz.triage.reduce_steps import (
     drop_connections,
     drop_steps,
     fewer_users,
+    gather_segments,
     join_connections,
     join_segments,
     login_steps,
@@ -37,6 +38,7 @@ _Pass = Callable[[Reduction], None]
 #: What takes away most: after these it is worth a fresh node to see whether it is all true.
 _COARSE: tuple[_Pass, ...] = (drop_connections, drop_steps)
 _FINE: tuple[_Pass, ...] = (
+    gather_segments,
     join_connections,
     drop_frames,
     join_segments,

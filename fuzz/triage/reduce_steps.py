@@ -50,6 +50,17 @@ def join_segments(reduction: Reduction) -> None:
             index += 1
 
 
+def gather_segments(reduction: Reduction) -> None:
+    """Send in one segment what is sent in two of different connections, where either was sent.
+
+    Then one of the two may have nothing more to do.
+    """
+    index = 0
+    while index < len(reduction.steps):
+        if not any(map(reduction.offer, list(_gathered(reduction.steps, index)))):
+            index += 1
+
+
 def login_steps(reduction: Reduction) -> None:
     """Log in by a step where a segment of the case does so."""
     for index, step in enumerate(reduction.steps):
@@ -103,6 +114,18 @@ def _joined(steps: Sequence[Step], index: int) -> Iterator[list[Step]]:
     yield [*steps[:index], joined, *between, *rest]
     if between:
         yield [*steps[:index], *between, joined, *rest]
+
+
+def _gathered(steps: Sequence[Step], index: int) -> Iterator[list[Step]]:
+    """Yield ``steps`` with the segment at ``index`` joined to a later one of another connection."""
+    first = steps[index]
+    for after in range(index + 1, len(steps)):
+        second = steps[after]
+        if not first.kind is second.kind is StepKind.SEND or first.connection == second.connection:
+            continue
+        data, between, rest = first.data + second.data, steps[index + 1 : after], steps[after + 1 :]
+        yield [*steps[:index], replace(first, data=data), *between, *rest]
+        yield [*steps[:index], *between, replace(second, data=data), *rest]
 
 
 def _pausing(reduction: Reduction, index: int, step: Step) -> Callable[[int], bool]:

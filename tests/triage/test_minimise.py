@@ -319,3 +319,16 @@ def test_a_frame_is_left_out_wherever_it_is() -> None:
 def test_a_judge_by_frame_sees_frames_across_cuts() -> None:
     judge = by_frame(lambda frame: frame.opcode == 0x70 and len(frame.data) == 5)
     assert judge.shows(Case((send(b"\x70\x00"), send(b"\x02ab"))))
+
+
+def test_what_two_clients_send_is_sent_by_one_where_that_will_do() -> None:
+    def two_messages_and_another_user(case: Case) -> bool:
+        logins = [step.connection for step in case.steps if step.kind is StepKind.LOGIN]
+        messages = [frame for frame in frames_of(case) if frame.opcode == 0x02]
+        another = any(step.data == B for step in case.steps if step.kind is StepKind.LOGIN)
+        return len(messages) >= 2 and another and len(logins) == len(set(logins))
+
+    hello = encode(SendMessage(B, b"hello"))
+    case = Case((login(A), send(hello), login(B, 1), send(hello, 1)))
+    result = run(case, FakeJudge(two_messages_and_another_user))
+    assert (result.after.steps, result.after.frames) == (2, 2)

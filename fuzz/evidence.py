@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 
+from fuzz.case import Case
 from fuzz.node import Event, Suspect
 from fuzz.observation import NodeExit, Observation
 
@@ -107,6 +108,28 @@ class Rush:
 
 
 @dataclass(frozen=True, slots=True)
+class Contrast:
+    """Two plays to be heard alike, by a relation of :mod:`fuzz.generate.relations`.
+
+    ``claim`` says what must make no difference, ``how`` in what the other case is other.
+    ``compared`` are the connections that are compared, ``apart`` those of the other play that may
+    hear other things. In ``shown`` of ``plays`` pairs of plays they differed in the same way.
+    """
+
+    relation: str
+    claim: str
+    how: str
+    base: Case
+    other: Case
+    heard: Observation
+    heard_other: Observation
+    compared: frozenset[int]
+    apart: frozenset[int] = frozenset()
+    shown: int = 1
+    plays: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """The facts of one judgement.
 
@@ -116,6 +139,7 @@ class Evidence:
     started, though it serves; ``node_silent`` means that the node's process lives
     while its agent does not answer, ``node_answers`` that it does. ``slow_seconds`` is how
     long the canary waited, if that was longer than a healthy server lets anybody wait.
+    ``contrasts`` are plays that were not heard alike.
     """
 
     observations: tuple[Observation, ...] = ()
@@ -132,3 +156,4 @@ class Evidence:
     slow_seconds: float = 0.0
     node_answers: bool = False
     rushes: tuple[Rush, ...] = ()
+    contrasts: tuple[Contrast, ...] = ()

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from fuzz.checks.base import CLIENTS, Check, Ground, Trial, ground_of
 from fuzz.checks.model import MODEL
+from fuzz.checks.relations import RELATIONS_CHECK
 from fuzz.checks.storm import STORM_CHECK
 from fuzz.errors import SettingsError
 
 #: All checks, in the order in which they are made.
-CHECKS: tuple[Check, ...] = (MODEL, STORM_CHECK)
+CHECKS: tuple[Check, ...] = (MODEL, RELATIONS_CHECK, STORM_CHECK)
 
 
 def check_named(name: str) -> Check:

@@ -14,7 +14,7 @@ from random import Random
 from fuzz.case import Case
 from fuzz.clock import Deadline
 from fuzz.evidence import Evidence
-from fuzz.finding import Finding, Kind
+from fuzz.finding import Cause, Finding, Kind
 from fuzz.rig import Rig
 from fuzz.watchdog.attribute import Investigator
 from fuzz.watchdog.watchdog import Watchdog
@@ -22,6 +22,8 @@ from fuzz.watchdog.watchdog import Watchdog
 #: Clients of a crowd, unless another number is asked for: what breaks only under thousands shows
 #: with them, and the limits of a usual machine have room for so many.
 CLIENTS = 10_000
+#: The cause of what is looked for where any finding will do.
+_ANY = Cause("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +58,22 @@ class Ground:
         self.watchdog = Watchdog(self.rig)
         self._judge = Investigator(self.rig, self.watchdog)
 
-    def ask(self, name: str, case: Case) -> Trial:
+    def ask(self, name: str, case: Case, cause: Cause = _ANY) -> Trial:
         """Play ``case`` on a target that is well, and judge what it does.
 
         A hang rests on a wait and must be seen twice. What a case costs is left to campaigns: it
         takes a fresh node to tell that from what the node does for earlier cases.
 
+        ``cause`` tells what it takes to see it, if that is more than one play: the variants of a
+        relation.
+
         Raises :class:`fuzz.errors.TargetError` where an earlier case took the target down and
         it is not ours to bring back.
         """
         self._be_there()
-        findings = [f for f in self._judge.judge_alone(case) if f.kind is not Kind.COST]
+        findings = [f for f in self._judge.judge_as(case, cause) if f.kind is not Kind.COST]
         if any(finding.kind is Kind.HANG for finding in findings):
-            again = {finding.fingerprint for finding in self._judge.judge_alone(case)}
+            again = {finding.fingerprint for finding in self._judge.judge_as(case, cause)}
             findings = [f for f in findings if f.kind is not Kind.HANG or f.fingerprint in again]
         return Trial(name, case, tuple(findings))
 

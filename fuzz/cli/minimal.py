@@ -15,7 +15,7 @@ from fuzz.cli.options import target_options, time_option
 from fuzz.cli.running import started
 from fuzz.cli.screen import screen
 from fuzz.errors import CaseFileError, SettingsError, StoreError
-from fuzz.finding import Finding
+from fuzz.finding import Cause, Finding
 from fuzz.report.text import finding_lines, say
 from fuzz.settings import TargetSettings
 from fuzz.store.atomic import ensure_writable
@@ -73,7 +73,7 @@ def tmin(
         raise CaseFileError(f"{file} cannot be made smaller: {ONLY_A_STORM}")
     place = output or file.with_name(f"{file.name}.min")
     ensure_writable(place.absolute().parent)
-    wanted = None if saved is None or any_finding else saved.fingerprint
+    wanted = None if saved is None or any_finding else saved.cause
     with started(target, screen()) as (rig, status):
         status.update("playing the case")
         examiner = Examiner(rig, Budget(seconds=seconds))
@@ -138,7 +138,7 @@ def promote(crash: Path, to: Path, name: str | None) -> int:
 
 
 def _played(
-    examiner: Examiner, case: Case, wanted: str | None
+    examiner: Examiner, case: Case, wanted: Cause | None
 ) -> tuple[tuple[Finding, ...], TargetLostError | None]:
     """Return what ``case`` shows, and the error if the target did not survive it."""
     try:
@@ -147,9 +147,10 @@ def _played(
         return lost.findings, lost
 
 
-def _chosen(findings: Sequence[Finding], wanted: str | None) -> Finding | None:
-    """Return the finding with the fingerprint ``wanted``, or the worst where any will do."""
-    return next((one for one in findings if wanted in (None, one.fingerprint)), None)
+def _chosen(findings: Sequence[Finding], wanted: Cause | None) -> Finding | None:
+    """Return the finding of the cause ``wanted``, or the worst where any will do."""
+    fingerprint = None if wanted is None else wanted.fingerprint()
+    return next((one for one in findings if fingerprint in (None, one.fingerprint)), None)
 
 
 def _nothing(

@@ -30,6 +30,7 @@ from fuzz.report.text import finding_lines, say, width_of
 from fuzz.rig import Rig
 from fuzz.settings import TargetSettings
 from fuzz.store.atomic import ensure_writable
+from fuzz.store.crashes import Context
 from fuzz.store.sidecar import Sidecar, read_sidecar
 from fuzz.triage.dossier import Dossier, Examiner, seen_once
 from fuzz.triage.judge import TargetLostError
@@ -70,7 +71,7 @@ def triage(
     Files, in FOLDER/KIND-FINGERPRINT/:
       report.md      for people
       report.json    the same, for programs
-      case           the smallest case
+      case           the smallest case, and what a replay needs to know of it (case.json)
       reproduce.py   plays it with nothing but Python
 
     \b
@@ -130,6 +131,7 @@ class _Desk:
     issues: KnownIssues
     console: Console
     tell: Callable[[_Bug], None]
+    context: Context = field(init=False)
     bugs: dict[str, _Bug] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     played: int = 0
@@ -138,6 +140,7 @@ class _Desk:
     def work(self) -> None:
         """Play all files; raise the error behind which none of the rest can be played."""
         with started(self.settings, self.console) as (rig, status):
+            self.context = rig.context(self.settings)
             examiner = Examiner(rig, self.budget)
             for number, file in enumerate(self.files, 1):
                 status.update(Text(f"playing {number} of {len(self.files)}: {file}"))
@@ -169,7 +172,7 @@ class _Desk:
             self.notes.append(f"{file}: {ONLY_A_STORM}; it is left out")
             return None
         try:
-            findings = examiner.findings(case, None if saved is None else saved.fingerprint)
+            findings = examiner.findings(case, None if saved is None else saved.cause)
         except TargetLostError as error:
             findings, lost = error.findings, error
         except IrisFuzzError as error:
@@ -216,7 +219,7 @@ class _Desk:
         finding = dossier.finding
         note = self.issues.note(finding.fingerprint)
         try:
-            filed = file_report(self.out, dossier, self.settings, note)
+            filed = file_report(self.out, dossier, self.context, note)
         except StoreError:
             told = f"{finding.kind.value} {finding.fingerprint}: {finding.title}"
             self.notes.append(f"{file}: shows {told}; its report is not written")

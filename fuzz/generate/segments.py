@@ -107,7 +107,7 @@ def _joins(draft: Draft, index: int) -> bool:
 def _cut(draft: Draft, index: int, cuts: list[int]) -> bool:
     """Replace the segment at ``index`` by its parts, as far as the steps reach."""
     step = draft.steps[index]
-    inner = sorted({cut for cut in cuts if 0 < cut < len(step.data)} - _within_tokens(step.data))
+    inner = sorted({cut for cut in cuts if 0 < cut < len(step.data)} - within_tokens(step.data))
     inner = inner[: MAX_STEPS - len(draft.steps)]
     if not inner:
         return False
@@ -118,7 +118,7 @@ def _cut(draft: Draft, index: int, cuts: list[int]) -> bool:
     return True
 
 
-def _within_tokens(data: bytes) -> set[int]:
+def within_tokens(data: bytes) -> set[int]:
     """Return the offsets at which a cut would part a token."""
     if b"<" not in data:
         return set()

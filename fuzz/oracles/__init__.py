@@ -19,12 +19,13 @@ from fuzz.oracles.leak import leak
 from fuzz.oracles.listener_restart import listener_restart
 from fuzz.oracles.node_down import node_down
 from fuzz.oracles.process_crash import process_crash
+from fuzz.oracles.relation import relation
 from fuzz.oracles.storm import storm
 
 Oracle = Callable[[Evidence], Iterable[Finding]]
 
 #: Worst first, as the ladder of :class:`fuzz.finding.Kind`. What a storm shows is on several of
-#: its rungs; the laws are the last.
+#: its rungs; laws and relations are the last.
 ORACLES: tuple[Oracle, ...] = (
     node_down,
     app_down,
@@ -35,6 +36,7 @@ ORACLES: tuple[Oracle, ...] = (
     cost,
     storm,
     laws,
+    relation,
 )
 
 

@@ -46,6 +46,7 @@ def as_markdown(dossier: Dossier, replay: str, note: str = "") -> str:
         _trials(dossier),
         "## The smallest case\n\n" + _numbered(describe_steps(dossier.case)),
         _fence(_hex(dossier.case)),
+        _sides(dossier.shown),
         _where(dossier.shown),
         _log(dossier.shown),
         _vitals(dossier.before, dossier.after),
@@ -125,6 +126,22 @@ def _trials(dossier: Dossier) -> str:
     rows = [f"| {_cell(part.text)} | {part.trials} | {part.shown} |" for part in tried]
     head = "| part of the pattern | other cases tried for it | of these showed it |"
     return "\n".join([head, "| --- | --- | --- |", *rows])
+
+
+def _sides(finding: Finding) -> str:
+    """Return both sides of two plays that were to be heard alike, if the finding is of such."""
+    told = finding.evidence
+    sides = [told.get(name) for name in ("heard", "heard_in_the_variant", "varied")]
+    heard, other, varied = (list(map(str, s)) if isinstance(s, list) else None for s in sides)
+    if heard is None or other is None or varied is None:
+        return ""
+    where = f"on connection {told.get('connection')}, from the first difference on"
+    lines = (
+        f"the case, {where}:", *(heard or ["nothing"]), "",
+        f"the variant ({told.get('variant')}):", *(other or ["nothing"]), "",
+        "the variant in full, with the questions behind it:", *varied,
+    )  # fmt: skip
+    return "## What was heard\n\n" + _fence("\n".join(lines))
 
 
 def _where(finding: Finding) -> str:

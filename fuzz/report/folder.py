@@ -6,13 +6,15 @@ import json
 import shlex
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from fuzz.case import encode_case
 from fuzz.report.finding import as_json, as_markdown
 from fuzz.report.reproducer import reproducer
-from fuzz.settings import TargetSettings
 from fuzz.store.atomic import ensure_writable, write_together
+from fuzz.store.crashes import Context, describe
+from fuzz.store.sidecar import encode_sidecar, sidecar_path
 from fuzz.triage.dossier import Dossier
 
 
@@ -24,14 +26,21 @@ class Filed:
     replay: str
 
 
-def file_report(out: Path, dossier: Dossier, settings: TargetSettings, note: str) -> Filed:
-    """Write the folder of one bug to ``out``; raise :class:`fuzz.errors.StoreError`."""
+def file_report(out: Path, dossier: Dossier, context: Context, note: str) -> Filed:
+    """Write the folder of one bug to ``out``; raise :class:`fuzz.errors.StoreError`.
+
+    Beside the case is what a replay needs to know of it: a leak, or what breaks a relation, shows
+    only to who asks for it.
+    """
     finding = dossier.finding
     folder = out / f"{finding.kind.value}-{finding.fingerprint}"
-    replay = shlex.join(("iris-fuzz", "replay", str(folder / "case"), *settings.switches()))
+    replay = shlex.join(("iris-fuzz", "replay", str(folder / "case"), *context.switches))
     document = json.dumps(as_json(dossier, replay, note), indent=2)
+    case = encode_case(dossier.case)
+    sidecar = describe(folder / "case", case, dossier.shown, context, datetime.now(UTC))
     files = {
-        "case": encode_case(dossier.case),
+        "case": case,
+        sidecar_path(Path("case")).name: encode_sidecar(sidecar, "case"),
         "report.md": as_markdown(dossier, replay, note).encode(errors="backslashreplace"),
         "report.json": (document + "\n").encode(),
         "reproduce.py": reproducer(dossier.case, dossier.shown).encode(),

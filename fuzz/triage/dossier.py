@@ -96,18 +96,18 @@ class Examiner:
         self._rig = rig
         self._budget = budget
 
-    def findings(self, case: Case, wanted: str | None = None) -> tuple[Finding, ...]:
+    def findings(self, case: Case, wanted: Cause | None = None) -> tuple[Finding, ...]:
         """Return what ``case`` shows: in one play, or if nothing, in many.
 
-        The fingerprint ``wanted`` is known to show, perhaps by chance: so it is played some
-        times more until that does.
+        The cause ``wanted`` is known to show, perhaps by chance: so it is played some times more
+        until that does, and with its variants if that is what it takes.
         """
         probe = RigJudge(self._rig, Finding(Kind.LEAK, "", _NOTHING))
-        alone = RigJudge(self._rig, Finding(Kind.PROCESS_CRASH, "", _NOTHING))
+        alone = RigJudge(self._rig, Finding(Kind.PROCESS_CRASH, "", wanted or _NOTHING))
         first = alone.findings(case) or probe.findings(case)
         found = {one.fingerprint: one for one in first}
         for _ in range(MOST_PLAYS - 1):
-            if wanted is None or wanted in found:
+            if wanted is None or wanted.fingerprint() in found:
                 break
             found |= {one.fingerprint: one for one in alone.findings(case)}
         return tuple(sorted(found.values(), key=lambda one: one.kind.rank))

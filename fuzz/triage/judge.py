@@ -2,7 +2,8 @@
 
 Every play goes through the watchdog's investigator, which brings the target back when a play
 has harmed it; so each question finds a target that is well. A leak shows only in many plays
-of a case and is asked in that way; all else is asked by one play with all patience.
+of a case, and a relation in plays of its variants: they are asked in that way; all else is asked
+by one play with all patience.
 
 Where the target cannot be brought back, nothing more is asked: a dead server says yes to
 every question about dead servers.
@@ -132,7 +133,7 @@ class RigJudge:
         if self._finding.kind is Kind.LEAK:
             found = self._investigator.judge_growth(case)
         else:
-            found = self._investigator.judge_alone(case)
+            found = self._investigator.judge_as(case, self._finding.cause)
         if self._investigator.lost is not None:
             raise TargetLostError(self._investigator.lost, case, found)
         return found

@@ -110,9 +110,11 @@ class Replayer:
         return _verdict(path, seen, expected, note)
 
     def _play(self, case: Case, expected: Sidecar | None) -> tuple[Finding, ...]:
-        """Play once. A leak shows only in many plays, so one that is expected gets them."""
-        findings = self._investigator.judge_alone(case)
-        if expected is None or expected.kind is not Kind.LEAK or findings:
+        """Play once. What shows only in many plays, or in variants, gets them if it is expected."""
+        if expected is None:
+            return self._investigator.judge_alone(case)
+        findings = self._investigator.judge_as(case, expected.cause)
+        if expected.kind is not Kind.LEAK or findings:
             return findings
         return self._investigator.judge_growth(case)
 

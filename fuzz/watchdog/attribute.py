@@ -24,14 +24,17 @@ from fuzz.case import Case, StepKind
 from fuzz.errors import IrisFuzzError, TargetError
 from fuzz.evidence import Cost, Evidence, Growth, Pulse
 from fuzz.executor.endpoint import CONFIRMING, SEARCHING
-from fuzz.finding import Finding, Kind
+from fuzz.finding import Cause, Finding, Kind
+from fuzz.generate.relations import relation_named
 from fuzz.observation import Ending, Observation
 from fuzz.oracles import judge
 from fuzz.oracles.laws import judge_laws
 from fuzz.oracles.leak import leak_of
+from fuzz.oracles.relation import RELATION
 from fuzz.rig import Recovery, Rig
 from fuzz.watchdog.backtrack import Backtracker
 from fuzz.watchdog.merge import merge
+from fuzz.watchdog.relate import Relater
 from fuzz.watchdog.watchdog import Glance, Watchdog
 
 #: Kinds that rest on a count or on a wait, and so must be seen twice.
@@ -235,8 +238,18 @@ class Investigator:
         if finding.kind is Kind.LEAK:
             again = self.judge_growth(case, (finding.cause.reason,))
         else:
-            again = self.judge_alone(case)
+            again = self.judge_as(case, finding.cause)
         return finding.fingerprint in {found.fingerprint for found in again}
+
+    def judge_as(self, case: Case, cause: Cause) -> tuple[Finding, ...]:
+        """Play ``case`` as it takes to see ``cause``: with its variants if that is a relation."""
+        if cause.what != RELATION:
+            return self.judge_alone(case)
+        self.replays += 1
+        relater = Relater(self._rig)
+        contrasts = tuple(relater.contrasts(case, relation_named(cause.reason.partition(":")[0])))
+        # What broke, or broke a law, has made the difference too.
+        return self.judge_seen(relater.plays) or judge(Evidence(contrasts=contrasts))
 
     def judge_alone(self, case: Case) -> tuple[Finding, ...]:
         """Play ``case`` once with all patience and return what the oracles say."""

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from fuzz.checks import CHECKS
 from fuzz.cli import replay as replay_module
 from fuzz.cli import running
 from fuzz.cli.main import cli
@@ -162,6 +163,15 @@ def test_the_planted_defects_are_listed_with_what_they_must_give(run: Run) -> No
     first_words = [line.split()[:2] for line in ran.out.splitlines() if line[:1].strip()]
     assert ran.code == 0
     assert first_words[1:] == [[defect.name, defect.kind] for defect in planted_defects()]
+
+
+def test_each_planted_defect_names_what_is_to_find_it(run: Run) -> None:
+    told = {one["name"]: one["engine"] for one in json.loads(run("planted", "--json").out)}
+    assert told == {defect.name: defect.engine for defect in planted_defects()}
+    checks = {engine.partition(":")[2] for engine in told.values() if engine != "campaign"}
+    assert checks <= {check.name for check in CHECKS}
+    assert told["hang"] == "campaign"
+    assert "found by the check relations" in " ".join(run("planted").out.split())
 
 
 def test_the_readme_names_kinds_that_planted_defects_have() -> None:

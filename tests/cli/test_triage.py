@@ -51,6 +51,7 @@ def test_each_bug_gets_one_report_with_all_that_is_needed(
     assert folder.name == f"process_crash-{bug['fingerprint']}"
     assert {path.name for path in folder.iterdir()} == {
         "case",
+        "case.json",
         "report.md",
         "report.json",
         "reproduce.py",

@@ -7,11 +7,14 @@ from contextlib import contextmanager
 
 from fuzz.case import Case
 from fuzz.clock import SystemClock
-from fuzz.finding import Finding
+from fuzz.finding import Cause, Finding
 from fuzz.rig import Recovery, Rig
 from fuzz.target import EmbeddedTarget
 from fuzz.watchdog.attribute import Investigator
 from fuzz.watchdog.watchdog import Watchdog
+
+#: The cause of what is looked for where any finding will do.
+ANY = Cause("")
 
 
 class Bench:
@@ -22,9 +25,12 @@ class Bench:
         self.recoveries: list[Recovery] = []
         self._judge = Investigator(rig, Watchdog(rig), lambda _: False, self.recoveries.append)
 
-    def judge(self, case: Case) -> tuple[Finding, ...]:
-        """Return the findings of one play, then those of many plays if there are none."""
-        return self._judge.judge_alone(case) or self._judge.judge_growth(case)
+    def judge(self, case: Case, cause: Cause = ANY) -> tuple[Finding, ...]:
+        """Return the findings of one play, then those of many plays if there are none.
+
+        For a relation, ``cause`` has it asked for in place of the one play.
+        """
+        return self._judge.judge_as(case, cause) or self._judge.judge_growth(case)
 
 
 @contextmanager

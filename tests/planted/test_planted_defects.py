@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from fuzz.case import raw_case
-from fuzz.finding import Finding, Kind
+from fuzz.finding import Cause, Finding, Kind
 from fuzz.generate.seeds import SEEDS
 from fuzz.target.planted import planted_defects
 from tests.planted.crash_expectations import CRASH_EXPECTED
 from tests.planted.fingerprints import FINGERPRINTS
 from tests.planted.law_expectations import LAW_EXPECTED
+from tests.planted.relation_expectations import RELATION_EXPECTED
 from tests.planted.storm_expectations import STORM_EXPECTED
 from tests.planted.support import Bench, bench
 from tests.planted.triggers import CASES, PAYLOADS, main, regressions
@@ -45,6 +46,11 @@ class Expected:
     says: str = ""
     evidence: Mapping[str, object] = field(default_factory=dict)
     recovered: tuple[str, ...] = ()
+
+    @property
+    def cause(self) -> Cause:
+        """What is to be asked for."""
+        return Cause(self.what, self.reason)
 
     def check(self, finding: Finding) -> None:
         cause = finding.cause
@@ -107,6 +113,10 @@ EXPECTED = {
         name: Expected(what, reason, says=says)
         for name, (what, reason, says) in LAW_EXPECTED.items()
     },
+    **{
+        name: Expected("relation", reason, says=says)
+        for name, (reason, says) in RELATION_EXPECTED.items()
+    },
 }
 
 
@@ -138,7 +148,7 @@ def test_a_planted_defect_is_one_finding_with_its_kind_and_reason(
 ) -> None:
     expected, case = EXPECTED[name], CASES[name][1]
     with bench(name) as planted:
-        (finding,) = planted.judge(case)
+        (finding,) = planted.judge(case, expected.cause)
         assert finding.kind is kinds[name]
         expected.check(finding)
         # On each node, with its own pids and user names, it is the same.
@@ -156,7 +166,7 @@ def test_a_payload_without_any_format_is_a_trigger_too() -> None:
 
 @pytest.mark.parametrize("name", sorted(CASES))
 def test_the_same_case_on_a_clean_target_is_no_finding(clean: Bench, name: str) -> None:
-    assert clean.judge(CASES[name][1]) == ()
+    assert clean.judge(CASES[name][1], EXPECTED[name].cause) == ()
     assert clean.recoveries == []
 
 

@@ -62,9 +62,9 @@ def test_a_finding_that_is_known_to_show_is_waited_for() -> None:
     Examiner(quiet.as_rig(), BUDGET).findings(NOISE)
     later = len(quiet.plays) + 3
     rig = FakeRig({"flaky": lambda rig: reports(STATEM)(rig) if len(rig.plays) >= later else None})
-    wanted = examined(FakeRig({"flaky": reports(STATEM)})).finding.fingerprint
+    wanted = examined(FakeRig({"flaky": reports(STATEM)})).finding.cause
     found = Examiner(rig.as_rig(), BUDGET).findings(NOISE, wanted)
-    assert [one.fingerprint for one in found] == [wanted]
+    assert [one.cause for one in found] == [wanted]
 
 
 def test_log_and_evidence_are_those_of_the_smallest_case() -> None:

@@ -15,6 +15,8 @@ from fuzz.executor.endpoint import SEARCHING
 from fuzz.node import Application, Event, Point
 from fuzz.observation import Ending, NodeExit, Observation
 from fuzz.rig import Recovery, Rig
+from fuzz.settings import TargetSettings
+from fuzz.store.crashes import Context
 from tests.oracles.evidence_support import SILENT, STUCK, observed
 
 APPLICATION = Application("iris_ref", "1", False, ())
@@ -72,6 +74,9 @@ class FakeRig:
     def as_rig(self) -> Rig:
         """Return it as the rig that it stands in for."""
         return cast(Rig, self)
+
+    def context(self, settings: TargetSettings) -> Context:
+        return Context(self.target.name, "25", settings.plants, settings.switches())
 
     def play(self, cases: Sequence[Case], patience: Patience = SEARCHING) -> list[Observation]:
         self.plays.append((tuple(cases), patience))

@@ -92,10 +92,13 @@ key(error, _) ->
     error.
 
 encode(Keys, OneTime) ->
-    Names = [iris_ref_cbor:encode_text(Name) || {Name, _} <- fields()],
+    Lasting = [
+        {iris_ref_cbor:encode_text(Name), iris_ref_cbor:encode_bytes(Key)}
+     || {{Name, _}, Key} <- lists:zip(fields(), Keys), Key =/= none
+    ],
     Array = iris_ref_cbor:encode_array([iris_ref_cbor:encode_bytes(Key) || Key <- OneTime]),
     iris_ref_cbor:encode_map(
-        lists:zip(Names, [iris_ref_cbor:encode_bytes(Key) || Key <- Keys]) ++
+        Lasting ++
             [{iris_ref_cbor:encode_text(<<"one_time_prekeys">>), iolist_to_binary(Array)}]
     ).
 
@@ -114,7 +117,7 @@ handle_call({upload, #iris_ref_bundle{user = User, seq = Seq} = Bundle}, _, Age)
     ok = mnesia:dirty_write(renewed(Bundle, read(User))),
     {reply, make_room(Age), Age};
 handle_call({fetch, User}, _, Age) ->
-    {reply, take(read(User)), Age}.
+    {reply, signed(take(found(read(User), Age))), Age}.
 
 -spec handle_cast(term(), ets:table()) -> {noreply, ets:table()}.
 handle_cast(_, Age) -> {noreply, Age}.
@@ -139,6 +142,27 @@ watch(_) ->
 refill(OneTime) -> hd(OneTime).
 
 read(User) -> mnesia:dirty_read(iris_ref_bundle, User).
+
+%% PLANTED: key_spent - who has published nothing is looked for in the index too, which gives the
+%% nearest entry: a one-time key of that bundle is used up before anybody sees that it is not his.
+found([], Age) ->
+    case iris_ref_plant:on(key_spent) andalso ets:last(Age) of
+        {_, User} -> _ = take(read(User));
+        _ -> none
+    end,
+    [];
+found(Bundles, _) ->
+    Bundles.
+
+%% PLANTED: every_other - answers are written into two buffers in turns, and only one of them is
+%% given the signature: every other answer comes without.
+signed({ok, [Identity, Signed, _], OneTime} = Answer) ->
+    case iris_ref_plant:on(every_other) andalso put(every_other, get(every_other) =/= true) of
+        true -> {ok, [Identity, Signed, none], OneTime};
+        _ -> Answer
+    end;
+signed(not_found) ->
+    not_found.
 
 take([]) ->
     not_found;

@@ -7,6 +7,7 @@
 
 -export([batch/2, sequence/2, receiver/2, typist/2, left/2]).
 -export([may_write/2, readers/3, rostered/1, text/1, arriving/2, acknowledged/3, joined/2]).
+-export([starts/1, may_stop/1]).
 -export_type([memory/0]).
 
 -type memory() :: #{iris_ref_plant:name() | {iris_ref_plant:name(), binary()} => term()}.
@@ -134,7 +135,8 @@ joined(<<>>, Bytes) ->
     Bytes;
 joined(Buffer, Bytes) ->
     Joined = <<Buffer/binary, Bytes/binary>>,
-    case iris_ref_plant:on(cut_dependent) andalso is_torn(Buffer) of
+    Torn = iris_ref_plant:on(cut_dependent) andalso is_torn(Buffer),
+    case Torn orelse (is_notice(Buffer) andalso iris_ref_plant:on(notice_cut)) of
         true -> without_frame(iris_ref_proto:decode(Joined), Joined);
         false -> Joined
     end.
@@ -146,5 +148,24 @@ is_torn(<<Opcode, Size:16, _:Size/binary, Length/binary>>) when
 is_torn(_) ->
     false.
 
+%% PLANTED: notice_cut - notices go past the buffer, as nobody waits for them: the rest of one that
+%% TCP has cut completes it, and then it is thrown away as too late.
+is_notice(<<Opcode, _/binary>>) -> Opcode =:= 16#70 orelse Opcode =:= 16#71 orelse Opcode =:= 16#74.
+
 without_frame({ok, _, Rest}, _) -> Rest;
 without_frame(_, Joined) -> Joined.
+
+%% PLANTED: typist_shared - to whom the last TYPING_START went is remembered, so that nobody is told
+%% of a stop without one, but once for the node and not for each connection: where two type, the
+%% first one's stop is not told.
+-spec starts(Target :: binary()) -> ok.
+starts(Target) ->
+    case iris_ref_plant:on(typist_shared) of
+        true -> application:set_env(iris_ref, typed_to, binary:copy(Target));
+        false -> ok
+    end.
+
+-spec may_stop(Target :: binary()) -> boolean().
+may_stop(Target) ->
+    not iris_ref_plant:on(typist_shared) orelse
+        application:get_env(iris_ref, typed_to) =:= {ok, Target}.

@@ -33,7 +33,7 @@
 catalogue() ->
     iris_ref_plants_down:catalogue() ++ iris_ref_plants_crash:catalogue() ++
         iris_ref_plants_stay:catalogue() ++ iris_ref_plants_law:catalogue() ++
-        iris_ref_plants_storm:catalogue().
+        iris_ref_plants_relation:catalogue() ++ iris_ref_plants_storm:catalogue().
 
 %% Tell whether a defect is switched on.
 -spec on(name()) -> boolean().

@@ -130,11 +130,13 @@ handle({group_roster, Group}, S) ->
     roster(Group, S);
 handle({typing_start, Target}, #session{user = User} = S) ->
     {Typist, S1} = lapse(typist, {start, User, Target}, S),
+    ok = iris_ref_lapse:starts(Target),
     ok = iris_ref_router:relay(Target, iris_ref_proto:typing(Typist, 1)),
     {ok, [], S1};
 handle({typing_stop, Target}, #session{user = User} = S) ->
     {Typist, S1} = lapse(typist, {stop, User, Target}, S),
-    ok = iris_ref_router:relay(Target, iris_ref_proto:typing(Typist, 0)),
+    _ = iris_ref_lapse:may_stop(Target) andalso
+        iris_ref_router:relay(Target, iris_ref_proto:typing(Typist, 0)),
     {ok, [], S1};
 handle({read_receipt, MsgId, Sender}, #session{user = User} = S) ->
     Now = erlang:system_time(second),

@@ -40,6 +40,7 @@ LAYERS = (
             "fuzz.events",
             "fuzz.evidence",
             "fuzz.finding",
+            "fuzz.heard",
             "fuzz.node",
             "fuzz.observation",
             "fuzz.scratch",

@@ -32,6 +32,10 @@ class Reply:
         """Tell whether ``other`` has all that this one has."""
         return self.frame == other.frame and set(self.fields) <= set(other.fields)
 
+    def told(self) -> dict[str, str]:
+        """Return it as JSON values."""
+        return {"frame": self.frame, **dict(self.fields)}
+
     def __str__(self) -> str:
         """Return it in one line: ``STATUS_RESPONSE user=<user:A> state=1 last_seen=given``."""
         return " ".join((self.frame, *(f"{name}={_shown(text)}" for name, text in self.fields)))
@@ -70,7 +74,7 @@ class Expectation:
             "heard": [
                 {
                     "connection": heard.number,
-                    "replies": [{"frame": r.frame, **dict(r.fields)} for r in heard.replies],
+                    "replies": [reply.told() for reply in heard.replies],
                     "ending": heard.ending,
                 }
                 for heard in self.heard

@@ -6,8 +6,9 @@ To add one: write a module with a :class:`Check`, and add it to CHECKS.
 from __future__ import annotations
 
 from fuzz.checks.base import Check, Ground, Trial
+from fuzz.checks.golden import GOLDEN
 
 #: All checks, in the order in which they are made.
-CHECKS: tuple[Check, ...] = ()
+CHECKS: tuple[Check, ...] = (GOLDEN,)
 
 __all__ = ["CHECKS", "Check", "Ground", "Trial"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from random import Random
 
 from fuzz.case import Case
@@ -33,12 +34,13 @@ class Ground:
     """What a check works with: a rig that is started, the time that it has, and its chance.
 
     A check that has no end of its own ends with ``deadline``. ``random`` is the only source of
-    what it leaves to chance.
+    what it leaves to chance. ``golden`` is the folder of golden cases.
     """
 
     rig: Rig
     deadline: Deadline
     random: Random
+    golden: Path = Path("corpus/golden")
     _judge: Investigator = field(init=False)
 
     def __post_init__(self) -> None:

@@ -20,6 +20,7 @@ from fuzz.cli.options import (
     corpus_option,
     known_issues,
     known_option,
+    shipped_or_own,
     target_options,
     time_option,
 )
@@ -81,8 +82,9 @@ def check(
         return 0
     seed = secrets.randbits(32) if seed is None else seed
     desk = _Desk(
-        target, seconds, seed, known_issues(known), CrashStore(corpus / "crashes"), as_json
-    )
+        target, seconds, seed, known_issues(known), CrashStore(corpus / "crashes"), as_json,
+        shipped_or_own(corpus, "golden"),
+    )  # fmt: skip
     try:
         for auth, checks in groupby(wanted, key=lambda one: one.auth):
             desk.work(list(checks), auth)
@@ -123,6 +125,7 @@ class _Desk:
     known: KnownIssues
     store: CrashStore
     quiet: bool
+    golden: Path
     console: Console = field(default_factory=screen)
     results: list[_Result] = field(default_factory=list)
     findings: dict[str, Finding] = field(default_factory=dict)
@@ -144,7 +147,8 @@ class _Desk:
         result, begun = _Result(one.name), rig.clock.now()
         self.results.append(result)
         deadline = Deadline.after(rig.clock, self.seconds, f"the end of the check {one.name}")
-        ground = Ground(rig, deadline, random.Random(f"{self.seed} {one.name}"))
+        chance = random.Random(f"{self.seed} {one.name}")
+        ground = Ground(rig, deadline, chance, self.golden)
         for trial in one.run(ground):
             result.asked += 1
             result.wrong += bool(trial.findings)

@@ -73,8 +73,9 @@ class Executor:
                 seat.number in gone,
                 guard,
                 seat.player.users(),
+                case.expects,
             )
-            for seat in seats
+            for seat, case in zip(seats, cases, strict=True)
         ]
 
     def _run(self, seats: list[_Seat]) -> set[int]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from fuzz.case import Case, encode_case
+from fuzz.store.golden import encode_replies, replies_path
 from tests.planted.crash_triggers import CRASH_CASES
 from tests.planted.law_triggers import LAW_CASES
 
@@ -42,7 +43,12 @@ PAYLOADS: Mapping[str, bytes] = MappingProxyType(
 def regressions() -> dict[str, bytes]:
     """Return the files of ``corpus/regressions`` that are made here, by name."""
     cases = {file: encode_case(case) for file, case in CASES.values()}
-    return {**cases, **PAYLOADS}
+    golden = {
+        replies_path(Path(file)).name: encode_replies(case, case.expects)
+        for file, case in CASES.values()
+        if case.expects is not None
+    }
+    return {**cases, **golden, **PAYLOADS}
 
 
 def main(folder: Path) -> None:

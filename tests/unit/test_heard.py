@@ -40,9 +40,8 @@ def test_names_ids_and_times_are_those_of_every_play() -> None:
 
 def _play(tail: bytes, msg_id: bytes, group: bytes, now: int) -> Observation:
     user = b"a" + tail
-    delivery = GroupDelivery(
-        group, cbor.dumps({"sender": user.decode(), "n": 1}), b"in " + group
-    )  # fmt: skip
+    header = cbor.dumps({"sender": user.decode(), "n": 1})
+    delivery = GroupDelivery(group, header, b"in " + group)
     return _observed(
         [
             LoginOk(),
@@ -57,9 +56,7 @@ def _play(tail: bytes, msg_id: bytes, group: bytes, now: int) -> Observation:
 
 
 def test_another_value_is_told() -> None:
-    online, offline = _observed([StatusResponse(b"x", 1, 0)]), _observed(
-        [StatusResponse(b"x", 0, 0)]
-    )  # fmt: skip
+    online, offline = (_observed([StatusResponse(b"x", state, 0)]) for state in (1, 0))
 
     assert normalised(online) != normalised(offline)
 

@@ -19,6 +19,7 @@ from fuzz.oracles.laws.auth import auth
 from fuzz.oracles.laws.conformance import conformance
 from fuzz.oracles.laws.delivery import duplicated, invented, lost, misrouted, reordered
 from fuzz.oracles.laws.dialogue import Dialogue
+from fuzz.oracles.laws.golden import golden
 from fuzz.oracles.laws.rate import rate
 
 Law = Callable[[Dialogue], Iterable[Finding]]
@@ -57,7 +58,7 @@ def judge_laws(observation: Observation) -> tuple[Finding, ...]:
     for law in LAWS:
         for finding in law(dialogue):
             return (finding,)
-    return ()
+    return tuple(golden(observation))
 
 
 def laws(evidence: Evidence) -> Iterable[Finding]:

@@ -1,0 +1,122 @@
+"""What `iris-fuzz compat` tells of two targets, A and B: for people, and as JSON values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.text import Text
+
+from fuzz.triage.differ import Compared, Group, Verdict, grouped
+
+#: Replies that are shown before the first that differs, and from that one on.
+_BEFORE, _FROM = 2, 4
+#: Characters of a reply that are shown: a message may be long, and a line stays a line.
+_WIDEST = 160
+#: Cases of a group that are named beside the smallest; JSON names them all.
+_NAMED = 8
+
+
+def comparison_lines(a: str, b: str, compared: Sequence[Compared], given: int) -> list[Text]:
+    """Return the groups, what differs by chance, and the total; ``given`` cases were to be played.
+
+    ``a`` and ``b`` are the targets as they were named.
+    """
+    groups, chance = grouped(compared), _by_chance(compared)
+    lines = [Text(f"A is {a}, B is {b}")]
+    for number, group in enumerate(groups, 1):
+        lines += [Text(), *_group(number, group)]
+    if chance:
+        lines += [Text(), Text("by chance:", style="dim")]
+        lines += [Text(f"    {one.name}: {_why(one)}", style="dim") for one in chance]
+    return [*lines, Text(), Text(_total(len(compared), given, groups, len(chance)))]
+
+
+def comparison_json(a: str, b: str, compared: Sequence[Compared], given: int) -> dict[str, object]:
+    """Return all of it as JSON values."""
+    return {
+        "a": a,
+        "b": b,
+        "cases": {"given": given, "compared": len(compared)},
+        "groups": [
+            {
+                "what": group.what,
+                "cases": [one.name for one in group.cases],
+                "smallest": _described(group.smallest),
+            }
+            for group in grouped(compared)
+        ],
+        "by_chance": [
+            {"wavers": list(one.wavers), **_described(one)} for one in _by_chance(compared)
+        ],
+    }
+
+
+def _by_chance(compared: Sequence[Compared]) -> list[Compared]:
+    return [one for one in compared if one.verdict is Verdict.BY_CHANCE]
+
+
+def _described(one: Compared) -> dict[str, object]:
+    assert one.difference is not None
+    return {
+        "case": one.name,
+        "what": one.difference.what,
+        "connection": one.difference.connection,
+        "reply": one.difference.place,
+        "a": list(one.left),
+        "b": list(one.right),
+    }
+
+
+def _group(number: int, group: Group) -> Iterator[Text]:
+    one, more = group.smallest, group.cases[1:]
+    assert one.difference is not None
+    yield Text(f"{number}. {group.what} ({_counted(len(group.cases), 'case')})", style="bold")
+    yield Text(f"    {one.name}, connection {one.difference.connection}:")
+    for side, lines in (("A", one.left), ("B", one.right)):
+        yield from _heard(side, lines, one.difference.place)
+    named = [other.name for other in more[:_NAMED]]
+    if len(more) > _NAMED:
+        named.append(f"and {len(more) - _NAMED} more")
+    if named:
+        yield Text("    also in " + ", ".join(named), style="dim")
+
+
+def _heard(side: str, lines: Sequence[str], place: int) -> Iterator[Text]:
+    """Yield what one side heard about ``place``, and how much there is before and behind."""
+    start, end = max(0, place - _BEFORE), place + _FROM
+    some = [_short(line) for line in lines[start:end]]
+    if start:
+        some.insert(0, f"... {_counted(start, 'reply', 'replies')} before")
+    if len(lines) > end:
+        some.append(f"... {len(lines) - end} more")
+    for number, line in enumerate(some or ["nothing"]):
+        yield Text(f"      {side if number == 0 else ' '}  {line}")
+
+
+def _short(line: str) -> str:
+    return line if len(line) <= _WIDEST else f"{line[:_WIDEST]}..."
+
+
+def _why(one: Compared) -> str:
+    """Return why a difference is taken for chance."""
+    assert one.difference is not None
+    sides = " and ".join(one.wavers)
+    verb = "do" if len(one.wavers) > 1 else "does"
+    return f"{one.difference.what}; {sides} {verb} not show the same in each play"
+
+
+def _total(compared: int, given: int, groups: Sequence[Group], chance: int) -> str:
+    differ = sum(len(group.cases) for group in groups)
+    parts = [f"{compared} of {_counted(given, 'case')} compared"]
+    if differ:
+        verb = "differs" if differ == 1 else "differ"
+        parts.append(f"{differ} {verb}, in {_counted(len(groups), 'group')}")
+    else:
+        parts.append("no difference")
+    if chance:
+        parts.append(f"{chance} by chance")
+    return "; ".join(parts)
+
+
+def _counted(number: int, noun: str, plural: str = "") -> str:
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"

@@ -1,0 +1,60 @@
+"""Plays cases against two targets, and tells what differs between them."""
+
+from __future__ import annotations
+
+from fuzz.case import Case
+from fuzz.errors import TargetError
+from fuzz.heard import normalised
+from fuzz.rig import Recovery, Rig
+from fuzz.triage.differ import Compared, Shown, differ, weigh
+from fuzz.watchdog.attribute import Investigator
+from fuzz.watchdog.watchdog import Watchdog
+
+#: Plays of a case that differs, beyond the first: what falls as a coin does on either side shows
+#: one side of it in all seven plays on A, and the other in all on B, once in eight thousand.
+AGAIN = 6
+#: The same where a finding is what differs: oracles leave chance out, and a hang takes seconds.
+AGAIN_FOUND = 2
+
+
+class Versus:
+    """Compares two rigs, which are started already. Each case is played on one, then the other."""
+
+    def __init__(self, left: Rig, right: Rig) -> None:
+        self._sides = (_investigator(left), _investigator(right))
+
+    def compare(self, name: str, case: Case) -> Compared:
+        """Play ``case`` on both sides, and where they differ once more, some times.
+
+        Raises :class:`TargetError` if a target has not come back from an earlier case.
+        """
+        for side in self._sides:
+            if side.lost is not None:
+                raise TargetError(str(side.lost))
+        left, right = ([_play(side, case)] for side in self._sides)
+        if differ(left[0], right[0]):
+            again = AGAIN if left[0].findings == right[0].findings else AGAIN_FOUND
+            for _ in range(again):
+                if any(side.lost is not None for side in self._sides):
+                    break  # what was seen once is told
+                left.append(_play(self._sides[0], case))
+                right.append(_play(self._sides[1], case))
+        return weigh(name, case.sent_bytes(), left, right)
+
+
+def _investigator(rig: Rig) -> Investigator:
+    return Investigator(rig, Watchdog(rig), _unknown, _unnoticed)
+
+
+def _play(side: Investigator, case: Case) -> Shown:
+    observation, findings = side.witness(case)
+    told = {one.fingerprint: f"{one.kind.value}: {one.title}" for one in findings}
+    return Shown(normalised(observation), tuple(sorted(told.items())))
+
+
+def _unknown(_finding: object) -> bool:
+    return False
+
+
+def _unnoticed(_recovery: Recovery) -> None:
+    """A comparison does not count recoveries."""

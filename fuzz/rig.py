@@ -24,6 +24,8 @@ from fuzz.executor.tokens import Tokens
 from fuzz.node import NodeInfo, Point
 from fuzz.observation import Observation
 from fuzz.scratch import scratch_prefix
+from fuzz.settings import TargetSettings
+from fuzz.store.crashes import Context
 from fuzz.target import Target
 
 #: From the ready line to the agent's hello and the first answered canary.
@@ -96,6 +98,11 @@ class Rig:
         if self._folder is not None:
             self._folder.cleanup()
             self._folder = None
+
+    def context(self, settings: TargetSettings) -> Context:
+        """Return under which circumstances a case is played here; the target has ``settings``."""
+        otp = "unknown" if self.node is None else self.node.otp
+        return Context(self.target.name, otp, settings.plants, settings.switches())
 
     @property
     def endpoint(self) -> Endpoint:

@@ -15,7 +15,7 @@ from random import Random
 from fuzz.case import Case
 from fuzz.clock import Deadline
 from fuzz.finding import Finding
-from fuzz.rig import Recovery, Rig
+from fuzz.rig import Rig
 from fuzz.watchdog.attribute import Investigator
 from fuzz.watchdog.watchdog import Watchdog
 
@@ -44,7 +44,7 @@ class Ground:
     _judge: Investigator = field(init=False)
 
     def __post_init__(self) -> None:
-        self._judge = Investigator(self.rig, Watchdog(self.rig), _unknown, _unnoticed)
+        self._judge = Investigator(self.rig, Watchdog(self.rig))
 
     def ask(self, name: str, case: Case) -> Trial:
         """Play ``case`` once on a target that is well, and judge what it does.
@@ -69,11 +69,3 @@ class Check:
     summary: str
     run: Callable[[Ground], Iterator[Trial]]
     auth: bool = False
-
-
-def _unknown(_finding: Finding) -> bool:
-    return False
-
-
-def _unnoticed(_recovery: Recovery) -> None:
-    """A check does not count recoveries."""

@@ -24,7 +24,7 @@ from fuzz.cli.options import (
     target_options,
     time_option,
 )
-from fuzz.cli.running import context_of, started
+from fuzz.cli.running import started
 from fuzz.cli.screen import screen
 from fuzz.clock import Deadline
 from fuzz.errors import SettingsError
@@ -155,7 +155,7 @@ class _Desk:
             for finding in trial.findings:
                 if finding.fingerprint not in self.findings:
                     self.findings[finding.fingerprint] = finding
-                    context = context_of(rig, settings)
+                    context = rig.context(settings)
                     saved = self.store.save(encode_case(trial.case), finding, context)
                     self._tell(result, trial.name, finding, saved.path)
         result.seconds = rig.clock.now() - begun

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from fuzz.case import Case, encode_case, read_case
 from fuzz.cli.options import target_options, time_option
-from fuzz.cli.running import context_of, started
+from fuzz.cli.running import started
 from fuzz.cli.screen import screen
 from fuzz.errors import CaseFileError, SettingsError, StoreError
 from fuzz.finding import Finding
@@ -80,7 +80,7 @@ def tmin(
         if finding is not None:
             status.update("making it smaller")
             known = seen_once(case, finding, lost) if lost else examiner.minimise(case, finding)
-        context = context_of(rig, target)
+        context = rig.context(target)
     if finding is None:
         say(screen(), [Text(_nothing(file, findings, saved, target.plants))])
     elif known.failure is None or known.minimised.after != known.minimised.before:

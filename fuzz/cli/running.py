@@ -12,7 +12,6 @@ from rich.status import Status
 from fuzz.clock import SystemClock
 from fuzz.rig import Rig
 from fuzz.settings import TargetSettings
-from fuzz.store.crashes import Context
 from fuzz.target.choose import choose_target
 
 
@@ -31,9 +30,3 @@ def started(settings: TargetSettings, console: Console) -> Iterator[tuple[Rig, S
             yield rig, status
         finally:
             rig.stop()
-
-
-def context_of(rig: Rig, settings: TargetSettings) -> Context:
-    """Return under which circumstances a case is played on ``rig``, which has these settings."""
-    otp = "unknown" if rig.node is None else rig.node.otp
-    return Context(rig.target.name, otp, settings.plants, settings.switches())

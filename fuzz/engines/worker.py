@@ -296,14 +296,7 @@ class Worker:
         )
 
     def _context(self) -> Context:
-        target = self._settings.target
-        node = self._rig.node
-        return Context(
-            target=self._rig.target.name,
-            otp=node.otp if node is not None else "unknown",
-            plants=target.plants,
-            switches=tuple(target.switches()),
-        )
+        return self._rig.context(self._settings.target)
 
     def _emit(self, event: Event) -> None:
         try:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from fuzz.case import GROUP_TOKEN, USER_TOKENS, Step, StepKind
 from fuzz.generate.draft import MAX_CONNECTIONS, MAX_STEPS, Draft, Operation
+from fuzz.generate.segments import split_in_length
 from fuzz.generate.values import OPEN_ENDED, frame_with
 from grammar import (
     Ack,
@@ -43,13 +44,16 @@ THEMES: tuple[tuple[type[ClientFrame], ...], ...] = (
     (SendMessage, SendMessage, SendSeq, BatchSend, CborMsg, Ack),
     (GroupCreate, GroupCreate, GroupLeave, GroupMsg, GroupMsg, SenderKeyDist, GroupRoster),
     (UploadPrekeys, FetchPrekeys, FetchPrekeys, E2eeMsg, Ack),
-    (TypingStart, TypingStop, GetStatus, GetStatus, SendMessage, ReadReceipt),
+    (TypingStart, TypingStop, GetStatus, SendMessage, ReadReceipt, Ack),
 )
 
 #: How many things happen, at least and at most: a user comes, talks or goes.
 _MOVES = 4, 14
 #: Frames that one user says in a row at most, in one segment.
 _IN_A_ROW = 3
+#: Of the dialogues, those of which some length is cut: the frame means the same, and what it does
+#: is known, so the laws find out a server that reads half of a number.
+_CUT = 0.3
 #: Of the dialogues, those whose batches are large: they take as long as twenty others.
 _FLOODS = 0.03
 #: Messages of such a batch: half a bucket of the rate limiter, a whole one, one more.
@@ -146,6 +150,8 @@ def make_up(draft: Draft) -> bool:
         scene.theme, scene.flooding = (SendMessage, BatchSend, BatchSend), True
     scene.play(_MOVES[0] + draft.below(_MOVES[1] - _MOVES[0] + 1))
     draft.steps[:] = scene.steps[:MAX_STEPS]
+    if draft.chance(_CUT):
+        split_in_length(draft)
     return True
 
 

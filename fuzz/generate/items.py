@@ -21,8 +21,10 @@ from grammar.cbor import Kind, walk
 MAX_NODES = 512
 #: Nesting, mostly at most: past the depth of any map of the protocol.
 DEPTH = 6
-#: And now and then, as far as there is room: past every decoder's own ceiling.
+#: And in one of five, as far as there is room: past every decoder's own ceiling. Such bytes cost
+#: little, and a recursion that nobody bounded is what CBOR is known for.
 GREAT_DEPTH = 5_000
+_GREAT_ODDS = 0.2
 
 _STRINGS = (Kind.BYTES, Kind.TEXT)
 _CONTAINERS = (Kind.ARRAY, Kind.MAP)
@@ -92,10 +94,10 @@ def nodes_of(content: bytes) -> tuple[Node, ...]:
 
 
 def nest(draft: Draft, content: bytes, nodes: Sequence[Node]) -> bytes | None:
-    """Wrap an item in arrays, maps or tags, now and then very many; open ones may stay open."""
+    """Wrap an item in arrays, maps or tags, some in very many; open ones may stay open."""
     node = draft.pick(nodes)
     shell = draft.pick(_SHELLS)
-    most = GREAT_DEPTH if draft.chance(0.05) else DEPTH
+    most = GREAT_DEPTH if draft.chance(_GREAT_ODDS) else DEPTH
     depth = 1 + draft.below(min(most, max(1, draft.growth() // (len(shell) + 1))))
     closing = b"\xff" * depth if shell == b"\x9f" and draft.chance(0.5) else b""
     item = content[node.offset : node.end]

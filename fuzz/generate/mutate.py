@@ -126,6 +126,13 @@ class Mutator:
             self._change(draft)
         return _finished(draft)
 
+    def dialogue(self, max_bytes: int) -> Case:
+        """Return a made-up dialogue of users who behave, with the bounds of :meth:`mutate`."""
+        draft = self._draft(Case(()), max_bytes)
+        dialogues.make_up(draft)
+        draft.steps = _fitted(draft.steps, draft.max_bytes)
+        return _finished(draft)
+
     def _draft(self, case: Case, max_bytes: int) -> Draft:
         bound = min(max(max_bytes, MIN_BYTES), MAX_FILE_BYTES)
         return Draft(

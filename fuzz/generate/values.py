@@ -40,6 +40,8 @@ _U32, _U64 = boundaries(None, 4), boundaries(None, 8)
 #: is longer than a key bundle would fill a campaign with floods.
 _SIZES = tuple(size for size in boundaries(NAME, 2) if NAME - 1 <= size <= KEY_BUNDLE + 1)
 _LIMIT_ODDS = 0.1
+#: The share of what is empty where that means something of its own: no key, no name.
+_EMPTY_ODDS = 0.1
 
 
 def fresh_frame(draft: Draft) -> bytes:
@@ -72,8 +74,8 @@ def server_frame(draft: Draft) -> bytes:
 
 
 def odd_name(draft: Draft) -> bytes:
-    """Return a name that a server has to refuse or to bear."""
-    return draft.pick(ODD_NAMES)
+    """Return a name that a server has to refuse or to bear, the empty one more often."""
+    return b"" if draft.chance(_EMPTY_ODDS) else draft.pick(ODD_NAMES)
 
 
 def bad_login(draft: Draft) -> bytes:
@@ -104,7 +106,9 @@ def text(draft: Draft) -> bytes:
 
 
 def key_data(draft: Draft) -> bytes:
-    """Return a sender's group key, or one that is somewhat shorter or longer, or at some limit."""
+    """Return a sender's group key, or one that is empty, shorter, longer, or at some limit."""
+    if draft.chance(_EMPTY_ODDS):
+        return b""
     if draft.chance(0.3):
         return draft.rng.randbytes(draft.below(2 * KEY_BYTES))
     return _at_a_limit(draft) or _key(draft)

@@ -105,7 +105,7 @@ class RigJudge:
         self._finding = finding
         self._any_effect = any_effect
         self._watchdog = Watchdog(rig)
-        self._investigator = Investigator(rig, self._watchdog, _nothing, self._recovered)
+        self._investigator = Investigator(rig, self._watchdog, recovered=self._recovered)
         self._fresh = False
         self.seen: Finding | None = None
 
@@ -184,7 +184,3 @@ class CarefulJudge:
     def shows_afresh(self, case: Case) -> bool:
         """Tell whether ``case`` shows the finding on a fresh node."""
         return self._judge.shows_afresh(case)
-
-
-def _nothing(_finding: Finding) -> bool:
-    return False

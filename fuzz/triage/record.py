@@ -14,7 +14,7 @@ from fuzz.errors import TargetError
 from fuzz.heard import REST, normalised
 from fuzz.observation import Ending
 from fuzz.replies import Expectation, Heard, Reply
-from fuzz.rig import Recovery, Rig
+from fuzz.rig import Rig
 from fuzz.watchdog.attribute import Investigator
 from fuzz.watchdog.watchdog import Watchdog
 
@@ -40,7 +40,7 @@ class Recorder:
     """Records cases on one rig, which is started already."""
 
     def __init__(self, rig: Rig) -> None:
-        self._investigator = Investigator(rig, Watchdog(rig), _unknown, _unnoticed)
+        self._investigator = Investigator(rig, Watchdog(rig))
 
     def record(self, name: str, case: Case) -> Expectation:
         """Play ``case``, and return what is to be heard in it.
@@ -89,11 +89,3 @@ def _is_open(reply: Reply, name: str, text: str) -> bool:
     if (reply.frame, name) == ("PREKEY_RESPONSE", "bundle"):
         return "'status'" not in text
     return (reply.frame, name) in _OPEN
-
-
-def _unknown(_finding: object) -> bool:
-    return False
-
-
-def _unnoticed(_recovery: Recovery) -> None:
-    """A recording does not count recoveries."""

@@ -17,7 +17,7 @@ from pathlib import Path
 from fuzz.case import Case
 from fuzz.errors import CaseFileError, IrisFuzzError, StoreError
 from fuzz.finding import Finding, Kind
-from fuzz.rig import Recovery, Rig
+from fuzz.rig import Rig
 from fuzz.store.golden import read_expecting
 from fuzz.store.sidecar import Sidecar
 from fuzz.watchdog.attribute import Investigator
@@ -81,7 +81,7 @@ class Replayer:
 
     def __init__(self, rig: Rig) -> None:
         self._watchdog = Watchdog(rig)
-        self._investigator = Investigator(rig, self._watchdog, _nothing, _unnoticed)
+        self._investigator = Investigator(rig, self._watchdog)
         self._rig = rig
 
     def replay(self, path: Path, plays: int) -> Replayed:
@@ -129,11 +129,3 @@ def _verdict(
     ]
     verdict = Verdict.FAILED if same else Verdict.DIFFERENT
     return Replayed(path, verdict, len(same or shown), len(seen), everything, note)
-
-
-def _nothing(_finding: Finding) -> bool:
-    return False
-
-
-def _unnoticed(_recovery: Recovery) -> None:
-    """A replay does not count recoveries."""

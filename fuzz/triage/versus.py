@@ -5,7 +5,7 @@ from __future__ import annotations
 from fuzz.case import Case
 from fuzz.errors import TargetError
 from fuzz.heard import normalised
-from fuzz.rig import Recovery, Rig
+from fuzz.rig import Rig
 from fuzz.triage.differ import Compared, Shown, differ, weigh
 from fuzz.watchdog.attribute import Investigator
 from fuzz.watchdog.watchdog import Watchdog
@@ -21,7 +21,7 @@ class Versus:
     """Compares two rigs, which are started already. Each case is played on one, then the other."""
 
     def __init__(self, left: Rig, right: Rig) -> None:
-        self._sides = (_investigator(left), _investigator(right))
+        self._sides = tuple(Investigator(rig, Watchdog(rig)) for rig in (left, right))
 
     def compare(self, name: str, case: Case) -> Compared:
         """Play ``case`` on both sides, and where they differ once more, some times.
@@ -42,19 +42,7 @@ class Versus:
         return weigh(name, case.sent_bytes(), left, right)
 
 
-def _investigator(rig: Rig) -> Investigator:
-    return Investigator(rig, Watchdog(rig), _unknown, _unnoticed)
-
-
 def _play(side: Investigator, case: Case) -> Shown:
     observation, findings = side.witness(case)
     told = {one.fingerprint: f"{one.kind.value}: {one.title}" for one in findings}
     return Shown(normalised(observation), tuple(sorted(told.items())))
-
-
-def _unknown(_finding: object) -> bool:
-    return False
-
-
-def _unnoticed(_recovery: Recovery) -> None:
-    """A comparison does not count recoveries."""

@@ -86,8 +86,8 @@ class Investigator:
         self,
         rig: Rig,
         watchdog: Watchdog,
-        known: Callable[[Finding], bool],
-        recovered: Callable[[Recovery], None],
+        known: Callable[[Finding], bool] = lambda _: False,
+        recovered: Callable[[Recovery], None] = lambda _: None,
         recent: Callable[[], Sequence[Case]] = tuple,
     ) -> None:
         self._rig = rig
@@ -250,6 +250,19 @@ class Investigator:
         findings = judge(evidence)
         self._heal_after(evidence, findings)
         return observation, findings
+
+    def judge_seen(self, observations: Sequence[Observation] = ()) -> tuple[Finding, ...]:
+        """Return what the oracles say of what has happened by now, ``observations`` included.
+
+        Nothing is played: this is for traffic that others have made.
+        """
+        glance = self._watchdog.glance(observations)
+        if not (glance.alarmed or any(map(judge_laws, observations))):
+            return ()
+        evidence = self._watchdog.settle(observations, glance.events)
+        findings = judge(evidence)
+        self._heal_after(evidence, findings)
+        return findings
 
     def judge_growth(
         self, case: Case, what: Sequence[str] | None = None, hasty: bool = False

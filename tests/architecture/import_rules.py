@@ -58,11 +58,11 @@ LAYERS = (
     Layer(("fuzz.rig",)),
     Layer(("fuzz.watchdog",)),
     Layer(("fuzz.triage",)),
-    Layer(("fuzz.engines", "fuzz.checks")),
+    Layer(("fuzz.engines", "fuzz.checks", "fuzz.watched")),
     Layer(("fuzz.campaign",)),
     Layer(("fuzz.benchmark",)),
     Layer(("fuzz.report",)),
-    Layer(("fuzz.cli", "fuzz.__main__"), siblings=True),
+    Layer(("fuzz.cli", "fuzz.__main__", "fuzz.pytest_plugin"), siblings=True),
 )
 
 #: ``grammar`` knows bytes only. ``fuzz`` may use whatever pyproject.toml says it depends on.

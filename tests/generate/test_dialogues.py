@@ -10,12 +10,13 @@ from fuzz.generate.draft import MAX_CONNECTIONS, MAX_STEPS
 from grammar import (
     BatchSend,
     Direction,
+    Frame,
     GroupCreate,
     GroupLeave,
     GroupMsg,
     Login,
+    Stream,
     UnknownFrame,
-    decode,
 )
 from grammar.frames import CLIENT_OPCODES
 from grammar.limits import RATE_BURST
@@ -29,18 +30,25 @@ def dialogues() -> list[list[Step]]:
     return [draft.steps for draft in made]
 
 
+def frames_of(steps: list[Step]) -> list[tuple[int, Frame]]:
+    """Return what is said on which connection, whatever TCP has cut; nothing is left over."""
+    streams: dict[int, Stream] = {}
+    said: list[tuple[int, Frame]] = []
+    for step in steps:
+        if step.kind is StepKind.SEND:
+            stream = streams.setdefault(step.connection, Stream(Direction.CLIENT))
+            said += ((step.connection, frame) for frame in stream.feed(step.data))
+    assert all(stream.pending == 0 for stream in streams.values())
+    return said
+
+
 def test_each_frame_belongs_to_a_theme() -> None:
     assert {frame for theme in THEMES for frame in theme} == {*CLIENT_OPCODES.values()} - {Login}
 
 
 def test_all_that_is_said_is_valid_and_of_one_theme(dialogues: list[list[Step]]) -> None:
     for steps in dialogues:
-        said = {
-            type(frame)
-            for step in steps
-            if step.kind is StepKind.SEND
-            for frame in decode(step.data, Direction.CLIENT)
-        }
+        said = {type(frame) for _, frame in frames_of(steps)}
         assert UnknownFrame not in said
         assert any(said <= {*theme, GroupCreate} for theme in THEMES)
 
@@ -72,9 +80,7 @@ def test_now_and_then_a_batch_is_as_large_as_a_bucket(dialogues: list[list[Step]
     sizes = {
         len(frame.messages)
         for steps in dialogues
-        for step in steps
-        if step.kind is StepKind.SEND
-        for frame in decode(step.data, Direction.CLIENT)
+        for _, frame in frames_of(steps)
         if isinstance(frame, BatchSend)
     }
     assert {RATE_BURST, RATE_BURST + 1} < sizes
@@ -87,15 +93,22 @@ def test_users_come_back_and_a_group_is_left_and_written_to(dialogues: list[list
     for steps in dialogues:
         logins = [step.data for step in steps if step.kind is StepKind.LOGIN]
         back += len(logins) > len(set(logins))
-        said = [
-            (step.connection, type(frame))
-            for step in steps
-            if step.kind is StepKind.SEND
-            for frame in decode(step.data, Direction.CLIENT)
-        ]
+        said = [(connection, type(frame)) for connection, frame in frames_of(steps)]
         left += any(
             frame is GroupLeave and (connection, GroupMsg) in said[place:]
             for place, (connection, frame) in enumerate(said)
         )
     assert back > 100
     assert left > 20
+
+
+def test_a_length_is_cut_in_some_of_them(dialogues: list[list[Step]]) -> None:
+    """The first half of a number ends a segment, the second half begins the next one."""
+    cut = 0
+    for steps in dialogues:
+        stream = Stream(Direction.CLIENT)
+        for step in steps:
+            if step.kind is StepKind.SEND and step.connection == 0:
+                stream.feed(step.data)
+                cut += stream.pending > 0
+    assert cut > 20

@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fuzz.generate.strategies import cbor_items, cbor_like
 from grammar import CborError, EncodeError
 from grammar.cbor import MAX_DEPTH, MAX_ITEMS, Item, Kind, dumps, loads, walk
-from tests.grammar.strategies import cbor_items, cbor_like, quick
+from tests.grammar.strategies import quick
 
 
 @quick
-@given(cbor_items)
+@given(cbor_items())
 def test_well_formed_items_are_walked_to_their_end(data: bytes) -> None:
     walked = walk(data)
     assert (walked.fault, walked.end) == (None, len(data))
@@ -23,7 +24,7 @@ def test_well_formed_items_are_walked_to_their_end(data: bytes) -> None:
 
 
 @quick
-@given(cbor_items, st.data())
+@given(cbor_items(), st.data())
 def test_a_part_of_an_item_ends_early(data: bytes, draw: st.DataObject) -> None:
     part = data[: draw.draw(st.integers(0, len(data) - 1), label="cut")]
     fault = walk(part).fault
@@ -34,7 +35,7 @@ def test_a_part_of_an_item_ends_early(data: bytes, draw: st.DataObject) -> None:
 
 
 @quick
-@given(st.one_of(cbor_like, st.binary(max_size=40)))
+@given(st.one_of(cbor_like(), st.binary(max_size=40)))
 def test_the_judge_agrees_on_any_bytes(data: bytes) -> None:
     walked = walk(data)
     file = BytesIO(data)
@@ -52,7 +53,7 @@ def test_the_judge_agrees_on_any_bytes(data: bytes) -> None:
 
 
 @quick
-@given(st.one_of(cbor_like, st.binary(max_size=60)), st.integers(0, 10), st.integers(0, 70))
+@given(st.one_of(cbor_like(), st.binary(max_size=60)), st.integers(0, 10), st.integers(0, 70))
 def test_items_tile_what_was_walked(data: bytes, offset: int, stop: int) -> None:
     walked = walk(data, offset, stop)
     at = offset
@@ -65,7 +66,7 @@ def test_items_tile_what_was_walked(data: bytes, offset: int, stop: int) -> None
 
 
 @quick
-@given(st.one_of(cbor_like, st.binary(max_size=40)))
+@given(st.one_of(cbor_like(), st.binary(max_size=40)))
 def test_any_bytes_load_or_are_one_typed_error(data: bytes) -> None:
     fault: CborError | None = None
     try:

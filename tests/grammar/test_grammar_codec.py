@@ -9,6 +9,7 @@ from construct import ConstructError
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fuzz.generate.strategies import directions
 from grammar import (
     NEED_DATA,
     BatchSend,
@@ -38,7 +39,7 @@ from grammar import (
     encode,
 )
 from grammar.layout import BARE_PLANS, PLANS, measure
-from tests.grammar.strategies import FRAMES, any_bytes, directions, frames, frames_of, quick
+from tests.grammar.strategies import FRAMES, any_bytes, frames, frames_of, quick
 
 C, S = Direction.CLIENT, Direction.SERVER
 

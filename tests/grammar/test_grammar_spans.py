@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fuzz.generate.strategies import directions
 from grammar import (
     NEED_DATA,
     BatchSend,
@@ -24,7 +25,7 @@ from grammar import (
     spans,
 )
 from grammar.spans import MAX_SPANS
-from tests.grammar.strategies import any_bytes, directions, frames, quick
+from tests.grammar.strategies import any_bytes, frames, quick
 from tests.grammar.vectors import VECTORS, Vector
 
 C, S = Direction.CLIENT, Direction.SERVER

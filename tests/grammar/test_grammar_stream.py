@@ -6,6 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from fuzz.generate.strategies import directions
 from grammar import (
     Ack,
     AuthFailed,
@@ -25,7 +26,7 @@ from grammar import (
     encode,
     limits,
 )
-from tests.grammar.strategies import any_bytes, directions, frames, quick
+from tests.grammar.strategies import any_bytes, frames, quick
 
 C, S = Direction.CLIENT, Direction.SERVER
 

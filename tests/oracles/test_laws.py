@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
 from fuzz.evidence import Evidence, Pulse
 from fuzz.finding import Kind
-from fuzz.observation import ConnectionTrace, Ending, Observation, Sent
+from fuzz.observation import ConnectionTrace, Ending, Observation
 from fuzz.oracles import judge
 from fuzz.oracles.laws import judge_laws
 from grammar import (
     Ack,
     BatchSend,
-    ClientFrame,
     Error,
     FetchPrekeys,
     GetStatus,
@@ -26,13 +24,10 @@ from grammar import (
     GroupLeft,
     GroupMsg,
     Login,
-    LoginOk,
     PrekeyResponse,
     RateLimited,
-    ReliableMsg,
     SendMessage,
     SendSeq,
-    ServerFrame,
     StatusResponse,
     TypingRelay,
     TypingStart,
@@ -41,53 +36,22 @@ from grammar import (
     encode,
 )
 from tests.oracles.evidence_support import STATEM
+from tests.oracles.law_support import (
+    OK,
+    A,
+    B,
+    C,
+    Sends,
+    link,
+    message,
+    play,
+    reasons,
+    receiver,
+    sender,
+)
 
-A, B, C = b"a0000001", b"b0000001", b"c0000001"
-OK = LoginOk()
 BUNDLE = cbor.dumps({"one_time_prekeys": [b"k" * 32]})
 BARE = cbor.dumps({"one_time_prekeys": []})
-
-#: What a client does: segments at their order, each of frames or of bytes.
-Sends = dict[int, Sequence[ClientFrame] | bytes]
-
-
-def link(
-    number: int,
-    sends: Sends,
-    heard: Sequence[ServerFrame] | bytes,
-    left: int | None = 90,
-    ending: Ending = Ending.CLOSED,
-) -> ConnectionTrace:
-    """Return a connection that sent and heard this, and that we left at ``left``."""
-    sent = tuple(Sent(order, _bytes(data), False) for order, data in sends.items())
-    return ConnectionTrace(number, ending, (_bytes(heard),), "", sent, left)
-
-
-def _bytes(data: Sequence[ClientFrame] | Sequence[ServerFrame] | bytes) -> bytes:
-    return data if isinstance(data, bytes) else b"".join(map(encode, data))
-
-
-def play(*links: ConnectionTrace) -> Observation:
-    return Observation(links, 0.001, users=frozenset({A, B, C}))
-
-
-def reasons(*links: ConnectionTrace) -> list[tuple[str, str]]:
-    return [(f.cause.what, f.cause.reason) for f in judge_laws(play(*links))]
-
-
-def message(text: bytes, number: int = 1) -> ReliableMsg:
-    return ReliableMsg(b"id%d" % number, text)
-
-
-def sender(*frames: ClientFrame, heard: Sequence[ServerFrame] = ()) -> ConnectionTrace:
-    """Return a connection of user A, logged in at 1, that sends ``frames`` at 3."""
-    return link(0, {1: [Login(A)], 3: frames}, [OK, *heard])
-
-
-def receiver(*heard: ServerFrame, since: int = 2, left: int | None = 91) -> ConnectionTrace:
-    """Return a connection of user B that hears this."""
-    return link(1, {since: [Login(B)]}, [OK, *heard], left)
-
 
 HELLO = SendMessage(B, b"hello")
 
@@ -363,3 +327,12 @@ def test_laws_are_for_a_server_that_is_well() -> None:
     assert judge_laws(replace(broken, cut_short=True)) == ()
     silent = play(sender(HELLO), receiver(), link(2, {}, b"", None, Ending.DEADLINE))
     assert judge_laws(silent) == ()
+
+
+def test_what_was_acknowledged_does_not_come_again() -> None:
+    took = link(1, {2: [Login(B)], 5: [Ack(b"id1")]}, [OK, message(b"hello")], 6)
+    back = link(2, {8: [Login(B)]}, [OK, message(b"hello")], 92)
+    assert reasons(sender(HELLO), took, back) == [("returned", "")]
+    other = link(1, {2: [Login(B)], 5: [Ack(b"id2")]}, [OK, message(b"hello")], 6)
+    assert reasons(sender(HELLO), other, back) == []
+    assert reasons(sender(HELLO), took, link(2, {8: [Login(B)]}, [OK], 92)) == []

@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 FINGERPRINTS: Mapping[str, str] = MappingProxyType(
     {
+        "ack_forgotten": "ee77eee9f5cc16f2",
         "alg_none": "c65b39df54c32857",
         "altered_bytes": "7b4b72e22295ab51",
         "app_gives_up": "af3d9e7ad6dc4601",
@@ -22,6 +23,7 @@ FINGERPRINTS: Mapping[str, str] = MappingProxyType(
         "binary_leak": "948012d9b5761f89",
         "bucket_off_by_one": "657db94ef536c631",
         "build_up": "682596e578f59ee3",
+        "bundle_stale": "a8e441dc7d7c2edb",
         "call_cycle": "95509e417da1a394",
         "crash_alone": "4dd95471397ed725",
         "crash_cascades": "83ceae827bffa4da",
@@ -31,7 +33,9 @@ FINGERPRINTS: Mapping[str, str] = MappingProxyType(
         "duplicate_seq": "24a9101ce4af6d9a",
         "ets_bytes": "83beaf01f406302a",
         "ets_leak": "4cb2a21e0fd99857",
+        "group_absent": "72e5e004d4bc8446",
         "group_after_leave": "99df61a59c83c423",
+        "group_cached": "42a4019f6c051acd",
         "group_stranger": "a3ad18e828159ed4",
         "hang": "5ccadd3b12c4d043",
         "heap_killed": "2e34063785c4a12e",
@@ -63,6 +67,7 @@ FINGERPRINTS: Mapping[str, str] = MappingProxyType(
         "reordered": "faf25d396247fce7",
         "reply_length": "3383b758169d3953",
         "reply_opcode": "3cf65aedb78275bc",
+        "roster_short": "8f2b6196f248ede1",
         "served_late": "77d19bc6ea962835",
         "server_opcode": "45d0fd644dcf9e26",
         "slow_decode": "aeded9a6b0f953d4",

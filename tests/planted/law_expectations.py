@@ -29,6 +29,13 @@ LAW_EXPECTED: Mapping[str, tuple[str, str, str]] = MappingProxyType(
         "typing_forged": ("relay", "TYPING_RELAY", "names a user who sent none"),
         "otk_twice": ("one-time key", "", "handed out more often than it was published"),
         "group_stranger": ("group", "written by one who has left", "one who has left it wrote"),
+        "ack_forgotten": ("returned", "", "came again though it was acknowledged"),
+        "group_absent": (
+            "group", "lost to a member who is offline: GROUP_MSG", "never came to a member",
+        ),
+        "group_cached": ("group", "read by one who has left", "was read by one who has left"),
+        "roster_short": ("roster", "leaves out a member of the group", "leaves out a member"),
+        "bundle_stale": ("bundle", "not the last", "other keys than its user has uploaded last"),
         "bucket_off_by_one": ("rate", "too early", "500 messages were too many"),
         "batch_unmetered": ("rate", "not limited", "was let through"),
         "alg_none": ("auth", "alg none", "that it is not signed"),

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from fuzz.case import GROUP_TOKEN, MSGID_TOKEN, USER_TOKENS, Case, Step, StepKind
 from fuzz.replies import Expectation, Heard, Reply
 from grammar import (
+    Ack,
     BatchSend,
     CborMsg,
     ClientFrame,
@@ -38,6 +39,13 @@ _BUNDLE = cbor.dumps(
         "one_time_prekeys": [b"o" * 32],
     }
 )
+_OTHER_BUNDLE = cbor.dumps(
+    {
+        "identity_key": b"j" * 32,
+        "signed_prekey": b"s" * 32,
+        "signed_prekey_signature": b"t" * 64,
+    }
+)
 _EMPTY_MAP = cbor.dumps({})
 _CBOR_MSG = encode(CborMsg(B, _EMPTY_MAP))
 #: Behind opcode, counted target and one of the four bytes of a length.
@@ -58,6 +66,14 @@ def _end(connection: int) -> Step:
 
 #: A sender, and the user it sends to.
 _BOTH = (_login(A), _login(B, 1))
+#: A group of the first user that the second one has joined.
+_GROUP_OF_TWO = (
+    _login(A),
+    _send(GroupCreate(b"g")),
+    _login(B, 1),
+    _WAIT,
+    _send(GroupCreate(GROUP_TOKEN), connection=1),
+)
 
 _STEPS: Mapping[str, tuple[str, tuple[Step, ...]]] = {
     "lost_in_batch": (
@@ -136,6 +152,52 @@ _STEPS: Mapping[str, tuple[str, tuple[Step, ...]]] = {
                 GroupMsg(GROUP_TOKEN, _EMPTY_MAP, b"1"),
                 connection=1,
             ),
+        ),
+    ),
+    "ack_forgotten": (
+        "second-of-two-stored-acknowledged",
+        (
+            _login(A),
+            _send(SendMessage(B, b"1"), SendMessage(B, b"2")),
+            _login(B, 1),
+            _WAIT,
+            _send(Ack(MSGID_TOKEN), connection=1),
+            _end(1),
+            _login(B, 2),
+        ),
+    ),
+    "group_absent": (
+        "group-message-to-who-is-away",
+        (
+            *_GROUP_OF_TWO,
+            _end(1),
+            _send(GroupMsg(GROUP_TOKEN, _EMPTY_MAP, b"1")),
+            _login(B, 2),
+        ),
+    ),
+    "group_cached": (
+        "group-message-to-who-has-left",
+        (
+            *_GROUP_OF_TWO,
+            _send(GroupMsg(GROUP_TOKEN, _EMPTY_MAP, b"1")),
+            _send(GroupLeave(GROUP_TOKEN), connection=1),
+            _send(GroupMsg(GROUP_TOKEN, _EMPTY_MAP, b"2")),
+        ),
+    ),
+    "roster_short": (
+        "group-roster-of-three",
+        (
+            *_GROUP_OF_TWO,
+            _login(C, 2),
+            _send(GroupCreate(GROUP_TOKEN), connection=2),
+            _send(GroupRoster(GROUP_TOKEN)),
+        ),
+    ),
+    "bundle_stale": (
+        "prekeys-uploaded-twice",
+        (
+            _login(A),
+            _send(UploadPrekeys(_BUNDLE), UploadPrekeys(_OTHER_BUNDLE), FetchPrekeys(A)),
         ),
     ),
     "bucket_off_by_one": (

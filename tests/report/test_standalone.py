@@ -13,7 +13,18 @@ from fuzz.executor.tokens import RECIPES, Tokens
 from fuzz.report.reproducer import _MODULES
 from fuzz.report.standalone import tokens, wire
 from fuzz.report.standalone.verdict import CHECKS, Seen, Wire
-from grammar import Direction, Error, LoginOk, ReliableMsg, ServerFrame, StatusResponse, encode
+from grammar import (
+    Direction,
+    Error,
+    GroupDelivery,
+    GroupRosterReply,
+    LoginOk,
+    PrekeyResponse,
+    ReliableMsg,
+    ServerFrame,
+    StatusResponse,
+    encode,
+)
 from tests.grammar.strategies import frames, quick
 
 OK = encode(LoginOk())
@@ -74,6 +85,10 @@ def told(wanted: Wire, heard: bytes, left: bool = True) -> bool | None:
 HELLO = {"check": "delivered", "mark": wire.mark(b"to <user:A>", {})}
 NEVER, ONCE = {**HELLO, "most": 0}, {**HELLO, "least": 1}
 STATUS = {"check": "status", "reply": 0, "user": b"<user:A>".hex(), "online": False}
+GROUP = {"check": "group", "mark": wire.mark(b"sealed", {})}
+SEALED = encode(ReliableMsg(b"id1", encode(GroupDelivery(b"g" * 16, b"\xa0", b"sealed"))))
+ROSTER = {"check": "roster", "reply": 0, "members": [b"<user:A>".hex(), b"bob".hex()]}
+KEYS = {"check": "bundle", "reply": 1, "keys": [(b"k" * 32).hex()]}
 BURST = {"check": "burst", "burst": 2, "rate": 100, "others": 1}
 ANSWERED = {"check": "answered", "opcodes": [0x06, 0xFE], "least": 2}
 
@@ -90,6 +105,19 @@ ANSWERED = {"check": "answered", "opcodes": [0x06, 0xFE], "least": 2}
         (STATUS, encode(StatusResponse(b"stranger", 0, 0)), True),
         (STATUS, OK, None),
         ({**STATUS, "online": None}, encode(StatusResponse(b"abcdefgh", 1, 0)), False),
+        (GROUP, SEALED, True),
+        (GROUP, OK, False),
+        ({**GROUP, "least": 1}, SEALED, False),
+        ({**GROUP, "least": 1}, OK, True),
+        (ROSTER, encode(GroupRosterReply(b"g", b"\x82\x48abcdefgh\x43bob")), False),
+        (ROSTER, encode(GroupRosterReply(b"g", b"\x81\x48abcdefgh")), True),
+        (ROSTER, encode(GroupRosterReply(b"g", b"\x83\x48abcdefgh\x43bob\x43ann")), True),
+        (ROSTER, OK, None),
+        (KEYS, encode(PrekeyResponse(b"\xa0")) + encode(PrekeyResponse(b"k" * 32)), False),
+        (KEYS, encode(PrekeyResponse(b"k" * 32)) + encode(PrekeyResponse(b"\xa0")), True),
+        (KEYS, encode(PrekeyResponse(b"k" * 32)), None),
+        ({**KEYS, "reply": 0, "keys": []}, encode(PrekeyResponse(b"\xa1\x6cidentity_key")), True),
+        ({**KEYS, "reply": 0, "keys": []}, encode(PrekeyResponse(b"\xa0")), False),
         ({"check": "once"}, message(b"", 1) + message(b"", 1), True),
         ({"check": "once"}, message(b"", 1) + message(b"", 2), False),
         ({"check": "login"}, OK, True),

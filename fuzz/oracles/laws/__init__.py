@@ -14,12 +14,21 @@ from fuzz.evidence import Evidence, Pulse
 from fuzz.finding import Finding
 from fuzz.node import EventKind
 from fuzz.observation import Ending, Observation
-from fuzz.oracles.laws.answers import groups, one_time_keys, relays, status, unanswered
+from fuzz.oracles.laws.answers import relays, status, unanswered
 from fuzz.oracles.laws.auth import auth
 from fuzz.oracles.laws.conformance import conformance
-from fuzz.oracles.laws.delivery import duplicated, invented, lost, misrouted, reordered
+from fuzz.oracles.laws.delivery import (
+    duplicated,
+    invented,
+    lost,
+    misrouted,
+    reordered,
+    returned,
+)
 from fuzz.oracles.laws.dialogue import Dialogue
 from fuzz.oracles.laws.golden import golden
+from fuzz.oracles.laws.groups import group_lost, group_readers, group_writers, rosters
+from fuzz.oracles.laws.keys import bundles, one_time_keys
 from fuzz.oracles.laws.rate import rate
 
 Law = Callable[[Dialogue], Iterable[Finding]]
@@ -31,14 +40,19 @@ LAWS: tuple[Law, ...] = (
     misrouted,
     invented,
     duplicated,
+    returned,
     relays,
-    groups,
+    group_writers,
+    group_readers,
+    rosters,
     one_time_keys,
+    bundles,
     status,
     rate,
     unanswered,
     reordered,
     lost,
+    group_lost,
 )
 
 

@@ -8,7 +8,9 @@ this play, and only where every connection of the case is sure (see
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
 from itertools import pairwise
 
 from fuzz.finding import Cause, Finding, Kind
@@ -136,54 +138,125 @@ def duplicated(dialogue: Dialogue) -> Iterator[Finding]:
 
 
 def lost(dialogue: Dialogue) -> Iterator[Finding]:
-    """Judge messages that were accepted, and did not come though their receiver was there.
-
-    Each is owed to the connection that its user was on when it was sent, else to the next
-    one; and again to the next, as long as none was acknowledged.
-    """
+    """Judge messages that were accepted, and did not come though their receiver was there."""
     if not dialogue.sure:
         return
+    gone = first_missing(dialogue, dialogue.messages, lambda body: body)
+    if gone is not None:
+        why, body = _LOST[gone.where], gone.message.body
+        yield Finding(
+            Kind.SEMANTIC,
+            f"a message {why} was accepted and never delivered ({gone.message.how})",
+            Cause("lost", f"{why}: {gone.message.how}"),
+            {
+                "connection": gone.link.number,
+                "first": body[:64].hex(),
+                "lost": gone.count,
+                **wire.message(dialogue, gone.link, body, least=gone.least),
+            },
+        )
+
+
+class Where(Enum):
+    """Where the receiver of a message was when it was sent, or that it should come again."""
+
+    ONLINE = "online"
+    OFFLINE = "offline"
+    AGAIN = "again"
+
+
+_LOST = {
+    Where.ONLINE: "to a user who is online",
+    Where.OFFLINE: "to a user who is offline",
+    Where.AGAIN: "that was not acknowledged",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """The first of ``count`` messages that ``link`` had to bring, ``least`` times, and did not."""
+
+    message: Message
+    link: Link
+    where: Where
+    count: int
+    least: int
+
+
+def first_missing(
+    dialogue: Dialogue, messages: Sequence[Message], key_of: Callable[[bytes], bytes | None]
+) -> Missing | None:
+    """Return what is owed of ``messages`` and did not come.
+
+    Each is owed to the connection that its user was on when it was sent, else to the next one;
+    and again to the next, as long as none was acknowledged. ``key_of`` returns the ``body`` of
+    the message that a delivery stands for.
+    """
+    accepted = list(_accepted(dialogue, messages))
     for user in sorted(dialogue.users):
         stays = dialogue.stays_of(user)
-        if not stays or not _one_after_the_other(stays):
+        ours = [m for m in accepted if m.target == user]
+        if not ours or not stays or not dialogue.one_after_the_other(user):
             continue
-        ours = [m for m in _accepted(dialogue) if m.target == user]
         for number, (link, stay) in enumerate(stays):
-            owed = [m for m in ours if stay.until is not None and m.order < stay.until]
-            if number:
-                before, there = stays[number - 1]
-                if _acknowledges(before):
-                    return
-                if there.until is None:
-                    return
+            if number and _takes_over(*stays[number - 1]):
+                return None
             if not (link.read_to_the_end and link.clean) or len(link.stays) > 1:
                 continue
-            missing = Counter(m.body for m in owed)
-            missing.subtract(Counter(m.message for m in link.delivered))
+            owed = [m for m in ours if stay.until is not None and m.order < stay.until]
+            missing: Counter[bytes | None] = Counter(m.body for m in owed)
+            missing.subtract(Counter(key_of(m.message) for m in link.delivered))
             gone = [body for body, count in missing.items() if count > 0]
             if gone:
                 first = next(m for m in owed if m.body in gone)
                 least = sum(m.body == first.body for m in owed)
-                look = wire.message(dialogue, link, first.body, least=least)
-                yield _lost(first, link, stay, number, {"lost": len(gone), **look})
-                return
+                before = stays[number - 1][1] if number else None
+                return Missing(first, link, _where(first, stay, before), len(gone), least)
+    return None
 
 
-def _lost(
-    message: Message, link: Link, stay: Stay, number: int, told: Mapping[str, object]
-) -> Finding:
+def _takes_over(link: Link, stay: Stay) -> bool:
+    """Tell whether it is open what the next connection of a user is owed, behind this one."""
+    return stay.until is None or any(isinstance(said.frame, Ack) for said in link.said)
+
+
+def _where(message: Message, stay: Stay, before: Stay | None) -> Where:
+    """Tell where the receiver was who should have got a message by the end of ``stay``."""
     if message.order > stay.since:
-        why = "to a user who is online"
-    elif number:
-        why = "that was not acknowledged"
-    else:
-        why = "to a user who is offline"
-    return Finding(
-        Kind.SEMANTIC,
-        f"a message {why} was accepted and never delivered ({message.how})",
-        Cause("lost", f"{why}: {message.how}"),
-        {"connection": link.number, "first": message.body[:64].hex(), **told},
-    )
+        return Where.ONLINE
+    came = before is not None and before.until is not None and message.order < before.until
+    return Where.AGAIN if came else Where.OFFLINE
+
+
+def returned(dialogue: Dialogue) -> Iterator[Finding]:
+    """Judge messages that came again on a later connection, though they were acknowledged."""
+    if not dialogue.sure or Ack not in dialogue.kinds:
+        return
+    for user in sorted(dialogue.users):
+        stays = dialogue.stays_of(user)
+        if len(stays) < 2 or not dialogue.one_after_the_other(user):
+            continue
+        for number, (link, _) in enumerate(stays[:-1]):
+            if len(link.stays) > 1 or not link.clean or link.left is None:
+                continue
+            done = _acknowledged(link)
+            for later, _ in stays[number + 1 :]:
+                again = [m for m in later.delivered if m.msg_id in done]
+                if again and len(later.stays) == 1:
+                    look = wire.message(dialogue, later, again[0].message, most=0)
+                    yield Finding(
+                        Kind.SEMANTIC,
+                        "a message came again though it was acknowledged",
+                        Cause("returned"),
+                        {"connection": later.number, **look},
+                    )
+                    return
+
+
+def _acknowledged(link: Link) -> set[bytes]:
+    """Return the ids of messages that came to a connection and were acknowledged there."""
+    acknowledged = {said.frame.msg_id for said in link.said if isinstance(said.frame, Ack)}
+    return acknowledged & {message.msg_id for message in link.delivered}
 
 
 def reordered(dialogue: Dialogue) -> Iterator[Finding]:
@@ -222,16 +295,8 @@ def reordered(dialogue: Dialogue) -> Iterator[Finding]:
                 return
 
 
-def _one_after_the_other(stays: list[tuple[Link, Stay]]) -> bool:
-    """Tell whether no two of the stays overlap: then it is clear which one owns a message."""
-    return all(
-        stay.until is not None and stay.until < following.since
-        for (_, stay), (_, following) in pairwise(stays)
-    )
-
-
-def _accepted(dialogue: Dialogue) -> Iterator[Message]:
-    """Yield the messages that no server may refuse, on connections that were refused nothing.
+def _accepted(dialogue: Dialogue, messages: Sequence[Message]) -> Iterator[Message]:
+    """Yield those of ``messages`` that no server may refuse, on connections without a refusal.
 
     A sender's bucket holds 500 messages (rule 7), and a connection that ended badly for the
     sender may not have been read to its end.
@@ -242,8 +307,8 @@ def _accepted(dialogue: Dialogue) -> Iterator[Message]:
         if not link.refused and link.left is not None and LoginOk() in link.heard
     }
     spent: Counter[bytes | None] = Counter()
-    aimed = Counter(message.target for message in dialogue.messages)
-    for message in dialogue.messages:
+    aimed = Counter(message.target for message in messages)
+    for message in messages:
         spent[message.sender] += 1
         if message.sender is None or message.link not in good:
             continue
@@ -257,7 +322,3 @@ _ROOM = 50
 #: Half of the thousand messages that may await an ACK, whoever sent them: no receiver has to hold
 #: more, and which ones a full one lets go is its own affair.
 _CROWD = 500
-
-
-def _acknowledges(link: Link) -> bool:
-    return any(isinstance(said.frame, Ack) for said in link.said)

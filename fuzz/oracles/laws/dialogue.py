@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 from fuzz.observation import ConnectionTrace, Ending, Observation
 from grammar import (
@@ -50,13 +51,20 @@ _BIG = 32_768
 class Said:
     """A frame that a client sent: when, and as which user (None before LOGIN).
 
-    ``cut`` tells that it came in more than one segment.
+    ``place`` counts the frames of its connection. ``cut`` tells that it came in more than one
+    segment.
     """
 
     order: int
+    place: int
     user: bytes | None
     frame: ClientFrame
     cut: bool = False
+
+    @property
+    def moment(self) -> tuple[int, int]:
+        """Return what is less for whatever the server handled before."""
+        return self.order, self.place
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,9 +171,21 @@ class Dialogue:
         ]
         return sorted(sent, key=lambda message: message.order)
 
+    @cached_property
+    def kinds(self) -> frozenset[type[ClientFrame]]:
+        """Return the classes of the frames that were sent."""
+        return frozenset(type(said.frame) for link in self.links for said in link.said)
+
     def stays_of(self, user: bytes) -> list[tuple[Link, Stay]]:
         """Return where ``user`` was logged in, in the order of the logins."""
         return self._stays.get(user, [])
+
+    def one_after_the_other(self, user: bytes) -> bool:
+        """Tell whether no two stays of a user overlap: then it is clear which owns a message."""
+        return all(
+            stay.until is not None and stay.until < following.since
+            for (_, stay), (_, following) in pairwise(self.stays_of(user))
+        )
 
     @cached_property
     def _stays(self) -> dict[bytes, list[tuple[Link, Stay]]]:
@@ -206,7 +226,7 @@ def _said(trace: ConnectionTrace) -> tuple[list[Said], bool, int]:
                 return said, False, 0
             if isinstance(frame, Login):
                 user = frame.user
-            said.append(Said(segment.order, user, frame, cut))
+            said.append(Said(segment.order, len(said), user, frame, cut))
             cut = False
         if not trace.plain and (len(frames) != 1 or stream.pending):
             return said, False, 0

@@ -31,10 +31,12 @@ def messages_in_order(dialogue: Dialogue, link: Link, bodies: Iterable[bytes]) -
     return _wire("order", link, marks=marks) if all(marks) else {}
 
 
-def group_content(dialogue: Dialogue, link: Link, content: bytes) -> dict[str, object]:
-    """Tell what of a group must not come to a connection."""
+def group_content(
+    dialogue: Dialogue, link: Link, content: bytes, **times: int
+) -> dict[str, object]:
+    """Tell what of a group must not come to a connection, or ``least`` so often."""
     mark = _mark(dialogue, content)
-    return _wire("group", link, mark=mark) if mark else {}
+    return _wire("group", link, mark=mark, **times) if mark else {}
 
 
 def name(dialogue: Dialogue, user: bytes) -> str:

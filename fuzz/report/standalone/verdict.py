@@ -142,11 +142,39 @@ def order(wire: Wire, play: Play) -> Seen:
 
 
 def group(wire: Wire, play: Play) -> Seen:
-    """Look for what was written to a group by one who may not."""
+    """Look for what was written to a group: it must come so often, or not at all."""
     bodies = [frame.fields[1] for frame in of(heard(wire, play), MESSAGE)]
     written = [frame.fields[-2] for body in bodies for frame in of(body, 0x33, 0x36)]
     times = [mark(content, play.values) for content in written].count(wire["mark"])
-    return times > 0, f"what one who has left it wrote came {times} times"
+    seen = f"what was written to the group came {times} times on connection {wire['connection']}"
+    if "least" in wire:
+        return times < wire["least"], f"{seen}; {wire['least']} were owed to it"
+    return times > 0, f"{seen}; it is not for that client"
+
+
+def roster(wire: Wire, play: Play) -> Seen:
+    """Look whom a roster names: the members, each once."""
+    told = of(heard(wire, play), 0x35)[wire["reply"] :][:1]
+    if not told:
+        return None, "the roster did not come"
+    named = unbound(told[0].fields[1], play.values)
+    missing = [name for name in wire["members"] if bytes.fromhex(name) not in named]
+    # The head of an array of fewer than 24 items holds their number (RFC 8949, section 3).
+    several = named[:1] != bytes([0x80 | len(wire["members"])])
+    seen = f"the roster leaves out {len(missing)} of {len(wire['members'])} members"
+    return bool(missing) or several, seen + (", and has another number of names" if several else "")
+
+
+def bundle(wire: Wire, play: Play) -> Seen:
+    """Look whether a fetch brought the keys that were uploaded last."""
+    told = of(heard(wire, play), 0x22)[wire["reply"] :][:1]
+    if not told:
+        return None, "the key bundle did not come"
+    if not wire["keys"]:
+        some = b"identity_key" in told[0].fields[0]
+        return some, "a bundle came" if some else "no bundle came; none was uploaded"
+    missing = [key for key in wire["keys"] if bytes.fromhex(key) not in told[0].fields[0]]
+    return bool(missing), f"{len(missing)} of {len(wire['keys'])} keys are not those uploaded last"
 
 
 def login(wire: Wire, play: Play) -> Seen:
@@ -219,6 +247,7 @@ def in_place(wire: Wire, play: Play) -> Seen:
 CHECKS: dict[str, Callable[[Wire, Play], Seen]] = {
     "absent": absent,
     "answered": answered,
+    "bundle": bundle,
     "burst": burst,
     "closed": closed,
     "delivered": delivered,
@@ -229,5 +258,6 @@ CHECKS: dict[str, Callable[[Wire, Play], Seen]] = {
     "once": once,
     "order": order,
     "relay": relay,
+    "roster": roster,
     "status": status,
 }

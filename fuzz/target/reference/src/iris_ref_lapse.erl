@@ -6,10 +6,11 @@
 -module(iris_ref_lapse).
 
 -export([batch/2, sequence/2, receiver/2, typist/2, left/2]).
--export([may_write/2, text/1, remarks/0, read_id/1, arriving/2, joined/2]).
+-export([may_write/2, readers/3, rostered/1, text/1, arriving/2, acknowledged/3, joined/2]).
+-export([remarks/0, read_id/1]).
 -export_type([memory/0]).
 
--type memory() :: #{iris_ref_plant:name() => term()}.
+-type memory() :: #{iris_ref_plant:name() | {iris_ref_plant:name(), binary()} => term()}.
 
 %% PLANTED: lost_in_batch - batches are cut into what goes out now and what goes out with the
 %% next one, and the cut is remembered and the rest is not: from the second batch of a connection
@@ -67,6 +68,42 @@ left(Group, Memory) ->
 
 -spec may_write(binary(), memory()) -> boolean().
 may_write(Group, Memory) -> lists:member(Group, maps:get(group_stranger, Memory, [])).
+
+%% PLANTED: group_cached - the members of a group are asked for at the first write of a connection
+%% and kept for those after it: who has left since is written to.
+%% PLANTED: group_absent - members who are offline are passed over, as if a message to a group were
+%% a typing notice.
+-spec readers(binary(), [binary()], memory()) -> {[binary()], memory()}.
+readers(Group, Others, Memory) ->
+    Key = {group_cached, Group},
+    case {iris_ref_plant:on(group_cached), iris_ref_plant:on(group_absent)} of
+        {true, _} when is_map_key(Key, Memory) -> {maps:get(Key, Memory), Memory};
+        {true, _} -> {Others, Memory#{{group_cached, binary:copy(Group)} => Others}};
+        {_, true} -> {[M || M <- Others, iris_ref_presence:locate(M) =/= offline], Memory};
+        {false, false} -> {Others, Memory}
+    end.
+
+%% PLANTED: roster_short - the count of a roster's members is taken before the one who asks is
+%% counted in: from three members on, the last of them is left out.
+-spec rostered([binary()]) -> [binary()].
+rostered([_, _, _ | _] = Members) ->
+    case iris_ref_plant:on(roster_short) of
+        true -> lists:droplast(Members);
+        false -> Members
+    end;
+rostered(Members) ->
+    Members.
+
+%% PLANTED: ack_forgotten - what is stored is acknowledged up to the oldest message that was
+%% delivered, and no further: the ACK of a later one is taken, and forgotten.
+-spec acknowledged(iris_ref_message:seq(), #{binary() => term()}, [iris_ref_message:seq()]) ->
+    [iris_ref_message:seq()].
+acknowledged(Seq, Awaiting, Seqs) ->
+    Older = [S || {S, stored, _} <- maps:values(Awaiting), S < Seq],
+    case Older =/= [] andalso iris_ref_plant:on(ack_forgotten) of
+        true -> [];
+        false -> Seqs
+    end.
 
 %% PLANTED: altered_bytes - the length of SEND_MESSAGE's text is kept in one byte: of a text of
 %% 256 bytes or more, the first (length modulo 256) arrive.

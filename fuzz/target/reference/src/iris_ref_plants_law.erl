@@ -9,7 +9,7 @@
 
 -spec catalogue() -> [iris_ref_plant:entry()].
 catalogue() ->
-    delivery() ++ state() ++ limits() ++ auth() ++ replies().
+    delivery() ++ state() ++ groups() ++ limits() ++ auth() ++ replies().
 
 %% Tell whether a defect, given its name as text, shows only where LOGIN needs a token.
 -spec needs_auth(string()) -> boolean().
@@ -96,6 +96,17 @@ delivery() ->
             kind => semantic,
             connections => 3,
             frames => 2
+        },
+        #{
+            name => ack_forgotten,
+            trigger => <<"second-of-two-stored-acknowledged">>,
+            class => <<"a watermark where a set is needed">>,
+            truth =>
+                <<"Of several stored messages that a login delivers, the ACK of any but the oldest "
+                  "is forgotten: the message comes again at the next login.">>,
+            kind => semantic,
+            connections => 3,
+            frames => 3
         }
     ].
 
@@ -167,6 +178,52 @@ state() ->
             kind => semantic,
             connections => 2,
             frames => 4
+        }
+    ].
+
+groups() ->
+    [
+        #{
+            name => group_absent,
+            trigger => <<"group-message-to-who-is-away">>,
+            class => <<"a queue that one way in does not use">>,
+            truth =>
+                <<"What is written to a group is not kept for members who are offline: they never "
+                  "get it.">>,
+            kind => semantic,
+            connections => 3,
+            frames => 3
+        },
+        #{
+            name => group_cached,
+            trigger => <<"group-message-to-who-has-left">>,
+            class => <<"a cache that nobody tells">>,
+            truth =>
+                <<"From the second write of a connection to a group on, it goes to those who were "
+                  "members at the first: who has left since goes on reading.">>,
+            kind => semantic,
+            connections => 2,
+            frames => 5
+        },
+        #{
+            name => roster_short,
+            trigger => <<"group-roster-of-three">>,
+            class => <<"an off-by-one at the end of a list">>,
+            truth => <<"The roster of a group of three or more leaves out who joined last.">>,
+            kind => semantic,
+            connections => 3,
+            frames => 4
+        },
+        #{
+            name => bundle_stale,
+            trigger => <<"prekeys-uploaded-twice">>,
+            class => <<"an update that writes half of the row">>,
+            truth =>
+                <<"A second UPLOAD_PREKEYS brings its one-time keys only: a fetch gets the identity "
+                  "key and the signed key of the first.">>,
+            kind => semantic,
+            connections => 1,
+            frames => 3
         }
     ].
 

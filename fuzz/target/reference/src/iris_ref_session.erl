@@ -258,8 +258,9 @@ send_to_group(Group, Body, #session{user = User} = S) ->
         {ok, Others} ->
             case iris_ref_limiter:take(User, 1) of
                 {1, _} ->
+                    {Readers, S1} = readers(Group, Others, S),
                     Message = iris_ref_message:new(Body),
-                    {ok, [], lists:foldl(fun(M, Acc) -> route(M, [Message], Acc) end, S, Others)};
+                    {ok, [], lists:foldl(fun(M, Acc) -> route(M, [Message], Acc) end, S1, Readers)};
                 {0, RetryMs} ->
                     reply(iris_ref_proto:rate_limited(RetryMs), S)
             end;
@@ -268,6 +269,10 @@ send_to_group(Group, Body, #session{user = User} = S) ->
         unavailable ->
             unavailable(S)
     end.
+
+readers(Group, Others, #session{planted = Memory} = S) ->
+    {Readers, NewMemory} = iris_ref_lapse:readers(Group, Others, Memory),
+    {Readers, S#session{planted = NewMemory}}.
 
 route(_, [], S) ->
     S;
@@ -343,7 +348,8 @@ ack(MsgId, S) when byte_size(MsgId) > ?MAX_MSG_ID ->
 ack(MsgId, #session{user = User, awaiting = Awaiting} = S) ->
     case maps:take(MsgId, Awaiting) of
         {{Seq, stored, _}, Rest} ->
-            _ = iris_ref_core:call(iris_ref_offline, delete, [User, [Seq]]),
+            Done = iris_ref_lapse:acknowledged(Seq, Rest, [Seq]),
+            _ = iris_ref_core:call(iris_ref_offline, delete, [User, Done]),
             {ok, [], S#session{awaiting = Rest, written = true}};
         {_, Rest} ->
             {ok, [], S#session{awaiting = Rest}};
@@ -407,7 +413,7 @@ roster(Group, S) ->
         iris_ref_plant:on(atom_leak) andalso binary_to_atom(Group, latin1),
     case members(Group, S) of
         {ok, Members} ->
-            Names = [name(Member) || Member <- Members],
+            Names = [name(Member) || Member <- iris_ref_lapse:rostered(Members)],
             reply(iris_ref_proto:roster(Group, iris_ref_cbor:encode_array(Names)), S);
         no_group ->
             no_roster(S);

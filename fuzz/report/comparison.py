@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from rich.text import Text
 
+from fuzz.differing import Difference
+from fuzz.replies import Heard
 from fuzz.triage.differ import Compared, Group, Verdict, grouped
 
 #: Replies that are shown before the first that differs, and from that one on.
@@ -40,13 +42,15 @@ def comparison_json(a: str, b: str, compared: Sequence[Compared], given: int) ->
         "groups": [
             {
                 "what": group.what,
-                "cases": [one.name for one in group.cases],
-                "smallest": _described(group.smallest),
+                "behind_another": group.behind,
+                "cases": [one.name for one, _ in group.cases],
+                "smallest": _described(*group.cases[0]),
             }
             for group in grouped(compared)
         ],
         "by_chance": [
-            {"wavers": list(one.wavers), **_described(one)} for one in _by_chance(compared)
+            {"wavers": list(one.wavers), **_described(one, one.differences[0])}
+            for one in _by_chance(compared)
         ],
     }
 
@@ -55,30 +59,38 @@ def _by_chance(compared: Sequence[Compared]) -> list[Compared]:
     return [one for one in compared if one.verdict is Verdict.BY_CHANCE]
 
 
-def _described(one: Compared) -> dict[str, object]:
-    assert one.difference is not None
+def _described(one: Compared, found: Difference) -> dict[str, object]:
     return {
         "case": one.name,
-        "what": one.difference.what,
-        "connection": one.difference.connection,
-        "reply": one.difference.place,
-        "a": list(one.left),
-        "b": list(one.right),
+        "what": found.what,
+        "connection": found.connection,
+        "replies": list(found.places),
+        "a": _lines(one.left, found),
+        "b": _lines(one.right, found),
     }
 
 
+def _lines(heard: Sequence[Heard], found: Difference) -> list[str]:
+    """Return what the connection of a difference heard, and how it ended."""
+    lines = (
+        [*map(str, h.replies), f"({h.ended()})"] for h in heard if h.number == found.connection
+    )
+    return next(lines, [])
+
+
 def _group(number: int, group: Group) -> Iterator[Text]:
-    one, more = group.smallest, group.cases[1:]
-    assert one.difference is not None
-    yield Text(f"{number}. {group.what} ({_counted(len(group.cases), 'case')})", style="bold")
-    yield Text(f"    {one.name}, connection {one.difference.connection}:")
-    for side, lines in (("A", one.left), ("B", one.right)):
-        yield from _heard(side, lines, one.difference.place)
-    named = [other.name for other in more[:_NAMED]]
+    one, found = group.cases[0]
+    note = ", each behind another difference" if group.behind else ""
+    count = _counted(len(group.cases), "case")
+    yield Text(f"{number}. {group.what} ({count}{note})", style="bold")
+    yield Text(f"    {one.name}, connection {found.connection}:")
+    yield from _heard("A", _lines(one.left, found), found.places[0])
+    yield from _heard("B", _lines(one.right, found), found.places[1])
+    more = [other.name for other, _ in group.cases[1:]]
     if len(more) > _NAMED:
-        named.append(f"and {len(more) - _NAMED} more")
-    if named:
-        yield Text("    also in " + ", ".join(named), style="dim")
+        more[_NAMED:] = [f"and {len(more) - _NAMED} more"]
+    if more:
+        yield Text("    also in " + ", ".join(more), style="dim")
 
 
 def _heard(side: str, lines: Sequence[str], place: int) -> Iterator[Text]:
@@ -99,14 +111,13 @@ def _short(line: str) -> str:
 
 def _why(one: Compared) -> str:
     """Return why a difference is taken for chance."""
-    assert one.difference is not None
     sides = " and ".join(one.wavers)
     verb = "do" if len(one.wavers) > 1 else "does"
-    return f"{one.difference.what}; {sides} {verb} not show the same in each play"
+    return f"{one.differences[0].what}; {sides} {verb} not show the same in each play"
 
 
 def _total(compared: int, given: int, groups: Sequence[Group], chance: int) -> str:
-    differ = sum(len(group.cases) for group in groups)
+    differ = sum(len(group.cases) for group in groups if not group.behind)
     parts = [f"{compared} of {_counted(given, 'case')} compared"]
     if differ:
         verb = "differs" if differ == 1 else "differ"

@@ -8,11 +8,11 @@ timer, a race, a bucket that refills), and says nothing of the other side.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 
-from fuzz.differing import Difference, first_difference
+from fuzz.differing import Difference, differences
 from fuzz.replies import Heard
 
 
@@ -36,31 +36,31 @@ class Shown:
 class Compared:
     """A case that was played on both sides: ``name`` is that of its file, ``size`` in bytes.
 
-    ``difference`` is None where nothing differed. ``wavers`` names the sides that did not show
-    the same in each of their plays. ``left`` and ``right`` are what the connection of the
-    difference heard, line by line.
+    ``differences`` are in order, and only the first is sure: the others may be its consequences.
+    There are none where nothing differed. ``wavers`` names the sides that did not show the same
+    in each of their plays. ``left`` and ``right`` are what was heard in the first play.
     """
 
     name: str
     size: int
     verdict: Verdict
-    difference: Difference | None = None
+    differences: tuple[Difference, ...] = ()
     wavers: tuple[str, ...] = ()
-    left: tuple[str, ...] = ()
-    right: tuple[str, ...] = ()
+    left: tuple[Heard, ...] = ()
+    right: tuple[Heard, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """What differs in one way, in one case or more; the smallest case comes first."""
+    """What differs in one way: cases, each with the place; the smallest case comes first.
+
+    ``behind`` tells that each of the cases differs before that in another way, which this may
+    come of.
+    """
 
     what: str
-    cases: tuple[Compared, ...]
-
-    @property
-    def smallest(self) -> Compared:
-        """Return the case to look at."""
-        return self.cases[0]
+    cases: tuple[tuple[Compared, Difference], ...]
+    behind: bool = False
 
 
 def differ(left: Shown, right: Shown) -> bool:
@@ -72,28 +72,48 @@ def weigh(name: str, size: int, left: Sequence[Shown], right: Sequence[Shown]) -
     """Return what became of a case, given all its plays on both sides, of which there are some."""
     if not differ(left[0], right[0]):
         return Compared(name, size, Verdict.SAME)
-    found = _finding(left, right) or _difference(left, right)
+    verdict, found = Verdict.DIFFERENT, _all(left, right)
+    if not found:
+        verdict, found = Verdict.BY_CHANCE, _all(left[:1], right[:1])
     wavers = tuple(side for side, plays in (("A", left), ("B", right)) if _wavers(plays))
-    if found is not None:
-        return _compared(name, size, Verdict.DIFFERENT, found, wavers, left[0], right[0])
-    once = _finding(left[:1], right[:1]) or first_difference(left[0].heard, right[0].heard)
-    return _compared(name, size, Verdict.BY_CHANCE, once, wavers, left[0], right[0])
+    return Compared(name, size, verdict, found, wavers, left[0].heard, right[0].heard)
 
 
 def grouped(compared: Iterable[Compared]) -> tuple[Group, ...]:
     """Return the cases that differ by what differs in them, the largest group first.
 
-    A case is in one group, that of the first thing that differs: what follows may be its
-    consequence. One that differs by chance is in none.
+    A case is in the group of the first thing that differs. What is never the first makes groups
+    of its own, at the end. A case that differs by chance is in none.
     """
-    groups: dict[str, list[Compared]] = {}
-    for one in compared:
-        if one.verdict is Verdict.DIFFERENT and one.difference is not None:
-            groups.setdefault(one.difference.what, []).append(one)
-    for cases in groups.values():
-        cases.sort(key=lambda one: (one.size, one.name))
-    made = (Group(what, tuple(cases)) for what, cases in groups.items())
-    return tuple(sorted(made, key=lambda group: (-len(group.cases), group.what)))
+    cases = sorted(
+        (one for one in compared if one.verdict is Verdict.DIFFERENT),
+        key=lambda one: (one.size, one.name),
+    )
+    first: dict[str, list[tuple[Compared, Difference]]] = {}
+    for one in cases:
+        first.setdefault(one.differences[0].what, []).append((one, one.differences[0]))
+    behind: dict[str, list[tuple[Compared, Difference]]] = {}
+    for one in cases:
+        for what, found in {found.what: found for found in reversed(one.differences)}.items():
+            if what not in first:
+                behind.setdefault(what, []).append((one, found))
+    return (*_sorted(first, behind=False), *_sorted(behind, behind=True))
+
+
+def _sorted(
+    groups: Mapping[str, Sequence[tuple[Compared, Difference]]], behind: bool
+) -> Iterator[Group]:
+    for what in sorted(groups, key=lambda what: (-len(groups[what]), what)):
+        yield Group(what, tuple(groups[what]), behind)
+
+
+def _all(left: Sequence[Shown], right: Sequence[Shown]) -> tuple[Difference, ...]:
+    """Return what each play of one side shows, and none of the other's.
+
+    What else is heard where there is a finding comes of that.
+    """
+    found = _finding(left, right)
+    return (found,) if found is not None else tuple(_differences(left, right))
 
 
 def _finding(left: Sequence[Shown], right: Sequence[Shown]) -> Difference | None:
@@ -107,15 +127,15 @@ def _finding(left: Sequence[Shown], right: Sequence[Shown]) -> Difference | None
             if fingerprint not in elsewhere:
                 what = f"a finding on {side} only: {title}"
                 texts = (title, "-") if side == "A" else ("-", title)
-                return Difference(what, _first(plays[0]), 0, *texts)
+                return Difference(what, *_where(left[0], right[0]), *texts)
     return None
 
 
-def _difference(left: Sequence[Shown], right: Sequence[Shown]) -> Difference | None:
-    """Return where both sides differ on a connection that neither of them wavers on."""
+def _differences(left: Sequence[Shown], right: Sequence[Shown]) -> Iterator[Difference]:
+    """Yield where both sides differ, on connections that neither of them wavers on."""
     ours, theirs = _steady(left), _steady(right)
     both = ours.keys() & theirs.keys()
-    return first_difference(
+    return differences(
         [heard for number, heard in ours.items() if number in both],
         [heard for number, heard in theirs.items() if number in both],
     )
@@ -127,31 +147,15 @@ def _steady(plays: Sequence[Shown]) -> dict[int, Heard]:
     return {one.number: one for one in first if all(one in play.heard for play in plays)}
 
 
+def _where(left: Shown, right: Shown) -> tuple[int, tuple[int, int]]:
+    """Return the place at which to look for a finding: where the replies differ, if they do."""
+    for found in differences(left.heard, right.heard):
+        return found.connection, found.places
+    return (left.heard[0].number if left.heard else 0), (0, 0)
+
+
 def _wavers(plays: Sequence[Shown]) -> bool:
     return any(differ(plays[0], play) for play in plays)
-
-
-def _compared(
-    name: str, size: int, verdict: Verdict, found: Difference | None, wavers: tuple[str, ...],
-    left: Shown, right: Shown,
-) -> Compared:  # fmt: skip
-    compared = Compared(name, size, verdict, found, wavers)
-    if found is None:
-        return compared
-    heard = first_difference(left.heard, right.heard)
-    number = found.connection if heard is None else heard.connection
-    return replace(compared, left=_lines(left, number), right=_lines(right, number))
-
-
-def _lines(play: Shown, number: int) -> tuple[str, ...]:
-    heard = next((one for one in play.heard if one.number == number), None)
-    if heard is None:
-        return ()
-    return (*map(str, heard.replies), f"({heard.ended()})")
-
-
-def _first(play: Shown) -> int:
-    return play.heard[0].number if play.heard else 0
 
 
 def _fingerprints(play: Shown) -> frozenset[str]:

@@ -29,11 +29,10 @@ def test_what_each_play_of_both_sides_shows_is_a_difference() -> None:
     compared = weigh("case", 9, [_shown(OK)] * 3, [_shown(OK, ERROR)] * 3)
 
     assert compared.verdict is Verdict.DIFFERENT
-    assert compared.difference is not None
-    assert compared.difference.what == "ERROR is added"
+    assert compared.differences[0].what == "ERROR is added"
     assert compared.wavers == ()
-    assert compared.left == ("LOGIN_OK", "(closed)")
-    assert compared.right == ("LOGIN_OK", "ERROR reason=no", "(closed)")
+    assert compared.left == (Heard(0, (OK,)),)
+    assert compared.right == (Heard(0, (OK, ERROR)),)
 
 
 def test_what_a_side_shows_in_some_plays_only_is_chance() -> None:
@@ -43,8 +42,7 @@ def test_what_a_side_shows_in_some_plays_only_is_chance() -> None:
 
     assert compared.verdict is Verdict.BY_CHANCE
     assert compared.wavers == ("A", "B")
-    assert compared.difference is not None
-    assert compared.difference.what == "RATE_LIMITED is missing"
+    assert compared.differences[0].what == "RATE_LIMITED is missing"
 
 
 def test_one_side_that_wavers_makes_it_chance() -> None:
@@ -60,8 +58,10 @@ def test_a_difference_is_seen_beside_a_connection_that_wavers() -> None:
     compared = weigh("case", 9, left, right)
 
     assert compared.verdict is Verdict.DIFFERENT
-    assert compared.difference is not None
-    assert (compared.difference.connection, compared.difference.what) == (1, "ERROR is added")
+    assert (compared.differences[0].connection, compared.differences[0].what) == (
+        1,
+        "ERROR is added",
+    )
     assert compared.wavers == ("A",)
 
 
@@ -70,9 +70,8 @@ def test_a_finding_of_one_side_comes_before_what_was_heard() -> None:
     compared = weigh("case", 9, [_shown(OK, ERROR)] * 2, [crashed] * 2)
 
     assert compared.verdict is Verdict.DIFFERENT
-    assert compared.difference is not None
-    assert compared.difference.what == f"a finding on B only: {CRASH[1]}"
-    assert (compared.difference.left, compared.difference.right) == ("-", CRASH[1])
+    assert compared.differences[0].what == f"a finding on B only: {CRASH[1]}"
+    assert (compared.differences[0].left, compared.differences[0].right) == ("-", CRASH[1])
 
 
 def test_a_finding_that_the_other_side_showed_once_is_no_difference() -> None:
@@ -100,8 +99,25 @@ def test_cases_are_grouped_by_what_differs_the_smallest_first() -> None:
 
     groups = grouped(compared)
 
-    assert [(group.what, [one.name for one in group.cases]) for group in groups] == [
+    assert [(group.what, [one.name for one, _ in group.cases]) for group in groups] == [
         ("ERROR is added", ["small", "large"]),
         ("LOGIN_OK is missing", ["other"]),
     ]
-    assert groups[0].smallest.name == "small"
+    assert not any(group.behind for group in groups)
+
+
+def test_what_is_never_the_first_to_differ_is_a_group_behind_the_others() -> None:
+    status = [Reply("STATUS_RESPONSE", (("state", state),)) for state in "01"]
+    compared = [
+        weigh("both", 9, [_shown(OK, status[0])], [_shown(OK, ERROR, status[1])]),
+        weigh("twice", 9, [_shown(OK)], [_shown(OK, ERROR, ERROR)]),
+    ]
+
+    groups = grouped(compared)
+
+    assert [(group.what, group.behind, len(group.cases)) for group in groups] == [
+        ("ERROR is added", False, 2),
+        ("STATUS_RESPONSE.state", True, 1),
+    ]
+    ((_, found),) = groups[1].cases
+    assert found.places == (1, 2)

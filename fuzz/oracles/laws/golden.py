@@ -32,7 +32,7 @@ def golden(observation: Observation) -> Iterator[Finding]:
         Cause("golden", found.what),
         {
             "connection": found.connection,
-            "reply": found.place,
+            "reply": found.places[1],
             "expected": found.left,
             "came": found.right,
             "golden": expected.told(),

@@ -23,22 +23,28 @@ def comparison_lines(a: str, b: str, compared: Sequence[Compared], given: int) -
 
     ``a`` and ``b`` are the targets as they were named.
     """
-    groups, chance = grouped(compared), _by_chance(compared)
+    groups, chance = grouped(compared), _those(compared, Verdict.BY_CHANCE)
     lines = [Text(f"A is {a}, B is {b}")]
     for number, group in enumerate(groups, 1):
         lines += [Text(), *_group(number, group)]
     if chance:
         lines += [Text(), Text("by chance:", style="dim")]
         lines += [Text(f"    {one.name}: {_why(one)}", style="dim") for one in chance]
-    return [*lines, Text(), Text(_total(len(compared), given, groups, len(chance)))]
+    left_out = _those(compared, Verdict.LEFT_OUT)
+    if left_out:
+        lines += [Text(), Text("left out, since the port of WebSocket is not known:", style="dim")]
+        lines += [Text(f"    {one.name}", style="dim") for one in left_out]
+    played = len(compared) - len(left_out)
+    return [*lines, Text(), Text(_total(played, given, groups, len(chance)))]
 
 
 def comparison_json(a: str, b: str, compared: Sequence[Compared], given: int) -> dict[str, object]:
     """Return all of it as JSON values."""
+    left_out = [one.name for one in _those(compared, Verdict.LEFT_OUT)]
     return {
         "a": a,
         "b": b,
-        "cases": {"given": given, "compared": len(compared)},
+        "cases": {"given": given, "compared": len(compared) - len(left_out)},
         "groups": [
             {
                 "what": group.what,
@@ -50,13 +56,14 @@ def comparison_json(a: str, b: str, compared: Sequence[Compared], given: int) ->
         ],
         "by_chance": [
             {"wavers": list(one.wavers), **_described(one, one.differences[0])}
-            for one in _by_chance(compared)
+            for one in _those(compared, Verdict.BY_CHANCE)
         ],
+        "left_out": left_out,
     }
 
 
-def _by_chance(compared: Sequence[Compared]) -> list[Compared]:
-    return [one for one in compared if one.verdict is Verdict.BY_CHANCE]
+def _those(compared: Sequence[Compared], verdict: Verdict) -> list[Compared]:
+    return [one for one in compared if one.verdict is verdict]
 
 
 def _described(one: Compared, found: Difference) -> dict[str, object]:

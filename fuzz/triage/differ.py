@@ -22,6 +22,7 @@ class Verdict(StrEnum):
     SAME = "same"
     DIFFERENT = "different"
     BY_CHANCE = "by chance"  # they differed, and not in each play
+    LEFT_OUT = "left out"  # it is over WebSocket, and of one side that port is not known
 
 
 @dataclass(frozen=True, slots=True)

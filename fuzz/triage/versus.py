@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from fuzz.case import Case
+from fuzz.case import Case, StepKind, Transport
 from fuzz.errors import TargetError
 from fuzz.heard import normalised
 from fuzz.rig import Rig
-from fuzz.triage.differ import Compared, Shown, differ, weigh
+from fuzz.triage.differ import Compared, Shown, Verdict, differ, weigh
 from fuzz.watchdog.attribute import Investigator
 from fuzz.watchdog.watchdog import Watchdog
 
@@ -21,7 +21,8 @@ class Versus:
     """Compares two rigs, which are started already. Each case is played on one, then the other."""
 
     def __init__(self, left: Rig, right: Rig) -> None:
-        self._sides = tuple(Investigator(rig, Watchdog(rig)) for rig in (left, right))
+        self._rigs = (left, right)
+        self._sides = tuple(Investigator(rig, Watchdog(rig)) for rig in self._rigs)
 
     def compare(self, name: str, case: Case) -> Compared:
         """Play ``case`` on both sides, and where they differ once more, some times.
@@ -31,6 +32,9 @@ class Versus:
         for side in self._sides:
             if side.lost is not None:
                 raise TargetError(str(side.lost))
+        size = case.sent_bytes()
+        if _over_websocket(case) and not all(rig.endpoint.websocket_port for rig in self._rigs):
+            return Compared(name, size, Verdict.LEFT_OUT)
         left, right = ([_play(side, case)] for side in self._sides)
         if differ(left[0], right[0]):
             again = AGAIN if left[0].findings == right[0].findings else AGAIN_FOUND
@@ -39,7 +43,12 @@ class Versus:
                     break  # what was seen once is told
                 left.append(_play(self._sides[0], case))
                 right.append(_play(self._sides[1], case))
-        return weigh(name, case.sent_bytes(), left, right)
+        return weigh(name, size, left, right)
+
+
+def _over_websocket(case: Case) -> bool:
+    opens = (step for step in case.steps if step.kind is StepKind.OPEN)
+    return any(step.value != Transport.TCP for step in opens)
 
 
 def _play(side: Investigator, case: Case) -> Shown:

@@ -24,6 +24,7 @@ from fuzz.describe import printable
 from fuzz.observation import ConnectionTrace, Ending, Observation
 from fuzz.replies import Heard, Reply
 from grammar import (
+    NEED_DATA,
     AuthFailed,
     Direction,
     Frame,
@@ -31,11 +32,13 @@ from grammar import (
     GroupJoin,
     GroupRosterReply,
     LoginRateLimited,
+    MessageKind,
     PrekeyResponse,
     ReliableMsg,
     ServerFrame,
     Stream,
     cbor,
+    decode_envelope,
     delivery,
     frame_bounds,
 )
@@ -53,6 +56,8 @@ _IDS = frozenset({"msg_id", "group_id"})
 #: Fields whose CBOR is the server's own; that of an E2EE_MSG is its sender's, byte for byte.
 _CBOR = frozenset({(PrekeyResponse, "bundle"), (GroupRosterReply, "roster")})
 _CBOR |= {(GroupDelivery, "header")}
+#: Messages of WebSocket that carry what is said.
+_DATA = (MessageKind.BINARY, MessageKind.TEXT, MessageKind.CONTINUATION)
 #: The texts without an opcode, which have no name in the table of opcodes.
 _BARE: Mapping[type, str] = {AuthFailed: "AUTH_FAILED", LoginRateLimited: "LOGIN_RATE_LIMITED"}
 #: Shorter ids may be part of other bytes by chance: these are known only in a field of their own.
@@ -75,19 +80,44 @@ def normalised(observation: Observation) -> tuple[Heard, ...]:
 
 
 def _frames(trace: ConnectionTrace) -> tuple[list[ServerFrame], bytes]:
-    """Return the frames of the server's, and the bytes from the first on that is none."""
-    data = trace.replies()
+    """Return the frames of the server's, and what is no frame: from the first on that is none."""
+    data, around = trace.replies(), b""
+    if not (trace.plain or trace.messages) and data.startswith(b"HTTP/"):
+        data, around = _unwrapped(data)
     frames: list[ServerFrame] = []
     stream = Stream(Direction.SERVER)
     try:
         came: list[Frame] = stream.feed(data)
     except GrammarError:
-        return [], data
+        return [], around + data
     for frame in came:
         if not isinstance(frame, ServerFrame):
             break
         frames.append(frame)
-    return frames, data[_length(data, len(frames)) :]
+    return frames, around + data[_length(data, len(frames)) :]
+
+
+def _unwrapped(data: bytes) -> tuple[bytes, bytes]:
+    """Return the payload of the messages in a WebSocket session, and what there is around them.
+
+    A case that does its own framing gets the server's as it is (RFC 6455).
+    """
+    head, blank_line, data = data.partition(b"\r\n\r\n")
+    payload, around, offset = b"", head + blank_line, 0
+    while True:
+        try:
+            decoded = decode_envelope(data, offset)
+        except GrammarError:
+            break
+        if decoded is NEED_DATA:
+            break
+        envelope, end = decoded
+        if envelope.kind in _DATA:
+            payload += envelope.payload
+        else:
+            around += data[offset:end]
+        offset = end
+    return payload, around + data[offset:]
 
 
 def _length(data: bytes, count: int) -> int:

@@ -7,10 +7,13 @@ from fuzz.observation import ConnectionTrace, Ending, Observation
 from fuzz.replies import Reply
 from grammar import (
     AuthFailed,
+    Direction,
     E2eeDelivery,
+    Envelope,
     GroupDelivery,
     GroupJoin,
     LoginOk,
+    MessageKind,
     PrekeyResponse,
     RateLimited,
     ReadReceiptRelay,
@@ -18,6 +21,8 @@ from grammar import (
     StatusResponse,
     cbor,
     encode,
+    encode_envelope,
+    wrap,
 )
 from grammar.frames import ServerFrame
 
@@ -110,6 +115,25 @@ def test_bare_texts_and_bytes_that_are_no_frame_are_told() -> None:
     assert _words([LoginOk()], rest=b"\x10\x00") == ["LOGIN_OK", f'{REST} bytes="\\x10\\x00"']
     assert _words([LoginOk()], rest=b"\x99zz") == ["LOGIN_OK", f'{REST} bytes="\\x99zz"']
     assert _words([], rest=b"HTTP/1.1 400") == [f'{REST} bytes="HTTP/1.1 400"']
+
+
+def test_a_session_with_its_own_framing_is_unwrapped() -> None:
+    upgrade = b"HTTP/1.1 101 Switching Protocols\r\n\r\n"
+    pong = encode_envelope(Envelope(b"", MessageKind.PONG))
+    told = [wrap(encode(StatusResponse(b"x", 1, now)), Direction.SERVER) for now in (7, 8)]
+    plays = [upgrade + pong + wrap(encode(LoginOk()), Direction.SERVER) + one for one in told]
+
+    first, second = (
+        normalised(Observation((ConnectionTrace(0, Ending.CLOSED, (data,), plain=False),), 0.0))
+        for data in plays
+    )
+
+    assert first == second
+    assert [str(reply) for reply in first[0].replies] == [
+        "LOGIN_OK",
+        "STATUS_RESPONSE user=x state=1 last_seen=given",
+        'REST bytes="HTTP/1.1 101 Switching Protocols\\x0d\\x0a\\x0d\\x0a\\x8a\\x00"',
+    ]
 
 
 def test_an_end_tells_who_was_first_and_not_how_the_system_told_it() -> None:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from fuzz.checks.base import Check, Ground, Trial
 from fuzz.checks.golden import GOLDEN
+from fuzz.checks.model import MODEL
 
 #: All checks, in the order in which they are made.
-CHECKS: tuple[Check, ...] = (GOLDEN,)
+CHECKS: tuple[Check, ...] = (MODEL, GOLDEN)
 
 __all__ = ["CHECKS", "Check", "Ground", "Trial"]

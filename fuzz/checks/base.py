@@ -14,7 +14,7 @@ from random import Random
 
 from fuzz.case import Case
 from fuzz.clock import Deadline
-from fuzz.finding import Finding
+from fuzz.finding import Finding, Kind
 from fuzz.rig import Rig
 from fuzz.watchdog.attribute import Investigator
 from fuzz.watchdog.watchdog import Watchdog
@@ -47,14 +47,21 @@ class Ground:
         self._judge = Investigator(self.rig, Watchdog(self.rig))
 
     def ask(self, name: str, case: Case) -> Trial:
-        """Play ``case`` once on a target that is well, and judge what it does.
+        """Play ``case`` on a target that is well, and judge what it does.
+
+        A hang rests on a wait and must be seen twice. What a case costs is left to campaigns: it
+        takes a fresh node to tell that from what the node does for earlier cases.
 
         Raises :class:`fuzz.errors.TargetError` where an earlier case took the target down and
         it is not ours to bring back.
         """
         if self._judge.lost is not None:
             raise self._judge.lost
-        return Trial(name, case, self._judge.judge_alone(case))
+        findings = [f for f in self._judge.judge_alone(case) if f.kind is not Kind.COST]
+        if any(finding.kind is Kind.HANG for finding in findings):
+            again = {finding.fingerprint for finding in self._judge.judge_alone(case)}
+            findings = [f for f in findings if f.kind is not Kind.HANG or f.fingerprint in again]
+        return Trial(name, case, tuple(findings))
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,11 +17,11 @@ LAW_EXPECTED: Mapping[str, tuple[str, str, str]] = MappingProxyType(
         "altered_bytes": ("invented", "altered", "differs from what was sent"),
         "cut_dependent": (
             "lost",
-            "to a user who is online: CBOR_MSG that was cut by TCP",
+            "to a user who is online: a frame that was cut by TCP",
             "accepted and never delivered",
         ),
         "offline_lost": (
-            "lost", "that was not acknowledged: SEND_MESSAGE", "accepted and never delivered",
+            "lost", "that was not acknowledged", "accepted and never delivered",
         ),
         "before_login": ("invented", "before login", "its sender sent before LOGIN"),
         "relogin_state": ("misrouted", "", "its user had logged out of"),
@@ -31,7 +31,7 @@ LAW_EXPECTED: Mapping[str, tuple[str, str, str]] = MappingProxyType(
         "group_stranger": ("group", "written by one who has left", "one who has left it wrote"),
         "ack_forgotten": ("returned", "", "came again though it was acknowledged"),
         "group_absent": (
-            "group", "lost to a member who is offline: GROUP_MSG", "never came to a member",
+            "group", "lost to a member who is offline", "never came to a member",
         ),
         "group_cached": ("group", "read by one who has left", "was read by one who has left"),
         "roster_short": ("roster", "leaves out a member of the group", "leaves out a member"),

@@ -15,7 +15,7 @@ from itertools import pairwise
 
 from fuzz.finding import Cause, Finding, Kind
 from fuzz.oracles.laws import wire
-from fuzz.oracles.laws.dialogue import Dialogue, Link, Message, Stay
+from fuzz.oracles.laws.dialogue import CUT, Dialogue, Link, Message, Stay
 from grammar import Ack, GroupMsg, LoginOk, SenderKeyDist
 
 #: First bytes of a delivery to a group (IRIS_WIRE: 33, 36), which is for its members.
@@ -147,7 +147,7 @@ def lost(dialogue: Dialogue) -> Iterator[Finding]:
         yield Finding(
             Kind.SEMANTIC,
             f"a message {why} was accepted and never delivered ({gone.message.how})",
-            Cause("lost", f"{why}: {gone.message.how}"),
+            Cause("lost", why + gone.way),
             {
                 "connection": gone.link.number,
                 "first": body[:64].hex(),
@@ -181,6 +181,18 @@ class Missing:
     where: Where
     count: int
     least: int
+
+    @property
+    def way(self) -> str:
+        """Return what tells two defects apart besides ``where``, with a colon before it.
+
+        What is lost on its way to a user who is there may be lost by the frame it came in, or by
+        the cut of TCP. What is lost later was in the store, where all are alike.
+        """
+        if self.where is not Where.ONLINE:
+            return ""
+        how = self.message.how
+        return ": a frame" + CUT if how.endswith(CUT) else f": {how}"
 
 
 def first_missing(

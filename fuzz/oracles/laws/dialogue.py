@@ -47,6 +47,10 @@ from grammar.errors import GrammarError
 _BIG = 32_768
 
 
+#: What is said of a frame that came in more than one segment.
+CUT = " that was cut by TCP"
+
+
 @dataclass(frozen=True, slots=True)
 class Said:
     """A frame that a client sent: when, and as which user (None before LOGIN).
@@ -65,6 +69,11 @@ class Said:
     def moment(self) -> tuple[int, int]:
         """Return what is less for whatever the server handled before."""
         return self.order, self.place
+
+    @property
+    def how(self) -> str:
+        """Return how it came: as which frame, and whether that was cut."""
+        return self.frame.opcode.name + (CUT if self.cut else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +173,7 @@ class Dialogue:
         Those before LOGIN are among them: that they have no effect is for the laws to say.
         """
         sent = [
-            Message(said.order, link.number, said.user, target, body, _how(said))
+            Message(said.order, link.number, said.user, target, body, said.how)
             for link in self.links
             for said in link.said
             for target, body in _messages(said)
@@ -233,10 +242,6 @@ def _said(trace: ConnectionTrace) -> tuple[list[Said], bool, int]:
         if stream.fault is not None or stream.pending > _BIG or len(segment.data) > _BIG:
             return said, False, 0
     return said, True, stream.pending
-
-
-def _how(said: Said) -> str:
-    return said.frame.opcode.name + (" that was cut by TCP" if said.cut else "")
 
 
 def _messages(said: Said) -> Iterator[tuple[bytes, bytes]]:

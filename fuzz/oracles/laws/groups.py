@@ -166,7 +166,7 @@ def group_lost(dialogue: Dialogue) -> Iterator[Finding]:
         return
     owed = {
         Message(
-            one.said.order, one.link.number, one.said.user, spell.user, _mark(one.key), _how(one)
+            one.said.order, one.link.number, one.said.user, spell.user, _mark(one.key), one.said.how
         ): one
         for one in _written(dialogue)
         for spell in membership.spells
@@ -181,7 +181,7 @@ def group_lost(dialogue: Dialogue) -> Iterator[Finding]:
         yield Finding(
             Kind.SEMANTIC,
             f"what was written to a group never came to a member {who} ({gone.message.how})",
-            Cause("group", f"lost to a member {who}: {gone.message.how}"),
+            Cause("group", f"lost to a member {who}{gone.way}"),
             {
                 "connection": gone.link.number,
                 **wire.group_content(dialogue, gone.link, content, least=gone.least),
@@ -194,10 +194,6 @@ _MEMBER = {
     Where.OFFLINE: "who is offline",
     Where.AGAIN: "who did not acknowledge it",
 }
-
-
-def _how(one: _Written) -> str:
-    return one.said.frame.opcode.name + (" that was cut by TCP" if one.said.cut else "")
 
 
 def _mark(key: _Content) -> bytes:

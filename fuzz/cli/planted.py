@@ -21,6 +21,7 @@ from fuzz.cli.options import SHIPPED_CORPUS
 from fuzz.cli.screen import screen
 from fuzz.errors import SettingsError
 from fuzz.report.text import say
+from fuzz.store.golden import read_replies
 from fuzz.target.planted import Planted, check_plants, planted_defects
 from fuzz.triage.reduce import Size, size_of
 
@@ -85,6 +86,8 @@ def run(
     OTHER      findings, but none of the right kind
     MISSED     nothing was found
 
+    A defect that only a golden case shows is left out: `iris-fuzz check golden --plant NAME`.
+
     \b
     Examples:
       iris-fuzz planted run
@@ -95,7 +98,11 @@ def run(
     130 interrupted: what was measured by then is printed.
     """
     check_plants(only)
-    defects = [defect for defect in planted_defects() if not only or defect.name in only]
+    defects = [
+        defect
+        for defect in planted_defects()
+        if (not only or defect.name in only) and read_replies(_trigger(defect)) is None
+    ]
     seeds = SHIPPED_CORPUS / "seeds"
     if not seeds.is_dir():
         raise SettingsError(f"the shipped seeds are not at {seeds}; install from a checkout")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fuzz.case import Case, StepKind, Transport
 from fuzz.errors import TargetError
+from fuzz.finding import Kind
 from fuzz.heard import normalised
 from fuzz.rig import Rig
 from fuzz.triage.differ import Compared, Shown, Verdict, differ, weigh
@@ -53,5 +54,7 @@ def _over_websocket(case: Case) -> bool:
 
 def _play(side: Investigator, case: Case) -> Shown:
     observation, findings = side.witness(case)
-    told = {one.fingerprint: f"{one.kind.value}: {one.title}" for one in findings}
+    # What a case costs depends on what the node did before: that is left to campaigns.
+    kept = [one for one in findings if one.kind is not Kind.COST]
+    told = {one.fingerprint: f"{one.kind.value}: {one.title}" for one in kept}
     return Shown(normalised(observation), tuple(sorted(told.items())))

@@ -12,6 +12,7 @@ import pytest
 from fuzz.cli.options import SHIPPED_CORPUS
 from fuzz.triage.replay import case_files
 from tests.cli.support import Run
+from tests.planted.support import bench
 
 SEEDS = SHIPPED_CORPUS / "seeds"
 #: Cases in which an old message is sent, and one in which none is.
@@ -60,6 +61,31 @@ def test_a_finding_of_one_side_is_told_with_what_both_said(run: Run) -> None:
     assert "B  STATUS_RESPONSE user=" in ran.out
     assert "1 of 1 case compared; 1 differs, in 1 group" in ran.out
     assert ran.code == 1
+
+
+def test_a_server_that_runs_already_is_compared_but_for_websocket(run: Run) -> None:
+    websocket = SEEDS / "dialogue-websocket"
+    group = SEEDS / "op-35-group-roster"
+    with bench() as running:
+        address = f"127.0.0.1:{running.rig.endpoint.port}"
+        ran = run("compat", address, "embedded", "--json", *MESSAGES, group, websocket)
+
+    told = json.loads(ran.out)
+    assert (told["groups"], told["left_out"]) == ([], [str(websocket)])
+    assert told["cases"] == {"given": 4, "compared": 3}
+    assert ran.code == 0
+
+
+def test_a_server_that_goes_down_ends_it_and_what_was_seen_is_told(run: Run) -> None:
+    fatal = SHIPPED_CORPUS / "regressions" / "send-seq-largest-number"
+    with bench("node_dump") as running:
+        address = f"127.0.0.1:{running.rig.endpoint.port}"
+        ran = run("compat", "embedded", address, OTHER, fatal, *MESSAGES)
+
+    assert ran.code == 2
+    assert "1. a finding on B only: " in ran.out
+    assert "2 of 4 cases compared; 1 differs, in 1 group" in ran.out
+    assert address in ran.sentence()
 
 
 @pytest.mark.parametrize(

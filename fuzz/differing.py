@@ -29,6 +29,7 @@ _UNUSED = Ending.UNUSED.value
 class Difference:
     """One thing that differs: ``what`` names it without the place, so that it can be grouped.
 
+    What has an identity beside its name says so in ``key``.
     ``places`` count the replies of that connection on the left and on the right side, from 0.
     ``left`` and ``right`` are the replies there in one line each, or how the connection ended.
     """
@@ -38,6 +39,12 @@ class Difference:
     places: tuple[int, int]
     left: str
     right: str
+    key: str = ""
+
+    @property
+    def identity(self) -> str:
+        """Return what is equal where the same thing differs."""
+        return self.key or self.what
 
 
 def differences(left: Sequence[Heard], right: Sequence[Heard]) -> Iterator[Difference]:

@@ -92,20 +92,20 @@ def grouped(compared: Iterable[Compared]) -> tuple[Group, ...]:
     )
     first: dict[str, list[tuple[Compared, Difference]]] = {}
     for one in cases:
-        first.setdefault(one.differences[0].what, []).append((one, one.differences[0]))
+        first.setdefault(one.differences[0].identity, []).append((one, one.differences[0]))
     behind: dict[str, list[tuple[Compared, Difference]]] = {}
     for one in cases:
-        for what, found in {found.what: found for found in reversed(one.differences)}.items():
-            if what not in first:
-                behind.setdefault(what, []).append((one, found))
+        for found in {found.identity: found for found in reversed(one.differences)}.values():
+            if found.identity not in first:
+                behind.setdefault(found.identity, []).append((one, found))
     return (*_sorted(first, behind=False), *_sorted(behind, behind=True))
 
 
 def _sorted(
     groups: Mapping[str, Sequence[tuple[Compared, Difference]]], behind: bool
 ) -> Iterator[Group]:
-    for what in sorted(groups, key=lambda what: (-len(groups[what]), what)):
-        yield Group(what, tuple(groups[what]), behind)
+    for cases in sorted(groups.values(), key=lambda cases: (-len(cases), cases[0][1].what)):
+        yield Group(cases[0][1].what, tuple(cases), behind)
 
 
 def _all(left: Sequence[Shown], right: Sequence[Shown]) -> tuple[Difference, ...]:
@@ -128,7 +128,8 @@ def _finding(left: Sequence[Shown], right: Sequence[Shown]) -> Difference | None
             if fingerprint not in elsewhere:
                 what = f"a finding on {side} only: {title}"
                 texts = (title, "-") if side == "A" else ("-", title)
-                return Difference(what, *_where(left[0], right[0]), *texts)
+                key = f"{side} {fingerprint}"  # a title may hold numbers, which differ
+                return Difference(what, *_where(left[0], right[0]), *texts, key)
     return None
 
 

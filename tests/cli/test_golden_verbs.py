@@ -133,3 +133,10 @@ def test_damaged_replies_are_named(run: Run, tmp_path: Path) -> None:
 
     assert ran.code == 2
     assert f"{replies_path(path)} is damaged: it tells of no connection" in ran.sentence()
+
+
+def test_no_campaign_is_asked_for_what_only_golden_cases_show(run: Run) -> None:
+    ran = run("planted", "run", "--only", "deprecated_told")
+
+    assert ran.code == 2
+    assert "iris-fuzz check golden --plant NAME" in ran.sentence()

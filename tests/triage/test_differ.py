@@ -106,6 +106,15 @@ def test_cases_are_grouped_by_what_differs_the_smallest_first() -> None:
     assert not any(group.behind for group in groups)
 
 
+def test_one_finding_is_one_group_whatever_its_title_says() -> None:
+    compared = [
+        weigh(name, 9, [_shown(OK)], [_shown(OK, findings=(("f" * 16, f"{name} were too many"),))])
+        for name in ("499", "500")
+    ]
+
+    assert [len(group.cases) for group in grouped(compared)] == [2]
+
+
 def test_what_is_never_the_first_to_differ_is_a_group_behind_the_others() -> None:
     status = [Reply("STATUS_RESPONSE", (("state", state),)) for state in "01"]
     compared = [

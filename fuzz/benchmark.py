@@ -88,7 +88,7 @@ def asked(defect: Planted, seconds: float, seed: int) -> Asking:
     rig.start()
     try:
         begun = clock.now()
-        for trial in check.run(checks.ground_of(check, rig, seconds, seed)):
+        for trial in check.run(checks.ground_of(check, rig, checks.Terms(seconds, seed))):
             yield trial, clock.now() - begun
     finally:
         rig.stop()

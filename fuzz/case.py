@@ -20,7 +20,7 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import lru_cache
 from pathlib import Path
@@ -39,6 +39,7 @@ from construct import (
 )
 
 from fuzz.errors import CaseFileError
+from fuzz.replies import Expectation
 
 MAGIC = b"IRISCASE"
 VERSION = 1
@@ -106,6 +107,8 @@ class Case:
     steps: tuple[Step, ...]
     #: True for a payload that was wrapped, so that it is said to the user.
     raw: bool = False
+    #: What its clients are to hear, if that is known: kept beside its file and not in it.
+    expects: Expectation | None = field(default=None, compare=False)
 
     def connections(self) -> tuple[int, ...]:
         """Return the connection numbers in use, in order of first use."""

@@ -6,22 +6,25 @@ messages and groups by their first appearance in the play (in the order of conne
 bytes), and tells of a time only whether there is one. What is left is the same in each play of a
 server that does the same.
 
-A value is printable text. Bytes stand in quotation marks, CBOR (RFC 8949) that the server itself
-has put together is told by its values, with the keys of a map in order, since theirs says
-nothing; a delivery that travels inside a message is told as the frame that it is.
+A value is printable text. Bytes are told as they are, escaped where that cannot be printed. CBOR
+(RFC 8949) that the server itself has put together is told by its values, with the keys of a map
+in order, since theirs says nothing. A delivery that travels inside a message is told as the frame
+that it is: ``message`` is its name, and ``message.sender`` is a field of it.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any
 
 from fuzz.case import unbind
-from fuzz.describe import quoted
+from fuzz.describe import printable
 from fuzz.observation import ConnectionTrace, Ending, Observation
+from fuzz.replies import Heard, Reply
 from grammar import (
+    NEED_DATA,
     AuthFailed,
     Direction,
     Frame,
@@ -29,11 +32,13 @@ from grammar import (
     GroupJoin,
     GroupRosterReply,
     LoginRateLimited,
+    MessageKind,
     PrekeyResponse,
     ReliableMsg,
     ServerFrame,
     Stream,
     cbor,
+    decode_envelope,
     delivery,
     frame_bounds,
 )
@@ -51,37 +56,12 @@ _IDS = frozenset({"msg_id", "group_id"})
 #: Fields whose CBOR is the server's own; that of an E2EE_MSG is its sender's, byte for byte.
 _CBOR = frozenset({(PrekeyResponse, "bundle"), (GroupRosterReply, "roster")})
 _CBOR |= {(GroupDelivery, "header")}
+#: Messages of WebSocket that carry what is said.
+_DATA = (MessageKind.BINARY, MessageKind.TEXT, MessageKind.CONTINUATION)
 #: The texts without an opcode, which have no name in the table of opcodes.
 _BARE: Mapping[type, str] = {AuthFailed: "AUTH_FAILED", LoginRateLimited: "LOGIN_RATE_LIMITED"}
 #: Shorter ids may be part of other bytes by chance: these are known only in a field of their own.
 _ID_BYTES = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """A frame that came back: its name in the grammar, and its fields with their values."""
-
-    frame: str
-    fields: tuple[tuple[str, str], ...] = ()
-
-    def __str__(self) -> str:
-        """Return it in one line: ``STATUS_RESPONSE user="<user:A>" state=1 last_seen=given``."""
-        return " ".join((self.frame, *(f"{name}={value}" for name, value in self.fields)))
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """What one connection of a play heard, and how it ended.
-
-    ``ending`` is one word, the same for an end in order and a reset by the peer: which of them
-    it is depends on what is still on its way. ``first`` tells that the peer was seen to end it
-    before we did.
-    """
-
-    number: int
-    replies: tuple[Reply, ...]
-    ending: str
-    first: bool = False
 
 
 def normalised(observation: Observation) -> tuple[Heard, ...]:
@@ -100,24 +80,53 @@ def normalised(observation: Observation) -> tuple[Heard, ...]:
 
 
 def _frames(trace: ConnectionTrace) -> tuple[list[ServerFrame], bytes]:
-    """Return the frames of the server's, and the bytes from the first on that is none."""
-    data = trace.replies()
+    """Return the frames of the server's, and what is no frame: from the first on that is none."""
+    data, around = trace.replies(), b""
+    if not (trace.plain or trace.messages) and data.startswith(b"HTTP/"):
+        data, around = _unwrapped(data)
     frames: list[ServerFrame] = []
     stream = Stream(Direction.SERVER)
     try:
         came: list[Frame] = stream.feed(data)
     except GrammarError:
-        return [], data
+        return [], around + data
     for frame in came:
         if not isinstance(frame, ServerFrame):
             break
         frames.append(frame)
-    return frames, data[_length(data, len(frames)) :]
+    return frames, around + data[_length(data, len(frames)) :]
+
+
+def _unwrapped(data: bytes) -> tuple[bytes, bytes]:
+    """Return the payload of the messages in a WebSocket session, and what there is around them.
+
+    A case that does its own framing gets the server's as it is (RFC 6455).
+    """
+    head, blank_line, data = data.partition(b"\r\n\r\n")
+    payload, around, offset = b"", head + blank_line, 0
+    while True:
+        try:
+            decoded = decode_envelope(data, offset)
+        except GrammarError:
+            break
+        if decoded is NEED_DATA:
+            break
+        envelope, end = decoded
+        if envelope.kind in _DATA:
+            payload += envelope.payload
+        else:
+            around += data[offset:end]
+        offset = end
+    return payload, around + data[offset:]
 
 
 def _length(data: bytes, count: int) -> int:
     """Return how many bytes the first ``count`` frames in ``data`` take."""
     return sum(length for _, length, _ in frame_bounds(data, Direction.SERVER)[:count])
+
+
+def _title(frame: ServerFrame) -> str:
+    return frame.opcode.name if frame.opcode is not None else _BARE[type(frame)]
 
 
 def _names(frame: Any) -> tuple[str, ...]:
@@ -153,8 +162,16 @@ class _Words:
 
     def reply(self, frame: ServerFrame) -> Reply:
         """Return a frame with its values as they are told."""
-        name = _BARE.get(type(frame)) or (frame.opcode.name if frame.opcode is not None else "")
-        return Reply(name, tuple((name, self._value(frame, name)) for name in _names(frame)))
+        values: list[tuple[str, str]] = []
+        for name in _names(frame):
+            inside = delivery(frame) if isinstance(frame, ReliableMsg) else None
+            if inside is None or name != "message":
+                values.append((name, self._value(frame, name)))
+                continue
+            carried = self.reply(inside)
+            values.append((name, carried.frame))
+            values += ((f"{name}.{inner}", text) for inner, text in carried.fields)
+        return Reply(_title(frame), tuple(values))
 
     def rest(self, data: bytes) -> Reply:
         """Return bytes that are no frame."""
@@ -166,10 +183,7 @@ class _Words:
             return GIVEN if name in _TIMES and value else str(value)
         if name in _IDS and value in self._ids:
             return self._ids[value].decode()
-        if (type(frame), name) in _CBOR:
-            return self._cbor(value)
-        inside = delivery(frame) if isinstance(frame, ReliableMsg) else None
-        return self._text(value) if inside is None else f"({self.reply(inside)})"
+        return self._cbor(value) if (type(frame), name) in _CBOR else self._text(value)
 
     def _cbor(self, data: bytes) -> str:
         try:
@@ -184,11 +198,11 @@ class _Words:
         if isinstance(value, list | tuple):
             return "[" + ", ".join(map(self._item, value)) + "]"
         if isinstance(value, bytes):
-            return "b" + self._text(value)
+            return f"b'{self._text(value)}'"
         if isinstance(value, str):
-            return self._text(value.encode())
+            return f"'{self._text(value.encode())}'"
         return str(value)
 
     def _text(self, data: bytes) -> str:
         data = self._pattern.sub(lambda found: self._names[found.group()], data)
-        return quoted(data, len(data))
+        return printable(data.decode("latin-1").replace("\\", "\\\\"))

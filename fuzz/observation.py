@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from fuzz.replies import Expectation
+
 
 class Ending(StrEnum):
     """How a connection ended, as seen by the client."""
@@ -72,7 +74,8 @@ class Observation:
     """What one play of one case showed on the wire.
 
     ``guard`` is None where LOGIN needs no token, or the secret is not known; ``users`` are the
-    names that were made for this play, which nobody else uses.
+    names that were made for this play, which nobody else uses; ``expects`` is what the case says
+    that its clients are to hear.
     """
 
     traces: tuple[ConnectionTrace, ...]
@@ -81,6 +84,7 @@ class Observation:
     cut_short: bool = False
     guard: Guard | None = None
     users: frozenset[bytes] = field(default=frozenset(), compare=False)
+    expects: Expectation | None = field(default=None, compare=False)
 
     def endings(self) -> frozenset[Ending]:
         """Return the ways in which connections ended."""

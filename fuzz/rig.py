@@ -83,7 +83,8 @@ class Rig:
         address = self.target.start(environment)
         endpoint = Endpoint(address.host, address.port, address.websocket_port)
         self.names.tokens = Tokens(address.secret)
-        self._executor = Executor(endpoint, self.barrier, self.names, self.clock)
+        blind = not self._use_agent
+        self._executor = Executor(endpoint, self.barrier, self.names, self.clock, blind)
         self._bystanders = Bystanders(endpoint, self.names, self.clock)
         deadline = Deadline.after(self.clock, _READY_SECONDS, "the target to serve a client")
         if self._files is not None:

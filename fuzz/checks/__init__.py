@@ -5,14 +5,15 @@ To add one: write a module with a :class:`Check`, and add it to CHECKS.
 
 from __future__ import annotations
 
-from fuzz.checks.base import CLIENTS, Check, Ground, Trial, ground_of
+from fuzz.checks.base import CLIENTS, Check, Ground, Terms, Trial, ground_of
+from fuzz.checks.golden import GOLDEN
 from fuzz.checks.model import MODEL
 from fuzz.checks.relations import RELATIONS_CHECK
 from fuzz.checks.storm import STORM_CHECK
 from fuzz.errors import SettingsError
 
 #: All checks, in the order in which they are made.
-CHECKS: tuple[Check, ...] = (MODEL, RELATIONS_CHECK, STORM_CHECK)
+CHECKS: tuple[Check, ...] = (MODEL, RELATIONS_CHECK, GOLDEN, STORM_CHECK)
 
 
 def check_named(name: str) -> Check:
@@ -24,4 +25,4 @@ def check_named(name: str) -> Check:
     raise SettingsError(f"there is no check {name}; choose of {names}")
 
 
-__all__ = ["CHECKS", "CLIENTS", "Check", "Ground", "Trial", "check_named", "ground_of"]
+__all__ = ["CHECKS", "CLIENTS", "Check", "Ground", "Terms", "Trial", "check_named", "ground_of"]

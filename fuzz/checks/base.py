@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from random import Random
 
 from fuzz.case import Case
@@ -39,18 +40,33 @@ class Trial:
     note: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a person sets for all checks: ``seconds`` for each, ``seed`` for what is left to chance.
+
+    ``clients`` is how many come at once where it takes a crowd, ``golden`` the folder of golden
+    cases.
+    """
+
+    seconds: float
+    seed: int
+    clients: int = CLIENTS
+    golden: Path = Path("corpus/golden")
+
+
 @dataclass(slots=True)
 class Ground:
     """What a check works with: a rig that is started, the time that it has, and its chance.
 
     A check that has no end of its own ends with ``deadline``. ``random`` is the only source of
-    what it leaves to chance. ``clients`` is how many come at once where it takes a crowd.
+    what it leaves to chance. ``clients`` and ``golden`` are as in :class:`Terms`.
     """
 
     rig: Rig
     deadline: Deadline
     random: Random
     clients: int = CLIENTS
+    golden: Path = Path("corpus/golden")
     watchdog: Watchdog = field(init=False)
     _judge: Investigator = field(init=False)
 
@@ -101,10 +117,8 @@ class Check:
     auth: bool = False
 
 
-def ground_of(check: Check, rig: Rig, seconds: float, seed: int, clients: int = CLIENTS) -> Ground:
-    """Return the ground on which ``check`` is made for ``seconds``; ``seed`` is its chance.
-
-    ``clients`` is as in :class:`Ground`.
-    """
-    deadline = Deadline.after(rig.clock, seconds, f"the end of the check {check.name}")
-    return Ground(rig, deadline, Random(f"{seed} {check.name}"), clients)
+def ground_of(check: Check, rig: Rig, terms: Terms) -> Ground:
+    """Return the ground on which ``check`` is made."""
+    deadline = Deadline.after(rig.clock, terms.seconds, f"the end of the check {check.name}")
+    chance = Random(f"{terms.seed} {check.name}")
+    return Ground(rig, deadline, chance, terms.clients, terms.golden)

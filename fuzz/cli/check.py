@@ -14,11 +14,12 @@ from rich.console import Console
 from rich.text import Text
 
 from fuzz.case import encode_case
-from fuzz.checks import CHECKS, CLIENTS, Check, check_named, ground_of
+from fuzz.checks import CHECKS, CLIENTS, Check, Terms, check_named, ground_of
 from fuzz.cli.options import (
     corpus_option,
     known_issues,
     known_option,
+    shipped_or_own,
     target_options,
     time_option,
 )
@@ -89,7 +90,8 @@ def check(
         return 0
     seed = secrets.randbits(32) if seed is None else seed
     store = CrashStore(corpus / "crashes")
-    desk = _Desk(target, seconds, seed, clients, known_issues(known), store, as_json)
+    terms = Terms(seconds, seed, clients, shipped_or_own(corpus, "golden"))
+    desk = _Desk(target, terms, known_issues(known), store, as_json)
     try:
         for auth, checks in groupby(wanted, key=lambda one: one.auth):
             desk.work(list(checks), auth)
@@ -124,9 +126,7 @@ class _Desk:
     """Makes checks one after the other, and saves what they find as soon as it is found."""
 
     target: TargetSettings
-    seconds: float
-    seed: int
-    clients: int
+    terms: Terms
     known: KnownIssues
     store: CrashStore
     quiet: bool
@@ -150,7 +150,7 @@ class _Desk:
     def _make(self, one: Check, rig: Rig, settings: TargetSettings) -> None:
         result, begun = _Result(one.name), rig.clock.now()
         self.results.append(result)
-        for trial in one.run(ground_of(one, rig, self.seconds, self.seed, self.clients)):
+        for trial in one.run(ground_of(one, rig, self.terms)):
             result.asked += 1
             result.notes += [f"{trial.name}: {trial.note}"] if trial.note else []
             result.wrong += bool(trial.findings)
@@ -193,7 +193,7 @@ class _Desk:
     def told(self) -> dict[str, object]:
         """Return all results as JSON values."""
         return {
-            "seed": self.seed,
+            "seed": self.terms.seed,
             "checks": [
                 {
                     "check": result.name,

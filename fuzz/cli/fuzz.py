@@ -15,6 +15,7 @@ from fuzz.cli.options import (
     corpus_option,
     known_issues,
     known_option,
+    shipped_or_own,
     target_options,
 )
 from fuzz.cli.screen import screen
@@ -168,8 +169,7 @@ def _new_summary(known: Path | None, file: Path | None) -> Summary:
 
 def _default_seeds(corpus: Path) -> tuple[Path, ...]:
     """Return the folder's own seeds, or the shipped ones, and what evolved from them."""
-    own = corpus / "seeds"
-    seeds = own if own.is_dir() else SHIPPED_CORPUS / "seeds"
+    seeds = shipped_or_own(corpus, "seeds")
     evolved = corpus / "evolved"
     return (seeds, evolved) if evolved.is_dir() else (seeds,)
 

@@ -16,10 +16,12 @@ from typing import NoReturn
 import click
 
 from fuzz.cli.check import check
+from fuzz.cli.compat import compat
 from fuzz.cli.doctor import doctor
 from fuzz.cli.fuzz import fuzz
 from fuzz.cli.minimal import promote, tmin
 from fuzz.cli.planted import planted
+from fuzz.cli.record import record
 from fuzz.cli.replay import replay
 from fuzz.cli.show import show
 from fuzz.cli.target import target
@@ -73,7 +75,10 @@ def cli() -> None:
     """
 
 
-for command in (fuzz, check, replay, show, tmin, triage, promote, planted, target, doctor):
+_VERBS = (
+    fuzz, check, replay, show, tmin, triage, promote, compat, record, planted, target, doctor,
+)  # fmt: skip
+for command in _VERBS:
     cli.add_command(command)
 
 

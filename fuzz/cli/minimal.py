@@ -20,6 +20,7 @@ from fuzz.report.text import finding_lines, say
 from fuzz.settings import TargetSettings
 from fuzz.store.atomic import ensure_writable
 from fuzz.store.crashes import Context, describe, moved, write_pair
+from fuzz.store.golden import read_expecting
 from fuzz.store.sidecar import Sidecar, read_sidecar, sidecar_path
 from fuzz.triage.dossier import Dossier, Examiner, seen_once
 from fuzz.triage.judge import TargetLostError
@@ -68,7 +69,7 @@ def tmin(
     Exit codes: 0 written, 1 the case shows no finding, or not the one that is in the JSON
     beside it, 2 could not run.
     """
-    case, saved = read_case(file), read_sidecar(file)
+    case, saved = read_expecting(file)
     if saved is not None and saved.of_a_storm:
         raise CaseFileError(f"{file} cannot be made smaller: {ONLY_A_STORM}")
     place = output or file.with_name(f"{file.name}.min")

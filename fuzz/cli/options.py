@@ -23,6 +23,12 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 SHIPPED_CORPUS = Path(__file__).resolve().parents[2] / "corpus"
 
 
+def shipped_or_own(corpus: Path, name: str) -> Path:
+    """Return the folder ``name`` of a corpus, or the shipped one if it has none."""
+    own = corpus / name
+    return own if own.is_dir() else SHIPPED_CORPUS / name
+
+
 def port_option(text: str) -> Callable[[_Command], _Command]:
     """Return the option ``--port``, explained by ``text``."""
     return click.option(

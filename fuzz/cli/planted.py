@@ -21,6 +21,7 @@ from fuzz.cli.options import SHIPPED_CORPUS
 from fuzz.cli.screen import screen
 from fuzz.errors import SettingsError
 from fuzz.report.text import say
+from fuzz.store.golden import read_replies
 from fuzz.target.planted import Planted, check_plants, planted_defects
 from fuzz.triage.reduce import Size, size_of
 
@@ -87,6 +88,8 @@ def run(
     OTHER      findings, but none of the right kind
     MISSED     nothing was found
 
+    A defect that only a golden case shows is left out: `iris-fuzz check golden --plant NAME`.
+
     \b
     Examples:
       iris-fuzz planted run
@@ -97,7 +100,9 @@ def run(
     130 interrupted: what was measured by then is printed.
     """
     check_plants(only)
-    defects = [defect for defect in planted_defects() if not only or defect.name in only]
+    defects = [d for d in planted_defects() if (not only or d.name in only) and _is_sought(d)]
+    if not defects:
+        raise SettingsError("only golden cases show that: iris-fuzz check golden --plant NAME")
     seeds = SHIPPED_CORPUS / "seeds"
     if not seeds.is_dir():
         raise SettingsError(f"the shipped seeds are not at {seeds}; install from a checkout")
@@ -164,6 +169,11 @@ def _described(defect: Planted) -> dict[str, object]:
         "frames": defect.frames,
         "engine": defect.engine,
     }
+
+
+def _is_sought(defect: Planted) -> bool:
+    """Tell whether a campaign can find a defect: it knows nothing of what golden cases expect."""
+    return read_replies(_trigger(defect)) is None
 
 
 def _trigger(defect: Planted) -> Path:

@@ -31,6 +31,7 @@ from fuzz.rig import Rig
 from fuzz.settings import TargetSettings
 from fuzz.store.atomic import ensure_writable
 from fuzz.store.crashes import Context
+from fuzz.store.golden import read_expecting
 from fuzz.store.sidecar import Sidecar, read_sidecar
 from fuzz.triage.dossier import Dossier, Examiner, seen_once
 from fuzz.triage.judge import TargetLostError
@@ -163,7 +164,7 @@ class _Desk:
         """Play one file and examine what is new in it; return the error that ended that."""
         lost: TargetLostError | None = None
         try:
-            case = read_case(file)
+            case = _read(file)
         except CaseFileError as error:
             self.notes.append(f"{error}; it is left out")
             return None
@@ -261,6 +262,13 @@ class _Desk:
             )
         )
         return [*several, total, *self.notes]
+
+
+def _read(file: Path) -> Case:
+    try:
+        return read_expecting(file)[0]
+    except StoreError:
+        return read_case(file)  # what is known of it is damaged; it can be played all the same
 
 
 def _saved(file: Path) -> Sidecar | None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from fuzz.case import Case
 from fuzz.clock import Clock
-from fuzz.executor.endpoint import Endpoint, Patience
+from fuzz.executor.endpoint import CONFIRMING, Endpoint, Patience
 from fuzz.executor.names import Names
 from fuzz.executor.player import Pause, Play, Player, Wait
 from fuzz.observation import Observation
@@ -40,25 +40,33 @@ class Executor:
     """Plays cases against one endpoint.
 
     ``barrier`` returns when the node has read and handled all that was sent to it, and
-    tells whether it did so in time; False gives up the plays that need it.
+    tells whether it did so in time; False gives up the plays that need it. ``blind`` tells that
+    it is a guess, which plays with all patience make up for.
     """
 
     def __init__(
-        self, endpoint: Endpoint, barrier: Callable[[], bool], names: Names, clock: Clock
+        self,
+        endpoint: Endpoint,
+        barrier: Callable[[], bool],
+        names: Names,
+        clock: Clock,
+        blind: bool = False,
     ) -> None:
         self.endpoint = endpoint
         self._barrier = barrier
         self._names = names
         self._clock = clock
+        self._blind = blind
 
     def play(self, cases: Sequence[Case], patience: Patience) -> list[Observation]:
         """Play ``cases`` side by side; return one observation each, in their order."""
         start = self._clock.now()
         guard = self._names.tokens.guard()
+        blind = self._blind and patience == CONFIRMING
         seats = []
         for number, case in enumerate(cases):
             names, tokens = self._names.fresh(), self._names.tokens
-            player = Player(case, self.endpoint, patience, names, self._clock, tokens)
+            player = Player(case, self.endpoint, patience, names, self._clock, tokens, blind)
             seats.append(_Seat(number, player, player.run()))
         try:
             gone = self._run(seats)
@@ -73,8 +81,9 @@ class Executor:
                 seat.number in gone,
                 guard,
                 seat.player.users(),
+                case.expects,
             )
-            for seat in seats
+            for seat, case in zip(seats, cases, strict=True)
         ]
 
     def _run(self, seats: list[_Seat]) -> set[int]:

@@ -26,6 +26,7 @@ from fuzz.case import (
 from fuzz.clock import Clock, Deadline
 from fuzz.executor.connection import Connection
 from fuzz.executor.endpoint import Endpoint, Patience
+from fuzz.executor.owed import owed
 from fuzz.executor.tokens import Tokens
 from fuzz.observation import ConnectionTrace, Ending, Sent
 from grammar import Direction, GroupJoin, ReliableMsg, ServerOpcode, decode, frame_bounds
@@ -60,7 +61,11 @@ Play = Generator[Wait | Pause, bool, None]
 
 
 class Player:
-    """Plays ``case`` against ``endpoint``; drive :meth:`run`, then read :meth:`traces`."""
+    """Plays ``case`` against ``endpoint``; drive :meth:`run`, then read :meth:`traces`.
+
+    ``blind`` tells that a barrier cannot see whether all was handled: then what must be answered
+    is waited for as well.
+    """
 
     def __init__(
         self,
@@ -70,6 +75,7 @@ class Player:
         names: dict[bytes, bytes],
         clock: Clock,
         tokens: Tokens,
+        blind: bool = False,
     ) -> None:
         self._case = case
         self._endpoint = endpoint
@@ -77,6 +83,7 @@ class Player:
         self._values = names
         self._clock = clock
         self._tokens = tokens
+        self._blind = blind
         self._order = 0
         self._connections: dict[int, Connection] = {}
         #: The connection that sent or ended last, until a barrier has told that all was handled.
@@ -163,8 +170,7 @@ class Player:
         self._unsettled = link.number
 
     def _wait(self, _step: Step) -> Play:
-        yield BARRIER
-        self._unsettled = None
+        yield from self._rest()
         for link in self._connections.values():
             self._take(link)
 
@@ -196,8 +202,20 @@ class Player:
     def _settle(self) -> Play:
         """Wait until all that was sent so far has been handled, if anything was sent."""
         if self._unsettled is not None:
-            yield BARRIER
-            self._unsettled = None
+            yield from self._rest()
+
+    def _rest(self) -> Play:
+        """Wait until all that was sent has been handled, as far as that can be told."""
+        yield BARRIER
+        self._unsettled = None
+        if not self._blind:
+            return
+        deadline = self._deadline(self._patience.reply, "the answers that must come")
+        for link in self._connections.values():
+            while link.ending is None and owed(link.sent, b"".join(link.pieces)):
+                if not (yield Wait(link, deadline.left())):
+                    return  # a law tells of what is never answered
+                self._take(link)
 
     def _write(self, link: Connection, data: bytes, login: bool = False) -> Play:
         if link.ending is None:

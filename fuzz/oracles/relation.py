@@ -21,8 +21,9 @@ from dataclasses import dataclass, replace
 from fuzz.describe import describe_steps
 from fuzz.evidence import Contrast, Evidence
 from fuzz.finding import Cause, Finding, Kind
-from fuzz.heard import Heard, Reply, normalised
+from fuzz.heard import normalised
 from fuzz.observation import ConnectionTrace, Ending, Observation
+from fuzz.replies import Heard, Reply
 from grammar import (
     AuthFailed,
     Direction,

@@ -3,7 +3,8 @@
 A case is played ``plays`` times, each time on a target that is well. What the oracles say is
 compared with what the JSON beside the case expects: the same cause is a failure that is
 still there, another one is a different finding, and silence in every play means fixed. A
-file without a JSON expects nothing in particular, so any finding is a failure.
+file without a JSON expects nothing in particular, so any finding is a failure. What a golden case
+is to hear is compared in each play (see :mod:`fuzz.store.golden`).
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from fuzz.case import Case, read_case
+from fuzz.case import Case
 from fuzz.errors import CaseFileError, IrisFuzzError, StoreError
 from fuzz.finding import Finding, Kind
 from fuzz.rig import Rig
-from fuzz.store.sidecar import Sidecar, read_sidecar
+from fuzz.store.golden import read_expecting
+from fuzz.store.sidecar import Sidecar
 from fuzz.watchdog.attribute import Investigator
 from fuzz.watchdog.watchdog import Watchdog
 
@@ -87,7 +89,7 @@ class Replayer:
     def replay(self, path: Path, plays: int) -> Replayed:
         """Play the case in ``path``; a case that can't be played is an ERROR, with the reason."""
         try:
-            case, expected = read_case(path), read_sidecar(path)
+            case, expected = read_expecting(path)
         except (CaseFileError, StoreError) as error:
             return Replayed(path, Verdict.ERROR, 0, 0, note=str(error))
         if expected is not None and expected.kind in _INSIDE and self._rig.agent is None:

@@ -143,7 +143,7 @@ class Investigator:
         if not (sought or grown):
             return
         for case, observation in _most_suspicious_first(batch, observations):
-            evidence = self._look(case, observation, grown)
+            _, evidence = self._look(case, observation, grown)
             if evidence is None:
                 continue
             new = []
@@ -253,8 +253,12 @@ class Investigator:
 
     def judge_alone(self, case: Case) -> tuple[Finding, ...]:
         """Play ``case`` once with all patience and return what the oracles say."""
-        evidence = self._look(case, None, ())
-        return () if evidence is None else self.weigh(evidence)
+        return self.witness(case)[1]
+
+    def witness(self, case: Case) -> tuple[Observation, tuple[Finding, ...]]:
+        """Play ``case`` once with all patience; return what was seen, and what oracles say."""
+        observation, evidence = self._look(case, None, ())
+        return observation, () if evidence is None else self.weigh(evidence)
 
     def judge_seen(self, observations: Sequence[Observation] = ()) -> tuple[Finding, ...]:
         """Return what the oracles say of what has happened by now, ``observations`` included.
@@ -311,8 +315,8 @@ class Investigator:
 
     def _look(
         self, case: Case, before: Observation | None, grown: Sequence[str]
-    ) -> Evidence | None:
-        """Play ``case`` once; return what was seen if anything is out of order."""
+    ) -> tuple[Observation, Evidence | None]:
+        """Play ``case`` once; return that, and all that was seen if anything is out of order."""
         self.replays += 1
         self._watchdog.rebase()
         patient = before is None or Ending.DEADLINE in before.endings()
@@ -329,10 +333,11 @@ class Investigator:
         if well and self._rig.pulse(SEARCHING.reply) is Pulse.WELL:
             suspected = [what for what in glance.grown if what in grown]
             if not suspected:
-                return None
+                return observations[0], None
             growth, reports = self._watchdog.confirm_growth(case, suspected)
-            return self._watchdog.settle(observations, (*glance.events, *reports), growth)
-        return self._watchdog.settle(observations, glance.events, growth, cost)
+            events = (*glance.events, *reports)
+            return observations[0], self._watchdog.settle(observations, events, growth)
+        return observations[0], self._watchdog.settle(observations, glance.events, growth, cost)
 
     def _together(self, batch: Sequence[Case], finding: Finding) -> Iterator[Attributed]:
         """Yield all of ``batch`` as one case, and the earlier cases where it shows nothing."""

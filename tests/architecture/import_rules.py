@@ -32,11 +32,15 @@ class Layer:
 #: Lowest first.
 LAYERS = (
     Layer(("grammar",)),
-    Layer(("fuzz", "fuzz.errors", "fuzz.clock", "fuzz.settings", "fuzz.case"), siblings=True),
+    Layer(
+        ("fuzz", "fuzz.errors", "fuzz.clock", "fuzz.settings", "fuzz.case", "fuzz.replies"),
+        siblings=True,
+    ),
     Layer(
         (
             "fuzz.descriptors",
             "fuzz.describe",
+            "fuzz.differing",
             "fuzz.erlang",
             "fuzz.events",
             "fuzz.evidence",

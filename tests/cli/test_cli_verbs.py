@@ -27,7 +27,9 @@ from fuzz.triage.replay import Replayed, Verdict
 from tests.cli.support import Run
 
 ROOT = Path(__file__).resolve().parents[2]
-VERBS = ("fuzz", "replay", "show", "target run", "planted", "planted run", "doctor")
+VERBS = (
+    "fuzz", "replay", "show", "compat", "record", "target run", "planted", "planted run", "doctor",
+)  # fmt: skip
 HANG = Finding(Kind.HANG, "a reply did not come", Cause("hang"))
 
 

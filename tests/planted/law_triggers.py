@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from fuzz.case import GROUP_TOKEN, MSGID_TOKEN, USER_TOKENS, Case, Step, StepKind
+from fuzz.replies import Expectation, Heard, Reply
 from grammar import (
     Ack,
     BatchSend,
@@ -17,6 +18,7 @@ from grammar import (
     GroupLeave,
     GroupMsg,
     GroupRoster,
+    ReadReceipt,
     SendMessage,
     SendSeq,
     TypingStart,
@@ -211,9 +213,33 @@ _STEPS: Mapping[str, tuple[str, tuple[Step, ...]]] = {
     "token_subject": ("token-of-another-user", (_login(A + b":<jwt:good:" + B + b">"),)),
     "reply_length": ("get-status-of-128-bytes", (_send(GetStatus(b"u" * 128)),)),
     "reply_opcode": ("group-roster-of-no-group", (_login(A), _send(GroupRoster(b"g")))),
+    "deprecated_told": ("message-of-an-old-client", (_login(A), _send(SendMessage(B, b"1")))),
+    "receipt_id_cut": (
+        "read-receipt-of-a-message",
+        (
+            *_BOTH,
+            _send(SendMessage(B, b"1")),
+            _WAIT,
+            _send(ReadReceipt(MSGID_TOKEN, A), connection=1),
+        ),
+    ),
 }
+
+_LOGIN_OK = Reply("LOGIN_OK")
+_RELAY = Reply("READ_RECEIPT_RELAY", (("msg_id", "<msgid:1>"), ("reader", B.decode())))
+#: What clients are to hear where only one who was tried against it knows: golden cases.
+_HEARD: Mapping[str, tuple[Heard, ...]] = {
+    "deprecated_told": (Heard(0, (_LOGIN_OK,)),),
+    "receipt_id_cut": (Heard(0, (_LOGIN_OK, _RELAY)),),
+}
+
+
+def _case(name: str, file: str, steps: tuple[Step, ...]) -> Case:
+    heard = _HEARD.get(name)
+    return Case(steps, expects=Expectation(file, heard) if heard else None)
+
 
 #: For each defect, the name of its file in ``corpus/regressions`` and the case in it.
 LAW_CASES: Mapping[str, tuple[str, Case]] = MappingProxyType(
-    {name: (file, Case(steps)) for name, (file, steps) in _STEPS.items()}
+    {name: (file, _case(name, file, steps)) for name, (file, steps) in _STEPS.items()}
 )

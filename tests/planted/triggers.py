@@ -15,6 +15,7 @@ from types import MappingProxyType
 
 from fuzz.case import Case, encode_case
 from fuzz.checks.storm import ONE_CLIENT
+from fuzz.store.golden import encode_replies, replies_path
 from tests.planted.crash_triggers import CRASH_CASES
 from tests.planted.law_triggers import LAW_CASES
 from tests.planted.relation_triggers import RELATION_CASES
@@ -50,7 +51,12 @@ STORM_FILE = "one-client-of-a-storm"
 def regressions() -> dict[str, bytes]:
     """Return the files of ``corpus/regressions`` that are made here, by name."""
     cases = {file: encode_case(case) for file, case in CASES.values()}
-    return {**cases, **PAYLOADS, STORM_FILE: encode_case(ONE_CLIENT)}
+    golden = {
+        replies_path(Path(file)).name: encode_replies(case, case.expects)
+        for file, case in CASES.values()
+        if case.expects is not None
+    }
+    return {**cases, **golden, **PAYLOADS, STORM_FILE: encode_case(ONE_CLIENT)}
 
 
 def main(folder: Path) -> None:

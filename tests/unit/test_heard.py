@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from fuzz.heard import GIVEN, REST, Reply, normalised
+from fuzz.heard import GIVEN, REST, normalised
 from fuzz.observation import ConnectionTrace, Ending, Observation
+from fuzz.replies import Reply
 from grammar import (
     AuthFailed,
+    Direction,
     E2eeDelivery,
+    Envelope,
     GroupDelivery,
     GroupJoin,
     LoginOk,
+    MessageKind,
     PrekeyResponse,
     RateLimited,
     ReadReceiptRelay,
@@ -17,6 +21,8 @@ from grammar import (
     StatusResponse,
     cbor,
     encode,
+    encode_envelope,
+    wrap,
 )
 from grammar.frames import ServerFrame
 
@@ -28,20 +34,19 @@ def test_names_ids_and_times_are_those_of_every_play() -> None:
     assert normalised(first) == normalised(second)
     assert [str(reply) for reply in normalised(first)[0].replies] == [
         "LOGIN_OK",
-        f'STATUS_RESPONSE user="<user:A>" state=1 last_seen={GIVEN}',
+        f"STATUS_RESPONSE user=<user:A> state=1 last_seen={GIVEN}",
         'RELIABLE_MSG msg_id=<msgid:1> message="hello <user:A>"',
-        "GROUP_JOIN group_id=<group:1> user=\"<user:A>\"",
-        'RELIABLE_MSG msg_id=<msgid:2> message=(GROUP_DELIVERY group_id=<group:1> '
-        'header={"n": 1, "sender": "<user:A>"} ciphertext="in <group:1>")',
-        'READ_RECEIPT_RELAY msg_id=<msgid:1> reader="<user:A>" timestamp=given',
-    ]  # fmt: skip
+        "GROUP_JOIN group_id=<group:1> user=<user:A>",
+        "RELIABLE_MSG msg_id=<msgid:2> message=GROUP_DELIVERY message.group_id=<group:1>"
+        " message.header=\"{'n': 1, 'sender': '<user:A>'}\" message.ciphertext=\"in <group:1>\"",
+        "READ_RECEIPT_RELAY msg_id=<msgid:1> reader=<user:A> timestamp=given",
+    ]
 
 
 def _play(tail: bytes, msg_id: bytes, group: bytes, now: int) -> Observation:
     user = b"a" + tail
-    delivery = GroupDelivery(
-        group, cbor.dumps({"sender": user.decode(), "n": 1}), b"in " + group
-    )  # fmt: skip
+    header = cbor.dumps({"sender": user.decode(), "n": 1})
+    delivery = GroupDelivery(group, header, b"in " + group)
     return _observed(
         [
             LoginOk(),
@@ -56,15 +61,13 @@ def _play(tail: bytes, msg_id: bytes, group: bytes, now: int) -> Observation:
 
 
 def test_another_value_is_told() -> None:
-    online, offline = _observed([StatusResponse(b"x", 1, 0)]), _observed(
-        [StatusResponse(b"x", 0, 0)]
-    )  # fmt: skip
+    online, offline = (_observed([StatusResponse(b"x", state, 0)]) for state in (1, 0))
 
     assert normalised(online) != normalised(offline)
 
 
 def test_a_time_of_zero_is_told_from_one_that_is_given() -> None:
-    assert _words([StatusResponse(b"x", 0, 0)]) == ['STATUS_RESPONSE user="x" state=0 last_seen=0']
+    assert _words([StatusResponse(b"x", 0, 0)]) == ["STATUS_RESPONSE user=x state=0 last_seen=0"]
     assert _words([RateLimited(250)]) == ["RATE_LIMITED retry_after=given"]
 
 
@@ -72,7 +75,7 @@ def test_the_order_of_a_map_says_nothing() -> None:
     one, two = (PrekeyResponse(cbor.dumps(m)) for m in ({"a": b"\1", "b": 2}, {"b": 2, "a": b"\1"}))
 
     assert one != two
-    assert _words([one]) == _words([two]) == ['PREKEY_RESPONSE bundle={"a": b"\\x01", "b": 2}']
+    assert _words([one]) == _words([two]) == ["PREKEY_RESPONSE bundle=\"{'a': b'\\x01', 'b': 2}\""]
 
 
 def test_the_header_of_an_e2ee_message_is_told_byte_for_byte() -> None:
@@ -112,6 +115,25 @@ def test_bare_texts_and_bytes_that_are_no_frame_are_told() -> None:
     assert _words([LoginOk()], rest=b"\x10\x00") == ["LOGIN_OK", f'{REST} bytes="\\x10\\x00"']
     assert _words([LoginOk()], rest=b"\x99zz") == ["LOGIN_OK", f'{REST} bytes="\\x99zz"']
     assert _words([], rest=b"HTTP/1.1 400") == [f'{REST} bytes="HTTP/1.1 400"']
+
+
+def test_a_session_with_its_own_framing_is_unwrapped() -> None:
+    upgrade = b"HTTP/1.1 101 Switching Protocols\r\n\r\n"
+    pong = encode_envelope(Envelope(b"", MessageKind.PONG))
+    told = [wrap(encode(StatusResponse(b"x", 1, now)), Direction.SERVER) for now in (7, 8)]
+    plays = [upgrade + pong + wrap(encode(LoginOk()), Direction.SERVER) + one for one in told]
+
+    first, second = (
+        normalised(Observation((ConnectionTrace(0, Ending.CLOSED, (data,), plain=False),), 0.0))
+        for data in plays
+    )
+
+    assert first == second
+    assert [str(reply) for reply in first[0].replies] == [
+        "LOGIN_OK",
+        "STATUS_RESPONSE user=x state=1 last_seen=given",
+        'REST bytes="HTTP/1.1 101 Switching Protocols\\x0d\\x0a\\x0d\\x0a\\x8a\\x00"',
+    ]
 
 
 def test_an_end_tells_who_was_first_and_not_how_the_system_told_it() -> None:

@@ -26,6 +26,7 @@ from fuzz.oracles.laws.delivery import (
     returned,
 )
 from fuzz.oracles.laws.dialogue import Dialogue
+from fuzz.oracles.laws.golden import golden
 from fuzz.oracles.laws.groups import group_lost, group_readers, group_writers, rosters
 from fuzz.oracles.laws.keys import bundles, one_time_keys
 from fuzz.oracles.laws.rate import rate
@@ -71,7 +72,7 @@ def judge_laws(observation: Observation) -> tuple[Finding, ...]:
     for law in LAWS:
         for finding in law(dialogue):
             return (finding,)
-    return ()
+    return tuple(golden(observation))
 
 
 def laws(evidence: Evidence) -> Iterable[Finding]:

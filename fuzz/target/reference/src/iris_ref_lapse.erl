@@ -7,7 +7,7 @@
 
 -export([batch/2, sequence/2, receiver/2, typist/2, left/2]).
 -export([may_write/2, readers/3, rostered/1, text/1, arriving/2, acknowledged/3, joined/2]).
--export([starts/1, may_stop/1]).
+-export([starts/1, may_stop/1, remarks/0, read_id/1]).
 -export_type([memory/0]).
 
 -type memory() :: #{iris_ref_plant:name() | {iris_ref_plant:name(), binary()} => term()}.
@@ -115,6 +115,23 @@ text(Body) when byte_size(Body) > 255 ->
     end;
 text(Body) ->
     Body.
+
+%% PLANTED: deprecated_told - who sends a SEND_MESSAGE is told under the opcode of a refusal that
+%% it is deprecated, though it is delivered: a client that knows no other sends it again.
+-spec remarks() -> [iodata()].
+remarks() ->
+    [iris_ref_proto:error(<<"SEND_MESSAGE is deprecated">>) || iris_ref_plant:on(deprecated_told)].
+
+%% PLANTED: receipt_id_cut - the msg_id of a READ_RECEIPT is kept in a field of eight bytes, as ids
+%% were once: it names no message when it is relayed.
+-spec read_id(binary()) -> binary().
+read_id(<<Start:8/binary, _, _/binary>> = MsgId) ->
+    case iris_ref_plant:on(receipt_id_cut) of
+        true -> Start;
+        false -> MsgId
+    end;
+read_id(MsgId) ->
+    MsgId.
 
 %% PLANTED: reordered - messages that reach a client with three or more unacknowledged ones are
 %% put before them one by one, as if these were still to be sent: a batch arrives backwards.

@@ -313,5 +313,27 @@ replies() ->
             kind => conformance,
             connections => 1,
             frames => 1
+        },
+        #{
+            name => deprecated_told,
+            trigger => <<"message-of-an-old-client">>,
+            class => <<"a warning where clients know refusals only">>,
+            truth =>
+                <<"A SEND_MESSAGE is delivered, and its sender gets an ERROR that calls it "
+                  "deprecated: a client of protocol v0.x takes its message for refused.">>,
+            kind => conformance,
+            connections => 1,
+            frames => 1
+        },
+        #{
+            name => receipt_id_cut,
+            trigger => <<"read-receipt-of-a-message">>,
+            class => <<"a field that has become too small">>,
+            truth =>
+                <<"The msg_id of a READ_RECEIPT is relayed cut to eight bytes: the sender of the "
+                  "message cannot tell which of its messages was read.">>,
+            kind => conformance,
+            connections => 2,
+            frames => 2
         }
     ].

@@ -89,7 +89,8 @@ handle(Frame, S) when element(2, Frame) =:= <<>> ->
 handle({ack, MsgId}, S) ->
     ack(MsgId, S);
 handle({send_message, Target, Body}, S) ->
-    send(Target, [iris_ref_lapse:text(Body)], S);
+    {ok, Replies, S1} = send(Target, [iris_ref_lapse:text(Body)], S),
+    {ok, Replies ++ iris_ref_lapse:remarks(), S1};
 handle({batch_send, Target, Blob}, S) ->
     case iris_ref_proto:batch(Blob) of
         {ok, Bodies} ->
@@ -140,7 +141,8 @@ handle({typing_stop, Target}, #session{user = User} = S) ->
     {ok, [], S1};
 handle({read_receipt, MsgId, Sender}, #session{user = User} = S) ->
     Now = erlang:system_time(second),
-    ok = iris_ref_router:relay(Sender, iris_ref_proto:receipt(MsgId, User, Now)),
+    Read = iris_ref_lapse:read_id(MsgId),
+    ok = iris_ref_router:relay(Sender, iris_ref_proto:receipt(Read, User, Now)),
     {ok, [], S}.
 
 reply(Frame, S) -> {ok, [Frame], S}.

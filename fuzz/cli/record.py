@@ -1,0 +1,67 @@
+"""``iris-fuzz record``: keep what a server answers today as golden cases."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.text import Text
+
+from fuzz.case import read_case
+from fuzz.cli.options import target_options
+from fuzz.cli.running import started
+from fuzz.cli.screen import screen
+from fuzz.report.text import say
+from fuzz.settings import TargetSettings
+from fuzz.store.atomic import ensure_writable
+from fuzz.store.golden import write_golden
+from fuzz.triage.record import NotRecordedError, Recorder
+from fuzz.triage.replay import case_files
+
+
+@click.command(short_help="Keep what a server answers today as golden cases.")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--to",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("corpus/golden"),
+    show_default=True,
+    metavar="FOLDER",
+    help="Where the golden cases are.",
+)
+@target_options
+def record(paths: tuple[Path, ...], to: Path, target: TargetSettings) -> int:
+    """Play cases (files, or folders of them), and keep each with the replies that it gets.
+
+    A golden case is a case, NAME, and beside it NAME.replies.json with what each of its clients
+    heard, in the grammar's words: no name, id or time of the play is in it. `iris-fuzz check
+    golden` compares, and so does `iris-fuzz replay`. Take out of the JSON what a server may
+    answer in another way: a field, or a connection, that is left out may hold anything.
+
+    Each case is played some times. One that does not go the same way each time, that shows a
+    finding, or in which the server ends a connection, is not kept.
+
+    \b
+    Examples:
+      iris-fuzz record corpus/seeds/op-02-send-message
+      iris-fuzz record my-dialogues --to corpus/golden --target 127.0.0.1:8085
+
+    Exit codes: 0 all are kept, 1 some are not, 2 could not run.
+    """
+    cases = [(file, read_case(file)) for file in case_files(paths)]
+    ensure_writable(to)
+    kept = 0
+    console = screen()
+    with started(target, console) as (rig, status):
+        recorder = Recorder(rig)
+        for number, (file, case) in enumerate(cases, 1):
+            status.update(Text(f"recording {number} of {len(cases)}: {file}"))
+            try:
+                expected = recorder.record(file.name, case)
+            except NotRecordedError as reason:
+                say(console, [Text(f"{file} is not kept: {reason}")])
+                continue
+            write_golden(to / file.name, case, expected)
+            kept += 1
+    say(console, [Text(f"{kept} of {len(cases)} kept in {to}")])
+    return 0 if kept == len(cases) else 1

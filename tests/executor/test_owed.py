@@ -1,0 +1,122 @@
+"""Answers that must come are counted, and waited for where a barrier is a guess."""
+
+from __future__ import annotations
+
+import select
+import threading
+from contextlib import suppress
+
+import pytest
+
+from fuzz.case import GROUP_TOKEN, Case
+from fuzz.clock import SystemClock
+from fuzz.executor import Executor, Names
+from fuzz.executor.endpoint import CONFIRMING
+from fuzz.executor.owed import owed
+from fuzz.executor.player import Player, Wait
+from fuzz.observation import Ending, Sent
+from grammar import (
+    Error,
+    FetchPrekeys,
+    Frame,
+    GetStatus,
+    GroupCreate,
+    GroupJoin,
+    GroupLeave,
+    Login,
+    LoginOk,
+    PrekeyResponse,
+    ReliableMsg,
+    SendMessage,
+    StatusResponse,
+    encode,
+)
+from tests.executor.fake_server import LOGIN_OK, SECONDS, Peer, ScriptedServer
+from tests.executor.support import WAIT, login, send
+
+LOGIN = encode(Login(b"a"))
+STATUS = encode(GetStatus(b"a"))
+
+
+def _owed(segments: list[bytes], *received: Frame) -> int:
+    sent = [Sent(order, data, login=False) for order, data in enumerate(segments)]
+    return owed(sent, b"".join(map(encode, received)))
+
+
+@pytest.mark.parametrize(
+    ("segments", "received", "left"),
+    [
+        ([], (), 0),
+        ([LOGIN], (), 1),
+        ([LOGIN], (LoginOk(),), 0),
+        ([LOGIN, encode(SendMessage(b"b", b"x"))], (LoginOk(),), 0),
+        ([LOGIN, STATUS + STATUS], (LoginOk(), StatusResponse(b"a", 1, 0)), 1),
+        ([LOGIN, STATUS[:2], STATUS[2:]], (LoginOk(),), 1),
+        ([LOGIN, STATUS[:2]], (LoginOk(),), 0),
+        ([LOGIN, STATUS], (LoginOk(), ReliableMsg(b"1", b"from b")), 1),
+        ([LOGIN, encode(GroupCreate(b"g"))], (LoginOk(), Error(b"no")), 0),
+        ([encode(FetchPrekeys(b"a"))], (), 0),
+        ([LOGIN, encode(FetchPrekeys(b"a"))], (LoginOk(), PrekeyResponse(b"")), 0),
+        ([STATUS], (StatusResponse(b"a", 0, 0), StatusResponse(b"a", 0, 0)), 0),
+        ([LOGIN, STATUS + b"\x99"], (LoginOk(),), 0),
+    ],
+)
+def test_what_must_be_answered_is_owed_until_it_is(
+    segments: list[bytes], received: tuple[Frame, ...], left: int
+) -> None:
+    assert _owed(segments, *received) == left
+
+
+def _late_group(waited_for: threading.Event, peer: Peer) -> None:
+    """Answer a GROUP_CREATE only when its client waits for that."""
+    peer.read()
+    peer.say(LOGIN_OK)
+    peer.read()
+    assert waited_for.wait(SECONDS)
+    peer.say(encode(GroupJoin(b"the group", b"a")))
+    while peer.read():
+        pass
+
+
+def _drive(player: Player, waits: threading.Event) -> None:
+    """Play to the end; tell ``waits`` when the player waits for bytes behind a barrier."""
+    run = player.run()
+    wanted, behind = next(run), False
+    with suppress(StopIteration):
+        while True:
+            if not isinstance(wanted, Wait):
+                behind, answer = True, True
+            else:
+                assert wanted.connection is not None
+                if behind:
+                    waits.set()
+                answer = bool(select.select([wanted.connection], [], [], wanted.seconds)[0])
+            wanted = run.send(answer)
+
+
+@pytest.mark.parametrize(("blind", "group"), [(True, b"the group"), (False, GROUP_TOKEN)])
+def test_a_blind_player_waits_for_the_answer_behind_a_barrier(blind: bool, group: bytes) -> None:
+    create, leave = send(encode(GroupCreate(b"g"))), send(encode(GroupLeave(GROUP_TOKEN)))
+    case, waits, names = Case((login(), create, WAIT, leave)), threading.Event(), Names(0)
+    with ScriptedServer(lambda peer: _late_group(waits, peer)) as server:
+        player = Player(
+            case, server.endpoint, CONFIRMING, names.fresh(), SystemClock(), names.tokens, blind
+        )
+        _drive(player, waits)
+        player.close()
+    (trace,) = player.traces()
+    assert trace.sent[2].data == encode(GroupLeave(group))
+
+
+def test_an_answer_that_never_comes_ends_no_connection() -> None:
+    def script(peer: Peer) -> None:
+        peer.read()
+        peer.say(LOGIN_OK)
+        while peer.read():
+            pass
+
+    with ScriptedServer(script) as server:
+        runner = Executor(server.endpoint, lambda: True, Names(0), SystemClock(), blind=True)
+        (observed,) = runner.play([Case((login(), send(STATUS), WAIT))], CONFIRMING)
+    (trace,) = observed.traces
+    assert (trace.ending, trace.waited_for) == (Ending.CLOSED, "")

@@ -23,6 +23,8 @@ from fuzz.watchdog.watchdog import Watchdog
 #: Clients of a crowd, unless another number is asked for: what breaks only under thousands shows
 #: with them, and the limits of a usual machine have room for so many.
 CLIENTS = 10_000
+#: The repository's own golden cases: where an editable installation keeps them.
+SHIPPED_GOLDEN = Path(__file__).resolve().parents[2] / "corpus" / "golden"
 #: The cause of what is looked for where any finding will do.
 _ANY = Cause("")
 
@@ -51,7 +53,7 @@ class Terms:
     seconds: float
     seed: int
     clients: int = CLIENTS
-    golden: Path = Path("corpus/golden")
+    golden: Path = SHIPPED_GOLDEN
 
 
 @dataclass(slots=True)
@@ -66,7 +68,7 @@ class Ground:
     deadline: Deadline
     random: Random
     clients: int = CLIENTS
-    golden: Path = Path("corpus/golden")
+    golden: Path = SHIPPED_GOLDEN
     watchdog: Watchdog = field(init=False)
     _judge: Investigator = field(init=False)
 

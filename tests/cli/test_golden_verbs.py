@@ -135,8 +135,8 @@ def test_damaged_replies_are_named(run: Run, tmp_path: Path) -> None:
     assert f"{replies_path(path)} is damaged: it tells of no connection" in ran.sentence()
 
 
-def test_no_campaign_is_asked_for_what_only_golden_cases_show(run: Run) -> None:
-    ran = run("planted", "run", "--only", "deprecated_told")
+def test_what_only_golden_cases_show_is_looked_for_with_them(run: Run) -> None:
+    ran = run("planted", "run", "--only", "receipt_id_cut")
 
-    assert ran.code == 2
-    assert "iris-fuzz check golden --plant NAME" in ran.sentence()
+    assert ran.code == 0
+    assert "1 of 1 found with the right kind" in ran.out

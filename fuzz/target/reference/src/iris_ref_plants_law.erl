@@ -323,7 +323,8 @@ replies() ->
                   "deprecated: a client of protocol v0.x takes its message for refused.">>,
             kind => conformance,
             connections => 1,
-            frames => 1
+            frames => 1,
+            check => golden
         },
         #{
             name => receipt_id_cut,
@@ -334,6 +335,7 @@ replies() ->
                   "message cannot tell which of its messages was read.">>,
             kind => conformance,
             connections => 2,
-            frames => 2
+            frames => 2,
+            check => golden
         }
     ].

@@ -80,7 +80,7 @@ class Rig:
             environment = dict(self._files.environment())
         address = self.target.start(environment)
         endpoint = Endpoint(address.host, address.port, address.websocket_port)
-        self.names.tokens = Tokens(address.secret)
+        self.names.tokens = Tokens(address.secret, revoked=address.revoked)
         self._executor = Executor(endpoint, self.barrier, self.names, self.clock)
         self._bystanders = Bystanders(endpoint, self.names, self.clock)
         deadline = Deadline.after(self.clock, _READY_SECONDS, "the target to serve a client")

@@ -10,8 +10,9 @@ arrived). The batch runs many players and serves all their barriers with one rou
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
+from math import inf
 
 from fuzz.case import (
     ALL_USER_TOKENS,
@@ -77,6 +78,9 @@ class Player:
         self._values = names
         self._clock = clock
         self._tokens = tokens
+        #: The tokens of this play, by what asked for them: what is shown twice is the same.
+        self._made: dict[bytes, bytes] = {}
+        self._began = clock.now()
         self._order = 0
         self._connections: dict[int, Connection] = {}
         #: The connection that sent or ended last, until a barrier has told that all was handled.
@@ -152,6 +156,7 @@ class Player:
         if link.ending is None and first:
             deadline = self._deadline(self._patience.reply, "the reply to LOGIN")
             yield from self._reply(link, deadline)
+            self._handled(link)
         elif link.ending is None:
             # What was sent before may hold a frame that is not complete: then this LOGIN is
             # only more of it, and no reply is owed.
@@ -164,6 +169,8 @@ class Player:
 
     def _wait(self, _step: Step) -> Play:
         yield BARRIER
+        for link in self._connections.values():
+            self._handled(link)
         self._unsettled = None
         for link in self._connections.values():
             self._take(link)
@@ -197,11 +204,18 @@ class Player:
         """Wait until all that was sent so far has been handled, if anything was sent."""
         if self._unsettled is not None:
             yield BARRIER
+            self._handled(self._connections[self._unsettled])
             self._unsettled = None
+
+    def _handled(self, link: Connection) -> None:
+        """Note that what ``link`` sent last has been handled by now."""
+        if link.sent and link.sent[-1].done == inf:
+            link.sent[-1] = replace(link.sent[-1], done=self._clock.now() - self._began)
 
     def _write(self, link: Connection, data: bytes, login: bool = False) -> Play:
         if link.ending is None:
-            link.sent.append(Sent(self._next_order(), data, login))
+            at = self._clock.now() - self._began
+            link.sent.append(Sent(self._next_order(), data, login, at))
         if link.framing is not None:
             data = link.framing.wrap(data)
         while link.ending is None and data:
@@ -261,7 +275,7 @@ class Player:
         if GROUP_TOKEN in data or MSGID_TOKEN in data:
             for link in self._connections.values():
                 self._values |= learn(b"".join(link.pieces))
-        return self._tokens.bind(bind(data, self._values))
+        return self._tokens.bind(bind(data, self._values), self._made)
 
 
 _STEPS: dict[StepKind, Callable[[Player, Step], Play]] = {

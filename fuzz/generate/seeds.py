@@ -97,7 +97,7 @@ _DELIVERED = (*_BOTH, _send(SendMessage(A, b"hello"), connection=1), _WAIT)
 
 
 def _with_token(kind: bytes, owner: bytes = A) -> tuple[Step, ...]:
-    """Return a login of the first user with a token; :mod:`fuzz.executor.tokens` has the kinds."""
+    """Return a login of the first user with a token; :mod:`fuzz.recipes` has the kinds."""
     return (_login(A + b":<jwt:%s:%s>" % (kind, owner)), _send(GetStatus(A)))
 
 

@@ -32,7 +32,10 @@ class Layer:
 #: Lowest first.
 LAYERS = (
     Layer(("grammar",)),
-    Layer(("fuzz", "fuzz.errors", "fuzz.clock", "fuzz.settings", "fuzz.case"), siblings=True),
+    Layer(
+        ("fuzz", "fuzz.errors", "fuzz.clock", "fuzz.recipes", "fuzz.settings", "fuzz.case"),
+        siblings=True,
+    ),
     Layer(
         (
             "fuzz.describe",

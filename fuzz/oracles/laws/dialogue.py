@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from math import inf
 
 from fuzz.observation import ConnectionTrace, Ending, Observation
 from grammar import (
@@ -50,13 +51,16 @@ _BIG = 32_768
 class Said:
     """A frame that a client sent: when, and as which user (None before LOGIN).
 
-    ``cut`` tells that it came in more than one segment.
+    ``cut`` tells that it came in more than one segment. The node has handled it between ``at``
+    and ``done``, in seconds since the play began.
     """
 
     order: int
     user: bytes | None
     frame: ClientFrame
     cut: bool = False
+    at: float = 0.0
+    done: float = inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +210,7 @@ def _said(trace: ConnectionTrace) -> tuple[list[Said], bool, int]:
                 return said, False, 0
             if isinstance(frame, Login):
                 user = frame.user
-            said.append(Said(segment.order, user, frame, cut))
+            said.append(Said(segment.order, user, frame, cut, segment.at, segment.done))
             cut = False
         if not trace.plain and (len(frames) != 1 or stream.pending):
             return said, False, 0

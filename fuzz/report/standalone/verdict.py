@@ -150,12 +150,22 @@ def group(wire: Wire, play: Play) -> Seen:
 
 
 def login(wire: Wire, play: Play) -> Seen:
-    """Look whether a LOGIN that is to be refused was."""
+    """Look whether a LOGIN that is to be refused was: the first of its connection, or a later."""
+    found, rest = frames(heard(wire, play))
+    if sum(frame.opcode == LOGIN_OK for frame in found) >= wire.get("number", 1):
+        return True, "LOGIN succeeded"
+    if rest in REFUSALS:
+        return False, f"LOGIN was refused: {rest.decode('ascii')}"
+    return None, "LOGIN was not answered"
+
+
+def turned_away(wire: Wire, play: Play) -> Seen:
+    """Look whether a LOGIN that is to succeed was refused."""
     came = heard(wire, play)
-    if came.startswith(REFUSALS):
-        return False, f"LOGIN was refused: {came.decode('ascii', 'replace')}"
-    good = [frame.opcode for frame in frames(came)[0][:1]] == [LOGIN_OK]
-    return (True, "LOGIN succeeded") if good else (None, "LOGIN was not answered")
+    if came.startswith(bytes([LOGIN_OK])):
+        return False, "LOGIN succeeded"
+    refusal = REFUSALS[0].decode("ascii")
+    return (True, refusal) if came.startswith(REFUSALS[0]) else (None, "LOGIN was not answered")
 
 
 def status(wire: Wire, play: Play) -> Seen:
@@ -228,6 +238,7 @@ CHECKS: dict[str, Callable[[Wire, Play], Seen]] = {
     "login": login,
     "once": once,
     "order": order,
+    "refused": turned_away,
     "relay": relay,
     "status": status,
 }

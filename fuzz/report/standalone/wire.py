@@ -80,6 +80,14 @@ def unframed(raw: bytes) -> bytes:
     return payload
 
 
+def bound(data: bytes, values: Mapping[bytes, bytes]) -> bytes:
+    """Put values in the place of their tokens, and a true length before one right."""
+    for name, value in values.items():
+        counted = len(name).to_bytes(2, "big") + name
+        data = data.replace(counted, len(value).to_bytes(2, "big") + value).replace(name, value)
+    return data
+
+
 def unbound(data: bytes, values: Mapping[bytes, bytes]) -> bytes:
     """Put the tokens of users back in the place of their names."""
     for token, name in values.items():

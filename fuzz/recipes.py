@@ -162,6 +162,7 @@ RECIPES: Mapping[bytes, Recipe] = MappingProxyType(
         b"exptwice": _claiming('"sub":"NAME","exp":NOW+3600,"exp":NOW-3600'),
         b"endless": _claiming('"sub":"NAME"'),
         b"exptext": _claiming('"sub":"NAME","exp":"NOW+3600"'),
+        b"expword": _claiming('"sub":"NAME","exp":"never"'),
         b"expnull": _claiming('"sub":"NAME","exp":null'),
         b"exptrue": _claiming('"sub":"NAME","exp":true'),
         # From when on it is good, and that it was taken back.

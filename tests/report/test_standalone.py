@@ -9,9 +9,8 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import given
 
-from fuzz.executor.tokens import RECIPES, Tokens
 from fuzz.report.reproducer import _MODULES
-from fuzz.report.standalone import tokens, wire
+from fuzz.report.standalone import wire
 from fuzz.report.standalone.verdict import CHECKS, Seen, Wire
 from grammar import Direction, Error, LoginOk, ReliableMsg, ServerFrame, StatusResponse, encode
 from tests.grammar.strategies import frames, quick
@@ -29,20 +28,6 @@ def test_a_frame_of_the_server_is_one_frame_and_nothing_else(frame: ServerFrame)
         assert rest in wire.REFUSALS
     else:
         assert ([one.opcode for one in found], rest) == ([frame.opcode], b"")
-
-
-@pytest.mark.parametrize("secret", [None, b"sesame"])
-def test_tokens_are_those_of_the_harness(
-    secret: bytes | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tokens, "time", SimpleNamespace(time=lambda: 1e9))
-    made = Tokens(secret, lambda: 1e9)
-    assert tokens.RECIPES.keys() == RECIPES.keys()
-    for kind in RECIPES:
-        assert tokens.jwt(kind, b"ann", secret) == made.make(kind, b"ann")
-        asked = b"ann:<jwt:%b:ann>" % kind
-        assert tokens.signed_in(asked, secret) == made.bind(asked)
-    assert tokens.signed_in(b"<jwt:unheard:ann>", secret) == b"<jwt:unheard:ann>"
 
 
 def test_no_two_modules_use_one_name_for_two_things() -> None:

@@ -163,7 +163,7 @@ class Dialogue:
             Message(said.order, link.number, said.user, target, body, _how(said))
             for link in self.links
             for said in link.said
-            for target, body in _messages(said)
+            for target, body in messages_in(said)
         ]
         return sorted(sent, key=lambda message: message.order)
 
@@ -223,7 +223,7 @@ def _how(said: Said) -> str:
     return said.frame.opcode.name + (" that was cut by TCP" if said.cut else "")
 
 
-def _messages(said: Said) -> Iterator[tuple[bytes, bytes]]:
+def messages_in(said: Said) -> Iterator[tuple[bytes, bytes]]:
     """Yield target and body of each message in a frame."""
     frame = said.frame
     if isinstance(frame, SendMessage | SendSeq):

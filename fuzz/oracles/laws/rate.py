@@ -12,13 +12,14 @@ that finds too few tokens, a server may let pass a part or nothing.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from math import floor, inf
 
 from fuzz.finding import Cause, Finding, Kind
 from fuzz.oracles.laws import wire
-from fuzz.oracles.laws.dialogue import Dialogue, Link, Said, Stay, messages_in
+from fuzz.oracles.laws.dialogue import Dialogue, Link, Said, messages_in
 from grammar import Ack, Error, GroupMsg, Login, RateLimited, SenderKeyDist
 from grammar.limits import RATE_BURST, RATE_PER_SECOND, UNACKED
 
@@ -89,103 +90,177 @@ def _grouped(dialogue: Dialogue) -> set[bytes | None]:
 
 
 @dataclass(frozen=True, slots=True)
+class _Charge:
+    """A frame with messages: to whom, and how many."""
+
+    link: Link
+    said: Said
+    target: bytes
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Account:
     """What one user sent, frame by frame in order, and how much of it came, by target.
 
-    ``frames`` are the frames with messages, and their target and number; ``refusals`` how many
-    frames FF the user was sent. ``bare`` tells that nothing else was said that may be refused.
+    ``refusals`` counts the frames FF that the user was sent. ``clear`` tells that each of them
+    is for a message, and that all of them were read.
     """
 
     user: bytes
-    stays: tuple[tuple[Link, Stay], ...]
-    frames: tuple[tuple[Said, bytes, int], ...]
+    charges: tuple[_Charge, ...]
     came: Counter[bytes]
     refusals: int
-    bare: bool
+    clear: bool
 
     @property
     def sent(self) -> int:
-        return sum(count for _, _, count in self.frames)
+        """Return the number of messages."""
+        return sum(charge.count for charge in self.charges)
 
     def most(self, seconds: float) -> int:
-        """Return how many messages can have passed: a burst, and what came in meanwhile."""
-        since = min(said.at for said, _, _ in self.frames)
-        until = max(min(said.done, seconds) for said, _, _ in self.frames)
+        """Return how many messages can have passed: a burst, and what came in meanwhile.
+
+        The play took so many ``seconds``.
+        """
+        since = min(charge.said.at for charge in self.charges)
+        until = max(min(charge.said.done, seconds) for charge in self.charges)
         refill = RATE_PER_SECOND * (1 + REFILL_TOLERANCE) * max(0.0, until - since)
         return RATE_BURST + floor(refill) + 1
 
     def least(self) -> tuple[Counter[bytes], bool]:
         """Return how many messages must have passed, by target.
 
-        The flag tells that one of these stands behind messages that may have been refused.
+        The flag tells that some of these were sent behind messages that may have been refused.
         """
         tokens, handled = float(RATE_BURST), inf
         must: Counter[bytes] = Counter()
         beyond = behind = False
-        for said, target, count in self.frames:
-            refill = RATE_PER_SECOND * (1 - REFILL_TOLERANCE) * (said.at - handled) - _LOT
+        for charge in self.charges:
+            rested = charge.said.at - handled
+            refill = RATE_PER_SECOND * (1 - REFILL_TOLERANCE) * rested - _LOT
             tokens = min(RATE_BURST, tokens + max(0.0, refill))
-            handled = said.done
-            if count <= tokens:
-                must[target] += count
+            handled = charge.said.done
+            if charge.count <= tokens:
+                must[charge.target] += charge.count
                 behind = behind or beyond
             else:
                 beyond = True
             # What was refused is not charged.
-            tokens = max(0.0, tokens - count)
+            tokens = max(0.0, tokens - charge.count)
         return must, behind
+
+    def why_too_many(self) -> str:
+        """Return where there were more tokens than one bucket holds."""
+        by_link = Counter[int]()
+        by_stay = Counter[tuple[int, int]]()
+        for charge in self.charges:
+            logins = sum(login < charge.said.order for login in charge.link.logins)
+            by_link[charge.link.number] += charge.count
+            by_stay[charge.link.number, logins] += charge.count
+        if max(by_link.values()) <= RATE_BURST:
+            return "per connection"
+        if max(by_stay.values()) <= RATE_BURST:
+            return "per login"
+        rests = (b.said.at - a.said.done for a, b in pairwise(self.charges))
+        return "refill too fast" if max(rests, default=0.0) >= _REST_SECONDS else "not limited"
 
 
 def _accounts(dialogue: Dialogue, sent: Counter[bytes | None]) -> Iterator[Finding]:
     """Judge what passed of those who sent more than a full bucket."""
     over = {user for user, count in sent.items() if user is not None and count > RATE_BURST}
-    grouped = _grouped(dialogue)
     passed = _passed(dialogue)
-    for user in sorted(over & dialogue.users - grouped):
-        if not dialogue.stays_of(user):
-            continue
-        account = _account(dialogue, user, passed.get(user, {}))
-        yield from _too_many(dialogue, account, passed)
-        yield from _too_few(dialogue, account)
+    for user in sorted((over & dialogue.users) - _grouped(dialogue)):
+        if dialogue.stays_of(user):
+            account = _account(dialogue, user, passed.get(user, {}))
+            yield from _too_many(dialogue, account, passed)
+            yield from _too_few(dialogue, account)
 
 
-def _passed(dialogue: Dialogue) -> dict[bytes | None, dict[bytes, tuple[bytes, Link]]]:
-    """Return what came of each sender: the messages by their ids, and where they came to."""
+def _passed(dialogue: Dialogue) -> dict[bytes | None, dict[bytes, bytes]]:
+    """Return what came of each sender: the ids of messages, and the users they came to."""
     senders: dict[bytes, set[bytes | None]] = {}
     for message in dialogue.messages:
         senders.setdefault(message.body, set()).add(message.sender)
-    passed: dict[bytes | None, dict[bytes, tuple[bytes, Link]]] = {}
+    passed: dict[bytes | None, dict[bytes, bytes]] = {}
     for link in dialogue.links:
-        if not {stay.user for stay in link.stays} <= dialogue.users:
+        users = {stay.user for stay in link.stays}
+        if not users <= dialogue.users:
             continue
         for came in link.delivered:
             who = senders.get(came.message, set())
-            if len(who) == 1:
-                passed.setdefault(next(iter(who)), {})[came.msg_id] = (came.message, link)
+            if len(who) == 1 and users:
+                passed.setdefault(next(iter(who)), {})[came.msg_id] = next(iter(users))
     return passed
 
 
-def _account(
-    dialogue: Dialogue, user: bytes, passed: dict[bytes, tuple[bytes, Link]]
-) -> _Account:
-    stays = dialogue.stays_of(user)
-    links = list(dict.fromkeys(link for link, _ in stays))
-    said = sorted(
-        (said for link in links for said in link.said if said.user == user),
-        key=lambda one: one.order,
-    )
-    frames = []
-    for one in said:
+def _account(dialogue: Dialogue, user: bytes, passed: Mapping[bytes, bytes]) -> _Account:
+    links = list(dict.fromkeys(link for link, _ in dialogue.stays_of(user)))
+    said = [(link, one) for link in links for one in link.said if one.user == user]
+    charges = []
+    for link, one in sorted(said, key=lambda pair: pair[1].order):
         messages = list(messages_in(one))
         if messages:
-            frames.append((one, messages[0][0], len(messages)))
+            charges.append(_Charge(link, one, messages[0][0], len(messages)))
     heard = [frame for link in links for frame in link.heard]
-    return _Account(
-        user,
-        tuple(stays),
-        tuple(frames),
-        Counter(link.stays[0].user for _, link in passed.values() if link.stays),
-        sum(isinstance(frame, RateLimited) for frame in heard),
-        all(list(messages_in(one)) or isinstance(one.frame, Login | Ack) for one in said)
-        and not any(isinstance(frame, Error) for frame in heard),
+    clear = (
+        all(link.read_to_the_end and not link.pending for link in links)
+        and not any(isinstance(frame, Error) for frame in heard)
+        and len(charges) == sum(not isinstance(one.frame, Login | Ack) for _, one in said)
     )
+    refusals = sum(isinstance(frame, RateLimited) for frame in heard)
+    return _Account(user, tuple(charges), Counter(passed.values()), refusals, clear)
+
+
+def _too_many(
+    dialogue: Dialogue, account: _Account, passed: Mapping[bytes | None, Mapping[bytes, bytes]]
+) -> Iterator[Finding]:
+    """Judge what was delivered: no more than a bucket has tokens for, and nothing refused."""
+    came = account.came.total()
+    others = sum(len(ids) for user, ids in passed.items() if user != account.user)
+    if account.clear and came + account.refusals > account.sent:
+        look = wire.check("metered", sent=account.sent, others=others)
+        title = "a message was refused for its rate, and delivered all the same"
+        yield Finding(Kind.SEMANTIC, title, Cause("rate", "refused and delivered"), look)
+    elif came > account.most(dialogue.seconds):
+        look = wire.check("burst", burst=RATE_BURST, rate=RATE_PER_SECOND, others=others)
+        title = "a burst beyond the rate limit was let through"
+        yield Finding(Kind.SEMANTIC, title, Cause("rate", account.why_too_many()), look)
+
+
+def _too_few(dialogue: Dialogue, account: _Account) -> Iterator[Finding]:
+    """Judge refusals of what there were tokens for, and messages dropped without a refusal."""
+    if not account.clear:
+        return
+    must, behind = account.least()
+    places = {charge.target: _place(dialogue, account, charge.target) for charge in account.charges}
+    for target, least in must.items():
+        link = places[target]
+        if account.refusals and link is not None and account.came[target] < least:
+            why = "refused ones counted" if behind else "refill too slow"
+            title = (
+                f"{account.came[target]} messages passed the rate limit where there were tokens"
+                f" for {least}"
+            )
+            look = wire.check("passed", link, least=least)
+            yield Finding(Kind.SEMANTIC, title, Cause("rate", why), look)
+            return
+    whole = None not in places.values() and all(account.came[t] >= n for t, n in must.items())
+    if whole and not account.refusals and account.came.total() < account.sent:
+        look = wire.check("metered", sent=account.sent, silent=True)
+        title = "messages beyond the rate limit were dropped, and their sender was not told"
+        yield Finding(Kind.SEMANTIC, title, Cause("rate", "not told"), look)
+
+
+def _place(dialogue: Dialogue, account: _Account, target: bytes) -> Link | None:
+    """Return where all messages to ``target`` that passed must have come, None if unclear."""
+    stays = dialogue.stays_of(target)
+    if target not in dialogue.users or len(stays) != 1:
+        return None
+    (link, stay) = stays[0]
+    aimed = [m for m in dialogue.messages if m.target == target]
+    bodies = {m.body for m in aimed}
+    alone = all(m.sender == account.user for m in dialogue.messages if m.body in bodies)
+    there = stay.until is not None and stay.since < aimed[0].order and aimed[-1].order < stay.until
+    held = len(aimed) <= _ROOM and len(link.stays) == 1 and link.clean and link.read_to_the_end
+    return link if alone and there and held else None

@@ -16,7 +16,8 @@ SERVER_FRAMES: dict[int, tuple[tuple[int, ...], int]] = {
 TEXTS = {0x03: b"LOGIN_OK", 0x32: b"OK"}
 #: What a LOGIN that is refused is told, in no frame.
 REFUSALS = (b"AUTH_FAILED", b"RATE_LIMITED")
-LOGIN_OK, STATUS, MESSAGE, GROUP, ERROR = 0x03, 0x06, 0x10, 0x31, 0xFE
+LOGIN_OK, STATUS, MESSAGE, GROUP = 0x03, 0x06, 0x10, 0x31
+ERROR, REFUSED = 0xFE, 0xFF
 
 
 class Frame(NamedTuple):

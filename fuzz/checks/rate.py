@@ -42,30 +42,25 @@ def _run(ground: Ground) -> Iterator[Trial]:
 
 
 def _questions() -> Iterator[tuple[str, tuple[Step, ...]]]:
-    burst = _send(_batch(RATE_BURST, _B))
-    rest = Step(StepKind.PAUSE, value=_REST_MS)
+    burst, rest = _send(*_singles(RATE_BURST, _B)), Step(StepKind.PAUSE, value=_REST_MS)
+    more, few = _send(*_singles(RATE_BURST, _C)), _send(*_singles(_FEW, _D))
     yield "a burst passes", (*_ALL, burst)
-    yield (
-        "a burst passes, and no more",
-        (*_ALL, _send(*_singles(RATE_BURST, _B), *_singles(_MORE, _C))),
-    )
+    yield "a burst passes, and no more", (*_ALL, burst, _send(*_singles(_MORE, _C)))
     mixed = _mixed(RATE_BURST // 2, _B), _mixed(RATE_BURST // 2, _B), _mixed(_MORE, _C)
     yield "messages of all kinds are counted", (*_ALL, *(_send(*frames) for frames in mixed))
+    yield "a burst in one batch passes", (*_ALL, _send(_batch(RATE_BURST, _B)))
     yield "a batch beyond the burst", (*_ALL, _send(_batch(RATE_BURST + 1, _B)))
-    batches = _batch(RATE_BURST, _B), _batch(_MORE, _C)
-    yield "each message of a batch is counted", (*_ALL, _send(*batches))
-    yield "the bucket is refilled", (*_ALL, burst, rest, _send(*_singles(RATE_BURST, _C)))
-    refused = _send(_batch(RATE_BURST, _C))
-    few = _send(*_singles(_FEW, _D))
-    yield "what is refused is not counted", (*_ALL, burst, refused, rest, few)
-    second = _login(_A, 4), burst, _send(_batch(RATE_BURST, _C), connection=4)
-    yield "two connections share a bucket", (*_ALL, *second)
-    most, more = _send(_batch(RATE_BURST - _MORE, _B)), _send(_batch(RATE_BURST, _C))
+    batches = _send(_batch(RATE_BURST, _B), _batch(_MORE, _C))
+    yield "each message of a batch is counted", (*_ALL, batches)
+    yield "the bucket is refilled", (*_ALL, burst, rest, more)
+    yield "what is refused is not counted", (*_ALL, burst, more, rest, few)
+    second = _send(*_singles(RATE_BURST, _C), connection=4)
+    yield "two connections share a bucket", (*_ALL, _login(_A, 4), burst, second)
+    most = _send(*_singles(RATE_BURST - _MORE, _B))
     yield "a second LOGIN does not fill the bucket", (*_ALL, most, _login(_A, 0), more)
-    back = _login(_A, 4), _send(_batch(RATE_BURST, _C), connection=4)
     leaves = Step(StepKind.HALF_CLOSE)
-    yield "coming back does not fill the bucket", (*_ALL, most, leaves, *back)
-    other = _send(_batch(RATE_BURST // 2, _C), connection=1)
+    yield "coming back does not fill the bucket", (*_ALL, most, leaves, _login(_A, 4), second)
+    other = _send(*_singles(RATE_BURST // 2, _C), connection=1)
     yield "two users do not share a bucket", (*_ALL, burst, other)
 
 

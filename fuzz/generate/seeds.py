@@ -194,6 +194,12 @@ _DIALOGUES: Mapping[str, tuple[Step, ...]] = {
     "login-token-other-subject": _with_token(b"subject"),
     "login-token-expired": _with_token(b"expired"),
     "login-token-endless": _with_token(b"endless"),
+    "login-token-endless-in-words": _with_token(b"expword"),
+    "login-token-early": _with_token(b"early"),
+    "login-token-revoked": _with_token(b"revoked"),
+    "login-token-own-key": _with_token(b"jwk"),
+    "login-token-unknown-key": _with_token(b"kidpath"),
+    "login-token-all-claims": _with_token(b"goodjti"),
     "login-as-another": (
         _login(), _login(), _login(B), _login(C, 1),
         _send(SendMessage(A, b"who has gone"), SendMessage(B, b"hello"), GetStatus(A),

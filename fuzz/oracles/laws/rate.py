@@ -128,30 +128,34 @@ class _Account:
         refill = RATE_PER_SECOND * (1 + REFILL_TOLERANCE) * max(0.0, until - since)
         return RATE_BURST + floor(refill) + 1
 
-    def least(self) -> tuple[Counter[bytes], bool]:
-        """Return how many messages must have passed, by target.
-
-        The flag tells that some of these were sent behind messages that may have been refused.
-        """
-        tokens, handled = float(RATE_BURST), inf
-        must: Counter[bytes] = Counter()
-        beyond = behind = False
+    def least(self) -> dict[bytes, tuple[int, str]]:
+        """Return by target how many messages must have passed, and why if they have not."""
+        tokens, handled, why = float(RATE_BURST), inf, "too early"
+        must: dict[bytes, tuple[int, str]] = {}
+        beyond = False
         for charge in self.charges:
             rested = charge.said.at - handled
             refill = RATE_PER_SECOND * (1 - REFILL_TOLERANCE) * rested - _LOT
-            tokens = min(RATE_BURST, tokens + max(0.0, refill))
+            if refill > 0:
+                tokens = min(RATE_BURST, tokens + refill)
+                why = "refused ones counted" if beyond else "refill too slow"
             handled = charge.said.done
             if charge.count <= tokens:
-                must[charge.target] += charge.count
-                behind = behind or beyond
+                before, _ = must.get(charge.target, (0, ""))
+                must[charge.target] = before + charge.count, why
             else:
                 beyond = True
             # What was refused is not charged.
             tokens = max(0.0, tokens - charge.count)
-        return must, behind
+        return must
 
     def why_too_many(self) -> str:
-        """Return where there were more tokens than one bucket holds."""
+        """Return where there were more tokens than one bucket holds.
+
+        One that has run out, and let through too much all the same, was full again too soon.
+        """
+        if self.refusals:
+            return "refill too fast"
         by_link = Counter[int]()
         by_stay = Counter[tuple[int, int]]()
         for charge in self.charges:
@@ -224,20 +228,27 @@ def _too_many(
         yield Finding(Kind.SEMANTIC, title, Cause("rate", "refused and delivered"), look)
     elif came > account.most(dialogue.seconds):
         look = wire.check("burst", burst=RATE_BURST, rate=RATE_PER_SECOND, others=others)
-        title = "a burst beyond the rate limit was let through"
-        yield Finding(Kind.SEMANTIC, title, Cause("rate", account.why_too_many()), look)
+        why = account.why_too_many()
+        yield Finding(Kind.SEMANTIC, _TOO_MANY[why], Cause("rate", why), look)
+
+
+_TOO_MANY = {
+    "per connection": "a burst on each connection of one user was let through",
+    "per login": "a burst after each login of one user was let through",
+    "refill too fast": "a bucket of the rate limit was full again too soon",
+    "not limited": "a burst beyond the rate limit was let through",
+}
 
 
 def _too_few(dialogue: Dialogue, account: _Account) -> Iterator[Finding]:
     """Judge refusals of what there were tokens for, and messages dropped without a refusal."""
     if not account.clear:
         return
-    must, behind = account.least()
+    must = account.least()
     places = {charge.target: _place(dialogue, account, charge.target) for charge in account.charges}
-    for target, least in must.items():
+    for target, (least, why) in must.items():
         link = places[target]
         if account.refusals and link is not None and account.came[target] < least:
-            why = "refused ones counted" if behind else "refill too slow"
             title = (
                 f"{account.came[target]} messages passed the rate limit where there were tokens"
                 f" for {least}"
@@ -245,7 +256,9 @@ def _too_few(dialogue: Dialogue, account: _Account) -> Iterator[Finding]:
             look = wire.check("passed", link, least=least)
             yield Finding(Kind.SEMANTIC, title, Cause("rate", why), look)
             return
-    whole = None not in places.values() and all(account.came[t] >= n for t, n in must.items())
+    whole = None not in places.values() and all(
+        account.came[t] >= least for t, (least, _) in must.items()
+    )
     if whole and not account.refusals and account.came.total() < account.sent:
         look = wire.check("metered", sent=account.sent, silent=True)
         title = "messages beyond the rate limit were dropped, and their sender was not told"

@@ -12,7 +12,16 @@ from hypothesis import given
 from fuzz.report.reproducer import _MODULES
 from fuzz.report.standalone import wire
 from fuzz.report.standalone.verdict import CHECKS, Seen, Wire
-from grammar import Direction, Error, LoginOk, ReliableMsg, ServerFrame, StatusResponse, encode
+from grammar import (
+    Direction,
+    Error,
+    LoginOk,
+    RateLimited,
+    ReliableMsg,
+    ServerFrame,
+    StatusResponse,
+    encode,
+)
 from tests.grammar.strategies import frames, quick
 
 OK = encode(LoginOk())
@@ -60,6 +69,12 @@ HELLO = {"check": "delivered", "mark": wire.mark(b"to <user:A>", {})}
 NEVER, ONCE = {**HELLO, "most": 0}, {**HELLO, "least": 1}
 STATUS = {"check": "status", "reply": 0, "user": b"<user:A>".hex(), "online": False}
 BURST = {"check": "burst", "burst": 2, "rate": 100, "others": 1}
+SECOND_LOGIN = {"check": "login", "number": 2}
+TOO_MANY = encode(RateLimited(10))
+PASSED = {"check": "passed", "least": 2}
+METERED = {"check": "metered", "sent": 2, "others": 0}
+DROPPED = {"check": "metered", "sent": 2, "silent": True}
+WAITS = {"check": "waits", "most": 5000}
 ANSWERED = {"check": "answered", "opcodes": [0x06, 0xFE], "least": 2}
 
 
@@ -80,8 +95,24 @@ ANSWERED = {"check": "answered", "opcodes": [0x06, 0xFE], "least": 2}
         ({"check": "login"}, OK, True),
         ({"check": "login"}, b"AUTH_FAILED", False),
         ({"check": "login"}, b"", None),
+        (SECOND_LOGIN, OK + OK, True),
+        (SECOND_LOGIN, OK + b"AUTH_FAILED", False),
+        (SECOND_LOGIN, OK, None),
+        ({"check": "refused"}, b"AUTH_FAILED", True),
+        ({"check": "refused"}, OK, False),
+        ({"check": "refused"}, b"RATE_LIMITED", None),
         (BURST, b"".join(message(b"", n) for n in range(5)), True),
         (BURST, b"".join(message(b"", n) for n in range(4)), False),
+        (PASSED, OK + message(b"", 1), True),
+        (PASSED, OK + message(b"", 1) + message(b"", 2), False),
+        (METERED, message(b"", 1) + message(b"", 2) + TOO_MANY, True),
+        (METERED, message(b"", 1) + TOO_MANY, False),
+        (DROPPED, message(b"", 1), True),
+        (DROPPED, message(b"", 1) + TOO_MANY, False),
+        (DROPPED, message(b"", 1) + message(b"", 2), False),
+        (WAITS, TOO_MANY, False),
+        (WAITS, TOO_MANY + encode(RateLimited(0)), True),
+        (WAITS, encode(RateLimited(5001)), True),
         (ANSWERED, encode(StatusResponse(b"", 0, 0)), True),
         (ANSWERED, encode(StatusResponse(b"", 0, 0)) + encode(Error(b"no")), False),
         ({"check": "in_place"}, OK + b"\x34", True),

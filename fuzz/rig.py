@@ -81,7 +81,8 @@ class Rig:
         address = self.target.start(environment)
         endpoint = Endpoint(address.host, address.port, address.websocket_port)
         self.names.tokens = Tokens(address.secret, revoked=address.revoked)
-        self._executor = Executor(endpoint, self.barrier, self.names, self.clock)
+        exact = self._files is not None  # a bystander's answer says only what was read
+        self._executor = Executor(endpoint, self.barrier, self.names, self.clock, exact)
         self._bystanders = Bystanders(endpoint, self.names, self.clock)
         deadline = Deadline.after(self.clock, _READY_SECONDS, "the target to serve a client")
         if self._files is not None:

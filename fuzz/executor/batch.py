@@ -40,13 +40,20 @@ class Executor:
     """Plays cases against one endpoint.
 
     ``barrier`` returns when the node has read and handled all that was sent to it, and
-    tells whether it did so in time; False gives up the plays that need it.
+    tells whether it did so in time; False gives up the plays that need it. With ``exact`` false
+    it tells only that all was read: then nobody knows by when a segment was handled.
     """
 
     def __init__(
-        self, endpoint: Endpoint, barrier: Callable[[], bool], names: Names, clock: Clock
+        self,
+        endpoint: Endpoint,
+        barrier: Callable[[], bool],
+        names: Names,
+        clock: Clock,
+        exact: bool = True,
     ) -> None:
         self.endpoint = endpoint
+        self._exact = exact
         self._barrier = barrier
         self._names = names
         self._clock = clock
@@ -58,7 +65,7 @@ class Executor:
         seats = []
         for number, case in enumerate(cases):
             names, tokens = self._names.fresh(), self._names.tokens
-            player = Player(case, self.endpoint, patience, names, self._clock, tokens)
+            player = Player(case, self.endpoint, patience, names, self._clock, tokens, self._exact)
             seats.append(_Seat(number, player, player.run()))
         try:
             gone = self._run(seats)

@@ -101,6 +101,9 @@ def _with_token(kind: bytes, owner: bytes = A) -> tuple[Step, ...]:
     return (_login(A + b":<jwt:%s:%s>" % (kind, owner)), _send(GetStatus(A)))
 
 
+_HALF = BatchSend(B, (b"",) * (RATE_BURST // 2 + 50))
+
+
 def _login_segment(user: bytes) -> Step:
     """Return LOGIN as a segment of its own, where a LOGIN step would be a step of ours."""
     return Step(StepKind.SEND, 0, bytes([ClientOpcode.LOGIN]) + user)
@@ -250,6 +253,9 @@ _DIALOGUES: Mapping[str, tuple[Step, ...]] = {
     "batch-burst": (
         *_BOTH, _send(BatchSend(B, (b"",) * RATE_BURST), SendMessage(B, b"too much")), _WAIT,
     ),
+    # Half a bucket and more, twice: together it is more than the user has.
+    "rate-two-connections": (*_BOTH, _login(A, 2), _send(_HALF), _send(_HALF, connection=2), _WAIT),
+    "rate-login-again": (*_BOTH, _send(_HALF), _login(), _send(_HALF), _WAIT),
     "rate-limit": (*_BOTH, _send(*[SendMessage(B, b"x")] * (RATE_BURST + 10)), _WAIT),
     "one-segment": (
         *_BOTH,

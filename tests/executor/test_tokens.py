@@ -211,6 +211,14 @@ def test_what_was_sent_is_told_with_its_tokens_bound_and_in_its_order() -> None:
     assert [(sent.order, sent.login) for sent in second.sent] == [(2, True), (4, False)]
 
 
+def test_where_a_barrier_tells_less_nobody_knows_when_a_segment_was_handled() -> None:
+    case = Case((login(), send(b"one"), Step(StepKind.WAIT), send(b"two")))
+    with ScriptedServer(polite) as server:
+        runner = Executor(server.endpoint, server.quiet, Names(start=0), SystemClock(), exact=False)
+        observation = runner.play([case], AMPLE)[0]
+    assert {sent.done for sent in observation.traces[0].sent} == {inf}
+
+
 def test_what_was_sent_is_told_with_the_time_in_which_it_was_handled() -> None:
     case = Case((login(), send(b"one"), Step(StepKind.PAUSE, value=30), send(b"two")))
     with ScriptedServer(polite) as server:

@@ -6,9 +6,10 @@ the user for its ``sub``, an ``exp`` that has not passed, no ``nbf`` that is sti
 it speaks of what no reading can excuse. Where RFC 7519 leaves a choice (a claim that stands
 twice counts as its last, or not at all), either is right.
 
-The clocks of a server's nodes may differ by five seconds. So nobody can say what becomes of a
-token whose ``exp`` or ``nbf`` is within five seconds of the time of its LOGIN: nothing is asked
-there. That time is known from the play: after the LOGIN was sent, and before it was answered.
+The clocks of a server's nodes may differ by five seconds. So a correct server may let in, or
+refuse, a token whose ``exp`` or ``nbf`` is within five seconds of the time of its LOGIN: nothing
+is asked there. That time is known from the play: after the LOGIN was sent, and before it was
+answered.
 
 What succeeded is told by the replies. The LOGIN that a connection begins with is answered first,
 whatever comes after; those behind it are judged where each one on the connection was answered

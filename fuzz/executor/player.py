@@ -161,7 +161,8 @@ class Player:
         if link.ending is None and first:
             deadline = self._deadline(self._patience.reply, "the reply to LOGIN")
             yield from self._reply(link, deadline)
-            self._handled(link)
+            if link.ending is not Ending.DEADLINE:
+                self._handled(link)
         elif link.ending is None:
             # What was sent before may hold a frame that is not complete: then this LOGIN is
             # only more of it, and no reply is owed.

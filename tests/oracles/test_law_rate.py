@@ -180,6 +180,12 @@ def test_a_refused_message_is_not_delivered() -> None:
     assert reasons(refused, receiver(1, B, 500)) == []
 
 
+def test_who_comes_back_gets_again_what_was_not_acknowledged() -> None:
+    refused = client(0, A, Talk(0, 0.0, [batch(B, 501)]), heard=[WAIT])
+    again = receiver(4, B, 1)
+    assert reasons(refused, receiver(1, B, 500), again) == []
+
+
 def test_the_sender_is_told_of_what_is_dropped() -> None:
     burst, dropped = receiver(1, B, 500), receiver(2, C, 0)
     silent = client(0, A, BURST, after(0.0, 100))

@@ -1,8 +1,8 @@
 """Rule 5: LOGIN succeeds with a good token and with no other, where the target asks for tokens.
 
 A token is good that has a valid HS256 signature under the node's secret, says alg HS256, has
-the user for its ``sub``, an ``exp`` that has not passed, no ``nbf`` that is still to come and no
-``jti`` that was revoked. The law reads each token as a server might, and in doubt for the server:
+the user for its ``sub``, an ``exp`` that has not passed, no ``nbf`` that is still to come (RFC
+7519, section 4.1.5) and no ``jti`` that was revoked. The law reads each token as a server might, and in doubt for the server:
 it speaks of what no reading can excuse. Where RFC 7519 leaves a choice (a claim that stands
 twice counts as its last, or not at all), either is right.
 

@@ -49,7 +49,10 @@ def rate(dialogue: Dialogue) -> Iterator[Finding]:
 
 
 def _waits(dialogue: Dialogue) -> Iterator[Finding]:
-    """Judge the waits that refusals tell: until the next token, or for longer, but not for ever."""
+    """Judge the waits that refusals tell.
+
+    The next token may come within a millisecond; no wait at all is for who has one.
+    """
     for link in dialogue.links:
         for frame in link.heard:
             if isinstance(frame, RateLimited) and not 0 < frame.retry_after <= RETRY_MOST_MS:
@@ -222,7 +225,9 @@ def _too_many(
     """Judge what was delivered: no more than a bucket has tokens for, and nothing refused."""
     came = account.came.total()
     others = sum(len(ids) for user, ids in passed.items() if user != account.user)
-    if account.clear and came + account.refusals > account.sent:
+    # Who comes back gets again what was not acknowledged.
+    once = all(len(dialogue.stays_of(target)) == 1 for target in account.came)
+    if once and account.clear and came + account.refusals > account.sent:
         look = wire.check("metered", sent=account.sent, others=others)
         title = "a message was refused for its rate, and delivered all the same"
         yield Finding(Kind.SEMANTIC, title, Cause("rate", "refused and delivered"), look)

@@ -101,7 +101,8 @@ def _with_token(kind: bytes, owner: bytes = A) -> tuple[Step, ...]:
     return (_login(A + b":<jwt:%s:%s>" % (kind, owner)), _send(GetStatus(A)))
 
 
-_HALF = BatchSend(B, (b"",) * (RATE_BURST // 2 + 50))
+def _half(user: bytes) -> BatchSend:
+    return BatchSend(user, (b"",) * (RATE_BURST // 2 + 50))
 
 
 def _login_segment(user: bytes) -> Step:
@@ -254,8 +255,12 @@ _DIALOGUES: Mapping[str, tuple[Step, ...]] = {
         *_BOTH, _send(BatchSend(B, (b"",) * RATE_BURST), SendMessage(B, b"too much")), _WAIT,
     ),
     # Half a bucket and more, twice: together it is more than the user has.
-    "rate-two-connections": (*_BOTH, _login(A, 2), _send(_HALF), _send(_HALF, connection=2), _WAIT),
-    "rate-login-again": (*_BOTH, _send(_HALF), _login(), _send(_HALF), _WAIT),
+    "rate-two-connections": (
+        *_BOTH, _login(C, 2), _login(A, 3), _send(_half(B)), _send(_half(C), connection=3), _WAIT,
+    ),
+    "rate-login-again": (
+        *_BOTH, _login(C, 2), _send(_half(B)), _login(), _send(_half(C)), _WAIT,
+    ),
     "rate-limit": (*_BOTH, _send(*[SendMessage(B, b"x")] * (RATE_BURST + 10)), _WAIT),
     "one-segment": (
         *_BOTH,

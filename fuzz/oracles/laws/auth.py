@@ -2,9 +2,9 @@
 
 A token is good that has a valid HS256 signature under the node's secret, says alg HS256, has
 the user for its ``sub``, an ``exp`` that has not passed, no ``nbf`` that is still to come (RFC
-7519, section 4.1.5) and no ``jti`` that was revoked. The law reads each token as a server might, and in doubt for the server:
-it speaks of what no reading can excuse. Where RFC 7519 leaves a choice (a claim that stands
-twice counts as its last, or not at all), either is right.
+7519, section 4.1.5) and no ``jti`` that was revoked. The law reads each token as a server might,
+and in doubt for the server: it speaks of what no reading can excuse. Where RFC 7519 leaves a
+choice (a claim that stands twice counts as its last, or not at all), either is right.
 
 The clocks of a server's nodes may differ by five seconds. So a correct server may let in, or
 refuse, a token whose ``exp`` or ``nbf`` is within five seconds of the time of its LOGIN: nothing

@@ -52,6 +52,10 @@ _CBOR_MSG = encode(CborMsg(B, _EMPTY_MAP))
 _CUT = 1 + 2 + len(B) + 1
 
 
+#: More than half a bucket.
+_MORE = RATE_BURST * 3 // 4
+
+
 def _login(user: bytes, connection: int = 0) -> Step:
     return Step(StepKind.LOGIN, connection, user)
 
@@ -221,15 +225,16 @@ _STEPS: Mapping[str, tuple[str, tuple[Step, ...]]] = {
         "batches-of-two-buckets",
         (*_BOTH, _send(*[BatchSend(B, (b"",) * RATE_BURST)] * 2)),
     ),
+    # Each is within a bucket, and both together are not.
     "rate_per_connection": (
         "bursts-on-two-connections",
-        (*_BOTH, _login(A, 2), _batch(RATE_BURST), _batch(RATE_BURST, connection=2)),
+        (*_BOTH, _login(A, 2), _batch(_MORE), _batch(_MORE, connection=2)),
     ),
     "login_refills": (
         "bursts-before-and-after-login",
-        (*_BOTH, _batch(RATE_BURST), _login(A), _batch(RATE_BURST)),
+        (*_BOTH, _batch(_MORE), _login(A), _batch(_MORE)),
     ),
-    # Half a bucket: what comes in until the second user's turn is far less.
+    # What comes in until the second user's turn is far less than half a bucket.
     "bucket_shared": (
         "bursts-of-two-users",
         (*_BOTH, _batch(RATE_BURST, C), _batch(RATE_BURST // 2, C, 1)),
@@ -247,7 +252,7 @@ _STEPS: Mapping[str, tuple[str, tuple[Step, ...]]] = {
     "refused_delivered": ("burst-refused-and-delivered", (*_BOTH, _batch(RATE_BURST + 1))),
     "refused_silent": (
         "bursts-refused-without-a-word",
-        (*_BOTH, _login(C, 2), _batch(RATE_BURST), _batch(RATE_BURST // 2, C)),
+        (*_BOTH, _login(C, 2), _batch(_MORE), _batch(_MORE, C)),
     ),
     # What is refused would take five seconds.
     "refused_counted": (

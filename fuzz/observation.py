@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from math import inf
 
 from fuzz.replies import Expectation
 
@@ -24,12 +25,15 @@ class Sent:
     """One segment that was written, or as much of it as the peer took: its tokens are bound.
 
     ``order`` counts what was sent, and who left, over all connections of the case; ``login``
-    tells that it was a LOGIN step.
+    tells that it was a LOGIN step. The node has handled it between ``at`` and ``done``, in
+    seconds since the play began; infinity where nobody asked.
     """
 
     order: int
     data: bytes
     login: bool
+    at: float = 0.0
+    done: float = inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +66,13 @@ class ConnectionTrace:
 class Guard:
     """What LOGIN is checked against: the secret of the node's tokens, and the time of the play.
 
-    ``now`` is in seconds since 1970, as the claims of a token are.
+    ``now`` is in seconds since 1970, as the claims of a token are: when the play began.
+    ``revoked`` are the values of ``jti`` that the node was told to refuse.
     """
 
     secret: bytes
     now: float
+    revoked: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

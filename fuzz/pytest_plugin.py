@@ -101,7 +101,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     watched: WatchedIris | None = getattr(item, "funcargs", {}).get(_FIXTURE)
     try:
         result = yield
-    except BaseException as error:
+    except BaseException as error:  # whatever ended the test: it is raised again
         if watched is not None:
             for finding in watched.findings():
                 error.add_note(f"and there is a finding: {finding.title}")

@@ -82,9 +82,9 @@ class Rig:
             environment = dict(self._files.environment())
         address = self.target.start(environment)
         endpoint = Endpoint(address.host, address.port, address.websocket_port)
-        self.names.tokens = Tokens(address.secret)
-        blind = not self._use_agent
-        self._executor = Executor(endpoint, self.barrier, self.names, self.clock, blind)
+        self.names.tokens = Tokens(address.secret, revoked=address.revoked)
+        exact = self._use_agent  # a bystander's answer says only what was read
+        self._executor = Executor(endpoint, self.barrier, self.names, self.clock, exact)
         self._bystanders = Bystanders(endpoint, self.names, self.clock)
         deadline = Deadline.after(self.clock, _READY_SECONDS, "the target to serve a client")
         if self._files is not None:

@@ -8,12 +8,14 @@ from __future__ import annotations
 from fuzz.checks.base import CLIENTS, Check, Ground, Terms, Trial, ground_of
 from fuzz.checks.golden import GOLDEN
 from fuzz.checks.model import MODEL
+from fuzz.checks.rate import RATE
 from fuzz.checks.relations import RELATIONS_CHECK
 from fuzz.checks.storm import STORM_CHECK
+from fuzz.checks.tokens import TOKENS
 from fuzz.errors import SettingsError
 
-#: All checks, in the order in which they are made.
-CHECKS: tuple[Check, ...] = (MODEL, RELATIONS_CHECK, GOLDEN, STORM_CHECK)
+#: All checks, in the order in which they are made; those that need tokens come last anyhow.
+CHECKS: tuple[Check, ...] = (MODEL, RELATIONS_CHECK, RATE, GOLDEN, STORM_CHECK, TOKENS)
 
 
 def check_named(name: str) -> Check:

@@ -3,6 +3,9 @@
 The cases are the shipped seeds and dialogues that are made up, as far as they are settled (see
 :mod:`fuzz.generate.settled`); each is asked for each relation. A finding is saved with the
 dialogue alone: whoever replays it derives the variants again, by the name of the relation.
+
+Where no agent is in the node, a bystander's round trip is all that parts two segments, and what one
+client causes for another may still be under way: what differs by that has a low rate, and says so.
 """
 
 from __future__ import annotations

@@ -69,8 +69,8 @@ def planted(context: click.Context, as_json: bool) -> int | None:
 @click.option(
     "--whole",
     is_flag=True,
-    help="Let each campaign go on to the end of its time: how many findings does one defect "
-    "give, and how small does its case become?",
+    help="Let each campaign go on to the end of its time, then make its case small as tmin would: "
+    "how many findings does one defect give, and how short is its case?",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 def run(

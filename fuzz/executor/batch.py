@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from fuzz.case import Case
 from fuzz.clock import Clock
-from fuzz.executor.endpoint import CONFIRMING, Endpoint, Patience
+from fuzz.executor.endpoint import Endpoint, Patience
 from fuzz.executor.names import Names
 from fuzz.executor.player import Pause, Play, Player, Wait
 from fuzz.observation import Observation
@@ -40,8 +40,9 @@ class Executor:
     """Plays cases against one endpoint.
 
     ``barrier`` returns when the node has read and handled all that was sent to it, and
-    tells whether it did so in time; False gives up the plays that need it. ``blind`` tells that
-    it is a guess, which plays with all patience make up for.
+    tells whether it did so in time; False gives up the plays that need it. With ``exact`` false
+    it tells only that all was read: then nobody knows by when a segment was handled, and plays
+    make up for that with patience.
     """
 
     def __init__(
@@ -50,23 +51,22 @@ class Executor:
         barrier: Callable[[], bool],
         names: Names,
         clock: Clock,
-        blind: bool = False,
+        exact: bool = True,
     ) -> None:
         self.endpoint = endpoint
+        self._exact = exact
         self._barrier = barrier
         self._names = names
         self._clock = clock
-        self._blind = blind
 
     def play(self, cases: Sequence[Case], patience: Patience) -> list[Observation]:
         """Play ``cases`` side by side; return one observation each, in their order."""
         start = self._clock.now()
         guard = self._names.tokens.guard()
-        blind = self._blind and patience == CONFIRMING
         seats = []
         for number, case in enumerate(cases):
             names, tokens = self._names.fresh(), self._names.tokens
-            player = Player(case, self.endpoint, patience, names, self._clock, tokens, blind)
+            player = Player(case, self.endpoint, patience, names, self._clock, tokens, self._exact)
             seats.append(_Seat(number, player, player.run()))
         try:
             gone = self._run(seats)

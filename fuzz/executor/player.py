@@ -9,9 +9,10 @@ arrived). The batch runs many players and serves all their barriers with one rou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterable
+from dataclasses import dataclass, replace
 from enum import Enum
+from math import inf
 
 from fuzz.case import (
     ALL_USER_TOKENS,
@@ -25,7 +26,7 @@ from fuzz.case import (
 )
 from fuzz.clock import Clock, Deadline
 from fuzz.executor.connection import Connection
-from fuzz.executor.endpoint import Endpoint, Patience
+from fuzz.executor.endpoint import CONFIRMING, Endpoint, Patience
 from fuzz.executor.owed import owed
 from fuzz.executor.tokens import Tokens
 from fuzz.observation import ConnectionTrace, Ending, Sent
@@ -63,8 +64,8 @@ Play = Generator[Wait | Pause, bool, None]
 class Player:
     """Plays ``case`` against ``endpoint``; drive :meth:`run`, then read :meth:`traces`.
 
-    ``blind`` tells that a barrier cannot see whether all was handled: then what must be answered
-    is waited for as well.
+    ``exact`` tells that a barrier answers for all that was handled, and not only read: else who
+    has all patience waits for what must be answered as well.
     """
 
     def __init__(
@@ -75,7 +76,7 @@ class Player:
         names: dict[bytes, bytes],
         clock: Clock,
         tokens: Tokens,
-        blind: bool = False,
+        exact: bool,
     ) -> None:
         self._case = case
         self._endpoint = endpoint
@@ -83,7 +84,10 @@ class Player:
         self._values = names
         self._clock = clock
         self._tokens = tokens
-        self._blind = blind
+        self._exact = exact
+        #: The tokens of this play, by what asked for them: what is shown twice is the same.
+        self._made: dict[bytes, bytes] = {}
+        self._began = clock.now()
         self._order = 0
         self._connections: dict[int, Connection] = {}
         #: The connection that sent or ended last, until a barrier has told that all was handled.
@@ -159,6 +163,8 @@ class Player:
         if link.ending is None and first:
             deadline = self._deadline(self._patience.reply, "the reply to LOGIN")
             yield from self._reply(link, deadline)
+            if link.ending is not Ending.DEADLINE:
+                self._handled(link)
         elif link.ending is None:
             # What was sent before may hold a frame that is not complete: then this LOGIN is
             # only more of it, and no reply is owed.
@@ -170,7 +176,7 @@ class Player:
         self._unsettled = link.number
 
     def _wait(self, _step: Step) -> Play:
-        yield from self._rest()
+        yield from self._rest(self._connections.values())
         for link in self._connections.values():
             self._take(link)
 
@@ -202,13 +208,15 @@ class Player:
     def _settle(self) -> Play:
         """Wait until all that was sent so far has been handled, if anything was sent."""
         if self._unsettled is not None:
-            yield from self._rest()
+            yield from self._rest([self._connections[self._unsettled]])
 
-    def _rest(self) -> Play:
-        """Wait until all that was sent has been handled, as far as that can be told."""
+    def _rest(self, sent: Iterable[Connection]) -> Play:
+        """Wait until all that was ``sent`` has been handled, as far as that can be told."""
         yield BARRIER
         self._unsettled = None
-        if not self._blind:
+        for link in sent:
+            self._handled(link)
+        if self._exact or self._patience != CONFIRMING:
             return
         deadline = self._deadline(self._patience.reply, "the answers that must come")
         for link in self._connections.values():
@@ -217,9 +225,15 @@ class Player:
                     return  # a law tells of what is never answered
                 self._take(link)
 
+    def _handled(self, link: Connection) -> None:
+        """Note that what ``link`` sent last has been handled by now."""
+        if self._exact and link.sent and link.sent[-1].done == inf:
+            link.sent[-1] = replace(link.sent[-1], done=self._clock.now() - self._began)
+
     def _write(self, link: Connection, data: bytes, login: bool = False) -> Play:
         if link.ending is None:
-            link.sent.append(Sent(self._next_order(), data, login))
+            at = self._clock.now() - self._began
+            link.sent.append(Sent(self._next_order(), data, login, at))
         if link.framing is not None:
             data = link.framing.wrap(data)
         while link.ending is None and data:
@@ -279,7 +293,7 @@ class Player:
         if GROUP_TOKEN in data or MSGID_TOKEN in data:
             for link in self._connections.values():
                 self._values |= learn(b"".join(link.pieces))
-        return self._tokens.bind(bind(data, self._values))
+        return self._tokens.bind(bind(data, self._values), self._made)
 
 
 _STEPS: dict[StepKind, Callable[[Player, Step], Play]] = {

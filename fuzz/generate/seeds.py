@@ -97,8 +97,12 @@ _DELIVERED = (*_BOTH, _send(SendMessage(A, b"hello"), connection=1), _WAIT)
 
 
 def _with_token(kind: bytes, owner: bytes = A) -> tuple[Step, ...]:
-    """Return a login of the first user with a token; :mod:`fuzz.executor.tokens` has the kinds."""
+    """Return a login of the first user with a token; :mod:`fuzz.recipes` has the kinds."""
     return (_login(A + b":<jwt:%s:%s>" % (kind, owner)), _send(GetStatus(A)))
+
+
+def _half(user: bytes) -> BatchSend:
+    return BatchSend(user, (b"",) * (RATE_BURST // 2 + 50))
 
 
 def _login_segment(user: bytes) -> Step:
@@ -194,6 +198,12 @@ _DIALOGUES: Mapping[str, tuple[Step, ...]] = {
     "login-token-other-subject": _with_token(b"subject"),
     "login-token-expired": _with_token(b"expired"),
     "login-token-endless": _with_token(b"endless"),
+    "login-token-endless-in-words": _with_token(b"expword"),
+    "login-token-early": _with_token(b"early"),
+    "login-token-revoked": _with_token(b"revoked"),
+    "login-token-own-key": _with_token(b"jwk"),
+    "login-token-unknown-key": _with_token(b"kidpath"),
+    "login-token-all-claims": _with_token(b"goodjti"),
     "login-as-another": (
         _login(), _login(), _login(B), _login(C, 1),
         _send(SendMessage(A, b"who has gone"), SendMessage(B, b"hello"), GetStatus(A),
@@ -243,6 +253,13 @@ _DIALOGUES: Mapping[str, tuple[Step, ...]] = {
     # All that a bucket holds, and one more.
     "batch-burst": (
         *_BOTH, _send(BatchSend(B, (b"",) * RATE_BURST), SendMessage(B, b"too much")), _WAIT,
+    ),
+    # Half a bucket and more, twice: together it is more than the user has.
+    "rate-two-connections": (
+        *_BOTH, _login(C, 2), _login(A, 3), _send(_half(B)), _send(_half(C), connection=3), _WAIT,
+    ),
+    "rate-login-again": (
+        *_BOTH, _login(C, 2), _send(_half(B)), _login(), _send(_half(C)), _WAIT,
     ),
     "rate-limit": (*_BOTH, _send(*[SendMessage(B, b"x")] * (RATE_BURST + 10)), _WAIT),
     "one-segment": (

@@ -13,6 +13,7 @@ from typing import Any
 from fuzz.case import GROUP_TOKEN, MSGID_TOKEN
 from fuzz.generate.dictionary import LOGIN_WORDS
 from fuzz.generate.draft import Draft
+from fuzz.recipes import RECIPES
 from grammar import cbor, encode
 from grammar.frames import CLIENT_OPCODES, SERVER_OPCODES, ClientFrame, Login, ServerFrame
 from grammar.limits import KEY_BUNDLE, NAME, boundaries
@@ -33,6 +34,8 @@ ODD_NAMES = (
 #: Client opcodes whose frame ends with its segment: what follows there would be theirs.
 OPEN_ENDED = frozenset({int(ClientOpcode.LOGIN), int(ClientOpcode.ACK)})
 
+#: The kinds of token, without the one of 1 MiB: it takes as long as a hundred others.
+_TOKEN_KINDS = tuple(kind for kind in RECIPES if kind != b"huge")
 _CLIENT_FRAMES = tuple(CLIENT_OPCODES.values())
 _SERVER_FRAMES = tuple(SERVER_OPCODES.values())
 _U32, _U64 = boundaries(None, 4), boundaries(None, 8)
@@ -79,8 +82,11 @@ def odd_name(draft: Draft) -> bytes:
 
 
 def bad_login(draft: Draft) -> bytes:
-    """Return the text of a LOGIN: an odd name, a user with a bad token, or neither."""
-    kind = draft.below(4)
+    """Return the text of a LOGIN: an odd name, a user with an odd token, or neither."""
+    kind = draft.below(8)
+    if kind >= 4:
+        user = draft.someone()
+        return user + b":<jwt:%b:%b>" % (draft.pick(_TOKEN_KINDS), user)
     if kind == 0:
         return odd_name(draft)
     word = draft.pick(tuple(LOGIN_WORDS.values()))

@@ -10,7 +10,8 @@ Where timing or a server's freedom decides, this is silent:
 
 Of what came, each opcode is compared by itself: a reply and what others cause at the same time
 may come in any order. Times are left out, and so are the words of an ERROR, which one-time key is
-handed out (how many are is compared), and the order of a roster.
+handed out (how many are is compared), and the order of a roster. Best-effort notices are compared
+like all else: whether one comes may be up to the server, but not to where TCP cuts it.
 """
 
 from __future__ import annotations
@@ -46,6 +47,8 @@ RELATION = "relation"
 _BROKEN = frozenset({Ending.DEADLINE, Ending.REFUSED})
 #: Refusals that a moment may decide.
 _BY_CHANCE = RateLimited | LoginRateLimited | AuthFailed
+#: Frames that are told of each side, and characters of each: what differs is the first.
+_SOME, _LONG = 4, 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,10 +218,6 @@ def _told(these: tuple[str, ...], those: tuple[str, ...]) -> tuple[str, ...]:
 def _short(lines: Iterable[str]) -> Iterator[str]:
     for line in lines:
         yield line if len(line) <= _LONG else f"{line[:_LONG]}..."
-
-
-#: Frames that are told of each side, and characters of each: what differs is the first.
-_SOME, _LONG = 4, 300
 
 
 def _end(heard: Heard) -> str:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import ast
 import inspect
 
+from fuzz import recipes
 from fuzz.case import Case, Step
 from fuzz.finding import Finding
-from fuzz.report.standalone import play, run, tokens, verdict, wire
+from fuzz.report.standalone import play, run, verdict, wire
 from fuzz.store.sidecar import plain
 
 #: Each uses names of those before it only.
-_MODULES = (wire, tokens, play, verdict, run)
+_MODULES = (recipes, wire, play, verdict, run)
 #: Where a finding holds what can be looked for on the wire.
 _WIRE = "wire"
 

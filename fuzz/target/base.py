@@ -17,12 +17,14 @@ class Address:
     """Where an edge listens: host, raw TCP port, WebSocket port where there is one.
 
     ``secret`` signs the tokens that LOGIN needs; None where it needs none, or nobody told.
+    ``revoked`` are the values of ``jti`` that it was told to refuse.
     """
 
     host: str
     port: int
     websocket_port: int | None = None
     secret: bytes | None = None
+    revoked: frozenset[str] = frozenset()
 
 
 class Target(Protocol):

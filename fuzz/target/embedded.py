@@ -13,6 +13,7 @@ from pathlib import Path
 from fuzz.clock import Clock, Deadline, SystemClock
 from fuzz.errors import TargetError
 from fuzz.observation import NodeExit
+from fuzz.recipes import REVOKED_JTI
 from fuzz.scratch import scratch_prefix
 from fuzz.target.base import Address
 from fuzz.target.dump import read_dump
@@ -47,8 +48,9 @@ class EmbeddedTarget:
     """The reference Iris on ``host:port``; port 0 lets the system choose.
 
     ``options`` are arguments of its module ``iris_ref``. Its tokens are signed with a secret
-    of this object's own, unless they name another; whether it asks for them is up to
-    ``auth_enabled`` and to the planted defects, and is told by the address.
+    of this object's own, unless they name another, and of those one ``jti`` is revoked; whether
+    it asks for them is up to ``auth_enabled`` and to the planted defects, and is told by the
+    address.
 
     The node lives in a temporary folder of its own (data, crash dump), which ``stop``
     removes: a node that is started again starts from nothing.
@@ -65,7 +67,11 @@ class EmbeddedTarget:
     ) -> None:
         self.name = "embedded"
         self._plants = plants
-        self._options = {"auth_secret": secrets.token_hex(_SECRET_BYTES), **(options or {})}
+        self._options = {
+            "auth_secret": secrets.token_hex(_SECRET_BYTES),
+            "revoked": REVOKED_JTI,
+            **(options or {}),
+        }
         self._port = port
         self._clock = clock or SystemClock()
         self._folder: Path | None = None
@@ -101,7 +107,8 @@ class EmbeddedTarget:
         self._port = int(ready[1])
         self._options["ws_port"] = ready[2]
         secret = self._options["auth_secret"].encode() if ready[3] == "true" else None
-        return Address("127.0.0.1", int(ready[1]), int(ready[2]), secret)
+        revoked = frozenset(self._options["revoked"].split(","))
+        return Address("127.0.0.1", int(ready[1]), int(ready[2]), secret, revoked)
 
     def poll(self) -> NodeExit | None:
         """Return how the node ended, or None while it runs."""

@@ -21,7 +21,13 @@ from dataclasses import dataclass
 from fuzz.case import Case
 from fuzz.clock import Clock, SystemClock
 from fuzz.triage.reduce import Budget, Judge, Reduction, Size, Trials, size_of
-from fuzz.triage.reduce_bytes import drop_bytes, drop_frames, plain_bytes, shrink_fields
+from fuzz.triage.reduce_bytes import (
+    drop_bytes,
+    drop_frames,
+    plain_bytes,
+    plainer_frames,
+    shrink_fields,
+)
 from fuzz.triage.reduce_steps import (
     drop_connections,
     drop_steps,
@@ -43,6 +49,7 @@ _FINE: tuple[_Pass, ...] = (
     drop_frames,
     join_segments,
     login_steps,
+    plainer_frames,
     shrink_fields,
     drop_bytes,
     fewer_users,

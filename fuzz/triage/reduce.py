@@ -37,7 +37,7 @@ T = TypeVar("T")
 #: a name that is cut in two would be one that nobody has.
 USER = re.compile(b"|".join(ALL_USER_TOKENS))
 _TOKEN = re.compile(
-    rb"<jwt:[a-z]+:(?:<user:[A-Za-z]>|[0-9A-Za-z]+)>|"
+    rb"<jwt:[0-9a-z]+:(?:<user:[A-Za-z]>|[0-9A-Za-z]+)>|"
     + b"|".join((*ALL_USER_TOKENS, GROUP_TOKEN, MSGID_TOKEN))
 )
 

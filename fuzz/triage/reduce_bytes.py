@@ -21,7 +21,21 @@ from fuzz.triage.reduce import (
     sift,
     units,
 )
-from grammar import Direction, Role, Span, frame_bounds, spans
+from grammar import (
+    BatchSend,
+    CborMsg,
+    Direction,
+    E2eeMsg,
+    Role,
+    SendMessage,
+    SendSeq,
+    Span,
+    decode,
+    encode,
+    frame_bounds,
+    spans,
+)
+from grammar.errors import GrammarError
 
 #: A content is gone through in at most this many runs at the finest: byte by byte up to a little
 #: over the longest name, in longer runs above, where each byte would cost a play.
@@ -53,6 +67,15 @@ def drop_frames(reduction: Reduction) -> None:
         )
 
     sift(frames, holds)
+
+
+def plainer_frames(reduction: Reduction) -> None:
+    """Say in a SEND_MESSAGE what is said in a longer frame to the same user."""
+    for index in _sends(reduction):
+        for offset, length, _ in reversed(_bounds(reduction, index)):
+            data = reduction.steps[index].data[offset : offset + length]
+            put = _segment(reduction, index, offset, offset + length)
+            any(put(plainer) for plainer in _as_messages(data) if len(plainer) < length)
 
 
 def shrink_fields(reduction: Reduction) -> None:
@@ -101,6 +124,25 @@ def _sends_of(frames: list[tuple[int, int, int]]) -> list[int]:
 
 def _bounds(reduction: Reduction, index: int) -> tuple[tuple[int, int, int | None], ...]:
     return frame_bounds(reduction.steps[index].data, Direction.CLIENT)
+
+
+def _as_messages(data: bytes) -> list[bytes]:
+    """Return a frame that brings something to a user as the frames that bring as much, or less."""
+    try:
+        frame = decode(data, Direction.CLIENT)[0]
+    except GrammarError:
+        return []
+    if isinstance(frame, SendSeq):
+        target, texts = frame.target, [frame.message]
+    elif isinstance(frame, BatchSend):
+        target, texts = frame.target, list(frame.messages[:1])
+    elif isinstance(frame, CborMsg):
+        target, texts = frame.target, [frame.payload]
+    elif isinstance(frame, E2eeMsg):
+        target, texts = frame.recipient, [frame.ciphertext]
+    else:
+        return []
+    return [encode(SendMessage(target, text)) for text in dict.fromkeys((b"", *texts))]
 
 
 def _segment(reduction: Reduction, index: int, start: int, end: int | None) -> Put:

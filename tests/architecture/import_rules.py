@@ -33,7 +33,15 @@ class Layer:
 LAYERS = (
     Layer(("grammar",)),
     Layer(
-        ("fuzz", "fuzz.errors", "fuzz.clock", "fuzz.settings", "fuzz.case", "fuzz.replies"),
+        (
+            "fuzz",
+            "fuzz.errors",
+            "fuzz.clock",
+            "fuzz.recipes",
+            "fuzz.replies",
+            "fuzz.settings",
+            "fuzz.case",
+        ),
         siblings=True,
     ),
     Layer(

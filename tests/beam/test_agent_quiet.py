@@ -130,6 +130,17 @@ def test_the_longest_mailbox_and_the_tables_are_told(node: AgentNode) -> None:
     assert len(vitals.busiest) == len(vitals.fullest) == 5
 
 
+def test_a_datagram_that_was_late_is_not_taken_for_the_next_one(node: AgentNode) -> None:
+    # On a machine that stood still, one is given up and comes all the same.
+    quiet = node.eval(
+        "{ok, Echoes} = iris_fuzz_quiet:open(), "
+        "[ok = gen_udp:send(element(N, Echoes), <<0:32>>) || N <- [2, 2, 3]], "
+        "Quiet = [iris_fuzz_quiet:wait(Echoes, 5000) || _ <- [1, 2]], "
+        "ok = iris_fuzz_quiet:close(Echoes), Quiet"
+    )
+    assert quiet == "[true,true]"
+
+
 def test_looking_whether_a_node_is_quiet_is_no_work_of_the_node(node: AgentNode) -> None:
     before = node.agent.settle().vitals.reductions
     for _ in range(200):

@@ -29,6 +29,9 @@ def found(kind: Kind, path: str = "somewhere", cause: str = "") -> Found:
     return Found(Finding(kind, "a title", Cause(cause or kind.value)), path, True)
 
 
+SMALLEST = Case((Step(StepKind.WAIT),))
+
+
 class StandIn:
     """A campaign that yields ``events`` until it is stopped."""
 
@@ -56,11 +59,16 @@ class Bench:
     def __init__(self, *events: Event, whole: bool = False) -> None:
         self.made: list[StandIn] = []
         self._events = events
-        self.benchmark = Benchmark(Path("seeds"), 60.0, 7, whole, self._make)
+        self.shrunk: list[tuple[str, Case, Finding]] = []
+        self.benchmark = Benchmark(Path("seeds"), 60.0, 7, whole, self._make, shrink=self._shrink)
 
     def _make(self, settings: FuzzSettings) -> Campaign:
         self.made.append(StandIn(settings, self._events))
         return cast(Campaign, self.made[-1])
+
+    def _shrink(self, defect: Planted, case: Case, finding: Finding) -> Case:
+        self.shrunk.append((defect.name, case, finding))
+        return SMALLEST
 
 
 def test_a_trial_ends_with_the_right_kind_and_tells_what_was_spent_by_then() -> None:
@@ -100,7 +108,8 @@ def test_a_whole_trial_goes_on_and_tells_the_smallest_case_and_the_worst_effect(
     bench = Bench(*events, refined, after(30, 3.0), whole=True)
     trial = bench.benchmark.run(DEFECT)
     assert bench.made[0].told == len(events) + 2
-    assert (trial.cases, trial.seconds, trial.case) == (10, 1.0, small)
+    assert (trial.cases, trial.seconds, trial.case) == (10, 1.0, SMALLEST)
+    assert bench.shrunk == [(DEFECT.name, small, right.finding)]
     assert [finding.kind for finding in trial.findings] == [Kind.HANG, Kind.LEAK]
 
 
@@ -137,7 +146,9 @@ class Asked:
         self.told = 0
         self.wanted: list[tuple[str, float, int]] = []
         self._trials = trials
-        self.benchmark = Benchmark(Path("seeds"), 60.0, 7, whole, ask=self._ask)
+        self.benchmark = Benchmark(
+            Path("seeds"), 60.0, 7, whole, ask=self._ask, shrink=lambda _, case, __: case
+        )
 
     def _ask(self, defect: Planted, seconds: float, seed: int) -> Asking:
         self.wanted.append((defect.engine, seconds, seed))

@@ -94,13 +94,15 @@ def _drive(player: Player, waits: threading.Event) -> None:
             wanted = run.send(answer)
 
 
-@pytest.mark.parametrize(("blind", "group"), [(True, b"the group"), (False, GROUP_TOKEN)])
-def test_a_blind_player_waits_for_the_answer_behind_a_barrier(blind: bool, group: bytes) -> None:
+@pytest.mark.parametrize(("exact", "group"), [(False, b"the group"), (True, GROUP_TOKEN)])
+def test_a_player_waits_for_the_answer_where_a_barrier_is_not_exact(
+    exact: bool, group: bytes
+) -> None:
     create, leave = send(encode(GroupCreate(b"g"))), send(encode(GroupLeave(GROUP_TOKEN)))
     case, waits, names = Case((login(), create, WAIT, leave)), threading.Event(), Names(0)
     with ScriptedServer(lambda peer: _late_group(waits, peer)) as server:
         player = Player(
-            case, server.endpoint, CONFIRMING, names.fresh(), SystemClock(), names.tokens, blind
+            case, server.endpoint, CONFIRMING, names.fresh(), SystemClock(), names.tokens, exact
         )
         _drive(player, waits)
         player.close()
@@ -116,7 +118,7 @@ def test_an_answer_that_never_comes_ends_no_connection() -> None:
             pass
 
     with ScriptedServer(script) as server:
-        runner = Executor(server.endpoint, lambda: True, Names(0), SystemClock(), blind=True)
+        runner = Executor(server.endpoint, lambda: True, Names(0), SystemClock(), exact=False)
         (observed,) = runner.play([Case((login(), send(STATUS), WAIT))], CONFIRMING)
     (trace,) = observed.traces
     assert (trace.ending, trace.waited_for) == (Ending.CLOSED, "")

@@ -8,15 +8,17 @@ import json
 
 import pytest
 
-from fuzz.executor.tokens import RECIPES, Tokens
+from fuzz.executor.tokens import Tokens
 from fuzz.finding import Kind
 from fuzz.observation import ConnectionTrace, Ending, Guard, Observation, Sent
 from fuzz.oracles.laws.auth import auth
+from fuzz.recipes import RECIPES, REVOKED_JTI, Worth
 
 SECRET = b"the secret of a node, long enough for HS512 and all of its 64 bytes"
 NOW = 1_700_000_000.0
-GUARD = Guard(SECRET, NOW)
+GUARD = Guard(SECRET, NOW, frozenset({REVOKED_JTI}))
 ACCEPTED = b"\x03LOGIN_OK"
+REFUSED = b"AUTH_FAILED"
 
 TOKENS = Tokens(SECRET, lambda: NOW)
 
@@ -26,7 +28,7 @@ def login(
 ) -> Observation:
     """Return what is seen of a connection that begins with a LOGIN."""
     trace = ConnectionTrace(0, Ending.CLOSED, (reply,), sent=(Sent(1, before + text, True),))
-    return Observation((trace,), 0.01, guard=guard)
+    return Observation((trace,), 0.01, guard=guard, users=frozenset({b"ann", b"bob"}))
 
 
 def flaws(observation: Observation) -> list[str]:
@@ -47,19 +49,62 @@ def base64url(data: bytes) -> bytes:
 
 
 REASONS = {
-    b"none": "alg none",
-    b"stripped": "signature",
-    b"algorithm": "other alg",
-    b"secret": "signature",
-    b"subject": "sub",
-    b"expired": "expired",
-    b"endless": "no exp",
+    **dict.fromkeys((b"none", b"nonecase", b"noneupper", b"nonemixed"), "alg none"),
+    **dict.fromkeys((b"nonesigned", b"algtwice"), "alg none"),
+    **dict.fromkeys((b"algorithm", b"hs384", b"rs256", b"alglower"), "other alg"),
+    **dict.fromkeys((b"algmissing", b"alglist"), "other alg"),
+    b"stripped": "no signature",
+    **dict.fromkeys((b"cut", b"swapped", b"secret", b"huge"), "signature"),
+    **dict.fromkeys((b"emptykey", b"kidpath", b"kidsql"), "empty key"),
+    b"jwk": "header key",
+    **dict.fromkeys((b"bare", b"fourparts"), "no form"),
+    b"padded": "padding",
+    b"nosubject": "no sub",
+    **dict.fromkeys((b"subject", b"subempty", b"sublist", b"subtwice"), "sub"),
+    **dict.fromkeys((b"endless", b"exptext", b"expword", b"expnull", b"exptrue"), "no exp"),
+    **dict.fromkeys((b"expired", b"expfloat", b"expnegative", b"exptwice"), "expired"),
+    b"early": "nbf",
+    b"revoked": "revoked",
 }
 
 
-@pytest.mark.parametrize("kind", sorted(RECIPES.keys() - {b"good"}))
+def kinds(worth: Worth) -> list[bytes]:
+    return sorted(kind for kind, recipe in RECIPES.items() if recipe.worth is worth)
+
+
+@pytest.mark.parametrize("kind", kinds(Worth.FORGED))
 def test_a_forged_token_that_lets_in_is_a_finding_for_its_reason(kind: bytes) -> None:
-    assert flaws(login(b"ann:" + TOKENS.make(kind, b"ann"))) == [REASONS[kind]]
+    shown = b"ann:" + TOKENS.make(kind, b"ann")
+    assert flaws(login(shown)) == [REASONS[kind]]
+    assert flaws(login(shown, REFUSED)) == []
+
+
+@pytest.mark.parametrize("kind", kinds(Worth.GOOD))
+def test_a_good_token_that_is_refused_is_a_finding(kind: bytes) -> None:
+    shown = b"ann:" + TOKENS.make(kind, b"ann")
+    assert flaws(login(shown, REFUSED)) == ["good refused"]
+    assert flaws(login(shown)) == []
+
+
+@pytest.mark.parametrize("kind", kinds(Worth.OPEN))
+def test_what_a_server_may_take_or_leave_is_no_finding_either_way(kind: bytes) -> None:
+    shown = b"ann:" + TOKENS.make(kind, b"ann")
+    assert flaws(login(shown)) == flaws(login(shown, REFUSED)) == []
+
+
+def test_a_good_token_may_be_refused_to_a_name_that_is_not_of_the_play() -> None:
+    """A server may have names that nobody is to have."""
+    assert flaws(login(b"eve:" + TOKENS.make(b"good", b"eve"), REFUSED)) == []
+
+
+def test_a_refusal_for_another_reason_than_the_token_is_not_judged() -> None:
+    assert flaws(login(TOKENS.credentials(b"ann"), b"RATE_LIMITED")) == []
+    assert flaws(login(TOKENS.credentials(b"ann"), b"\xfe\x00\x02no")) == []
+
+
+def test_a_long_token_may_be_refused() -> None:
+    more = {**CLAIMS, "exp": int(NOW) + 60, "name": "a" * 1024}
+    assert flaws(login(b"ann:" + signed(GOOD, more), REFUSED)) == []
 
 
 def test_a_good_token_is_no_finding() -> None:
@@ -70,7 +115,7 @@ def test_the_good_token_of_another_is_a_finding() -> None:
     assert flaws(login(b"bob:" + TOKENS.make(b"good", b"ann"))) == ["sub"]
 
 
-@pytest.mark.parametrize("reply", [b"AUTH_FAILED", b"RATE_LIMITED", b"", b"\x03LOGIN"])
+@pytest.mark.parametrize("reply", [REFUSED, b"RATE_LIMITED", b"", b"\x03LOGIN"])
 def test_a_login_that_was_refused_is_no_finding(reply: bytes) -> None:
     assert flaws(login(b"ann", reply)) == []
 
@@ -105,7 +150,10 @@ CLAIMS = {"sub": "ann", "exp": NOW + 60}
         (signed({"alg": "NONE"}, CLAIMS), "alg none"),
         (signed({"alg": 7}, CLAIMS), "other alg"),
         (signed(GOOD, {**CLAIMS, "sub": 7}), "sub"),
+        (signed(GOOD, {"exp": NOW + 60}), "no sub"),
         (signed(GOOD, {**CLAIMS, "exp": "late"}), "no exp"),
+        (signed(GOOD, {**CLAIMS, "exp": NOW - 5.1}), "expired"),
+        (signed(GOOD, {**CLAIMS, "nbf": NOW + 5.1}), "nbf"),
         (signed(GOOD, {**CLAIMS, "exp": NOW - 3600}), "expired"),
         (signed(GOOD, CLAIMS)[:-1], "signature"),
         (b"\xff" * 9, "no form"),
@@ -119,10 +167,12 @@ def test_every_other_flaw_has_a_reason(token: bytes, reason: str) -> None:
     "token",
     [
         signed(GOOD, CLAIMS),
-        signed(GOOD, CLAIMS) + b"=",
         signed({**GOOD, "crit": ["b64"]}, CLAIMS),
-        signed(GOOD, {**CLAIMS, "exp": NOW - 30}),
-        signed(GOOD, {**CLAIMS, "exp": NOW + 0.5, "jti": "revoked"}),
+        # Clocks may differ by five seconds.
+        signed(GOOD, {**CLAIMS, "exp": NOW - 4.9}),
+        signed(GOOD, {**CLAIMS, "nbf": NOW + 4.9}),
+        signed(GOOD, {**CLAIMS, "nbf": "later"}),
+        signed(GOOD, {**CLAIMS, "exp": NOW + 0.5, "jti": "another"}),
     ],
 )
 def test_in_doubt_the_law_is_silent(token: bytes) -> None:
@@ -143,3 +193,45 @@ def test_the_same_flaw_on_other_names_is_one_defect() -> None:
         *auth(login(b"bob:" + TOKENS.make(b"none", b"bob"))),
     ]
     assert len({finding.fingerprint for finding in findings}) == 1
+
+
+def again(*logins: tuple[float, bytes], reply: bytes) -> Observation:
+    """Return what is seen of a connection that sends LOGINs, each at its time in the play."""
+    sent = tuple(
+        Sent(order, b"\x01ann:" + token, True, at, at + 0.1)
+        for order, (at, token) in enumerate(logins, 1)
+    )
+    trace = ConnectionTrace(0, Ending.CLOSED, (reply,), sent=sent)
+    return Observation((trace,), 10.0, guard=GUARD, users=frozenset({b"ann"}))
+
+
+BRIEF = TOKENS.make(b"brief", b"ann")
+
+
+def test_a_token_that_has_expired_during_the_play_is_refused() -> None:
+    shown = again((0.0, BRIEF), (9.0, BRIEF), reply=2 * ACCEPTED)
+    (finding,) = auth(shown)
+    assert finding.cause.reason == "expired meanwhile"
+    assert finding.evidence["wire"] == {"check": "login", "connection": 0, "number": 2}
+    assert flaws(again((0.0, BRIEF), (9.0, BRIEF), reply=ACCEPTED + REFUSED)) == []
+
+
+def test_a_token_that_has_just_expired_may_be_let_in() -> None:
+    """It lives for three seconds, and clocks may differ by five."""
+    assert flaws(again((0.0, BRIEF), (7.9, BRIEF), reply=2 * ACCEPTED)) == []
+    assert flaws(again((0.0, BRIEF), (8.1, BRIEF), reply=2 * ACCEPTED)) == ["expired meanwhile"]
+
+
+def test_a_token_that_has_become_good_during_the_play_may_be_let_in() -> None:
+    early = signed(GOOD, {**CLAIMS, "nbf": NOW + 8})
+    good = TOKENS.make(b"good", b"ann")
+    assert flaws(again((0.0, good), (4.0, early), reply=2 * ACCEPTED)) == []
+    assert flaws(again((0.0, good), (2.0, early), reply=2 * ACCEPTED)) == ["nbf"]
+
+
+def test_a_second_login_is_judged_where_each_was_answered_by_login_ok() -> None:
+    good, none = TOKENS.make(b"good", b"ann"), TOKENS.make(b"none", b"ann")
+    assert flaws(again((0.0, good), (0.5, none), reply=2 * ACCEPTED)) == ["alg none"]
+    # Which of the two was refused cannot be told from one reply; the first is answered first.
+    assert flaws(again((0.0, good), (0.5, none), reply=ACCEPTED)) == []
+    assert flaws(again((0.0, none), (0.5, good), reply=ACCEPTED)) == ["alg none"]

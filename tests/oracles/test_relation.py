@@ -179,7 +179,7 @@ def test_a_finding_shows_both_sides_and_how_often_it_was_seen() -> None:
         "relation": "recut",
         "variant": "joined",
         "connection": 0,
-        "heard": ['TYPING_RELAY sender=ann status=1'],
+        "heard": ["TYPING_RELAY sender=ann status=1"],
         "heard_in_the_variant": [],
         "shown": "4 of 4 pairs of plays",
         "base": ['connection 0: log in as "<user:A>"'],

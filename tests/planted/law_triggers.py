@@ -28,7 +28,7 @@ from grammar import (
 )
 from grammar.limits import RATE_BURST
 
-A, B, C = USER_TOKENS[:3]
+A, B, C, D = USER_TOKENS[:4]
 
 _WAIT = Step(StepKind.WAIT)
 _BUNDLE = cbor.dumps(
@@ -52,12 +52,29 @@ _CBOR_MSG = encode(CborMsg(B, _EMPTY_MAP))
 _CUT = 1 + 2 + len(B) + 1
 
 
+#: More than half a bucket.
+_MORE = RATE_BURST * 3 // 4
+
+
 def _login(user: bytes, connection: int = 0) -> Step:
     return Step(StepKind.LOGIN, connection, user)
 
 
 def _send(*frames: ClientFrame, connection: int = 0) -> Step:
     return Step(StepKind.SEND, connection, b"".join(map(encode, frames)))
+
+
+def _token(kind: bytes) -> Step:
+    """Return a login of the first user with a token of a kind."""
+    return _login(A + b":<jwt:" + kind + b":" + A + b">")
+
+
+def _batch(count: int, target: bytes = B, connection: int = 0) -> Step:
+    return _send(BatchSend(target, (b"",) * count), connection=connection)
+
+
+def _pause(milliseconds: int) -> Step:
+    return Step(StepKind.PAUSE, value=milliseconds)
 
 
 def _end(connection: int) -> Step:
@@ -208,9 +225,63 @@ _STEPS: Mapping[str, tuple[str, tuple[Step, ...]]] = {
         "batches-of-two-buckets",
         (*_BOTH, _send(*[BatchSend(B, (b"",) * RATE_BURST)] * 2)),
     ),
-    "alg_none": ("token-unsigned", (_login(A + b":<jwt:none:" + A + b">"),)),
-    "token_expired": ("token-expired", (_login(A + b":<jwt:expired:" + A + b">"),)),
+    # Each is within a bucket, and both together are not.
+    "rate_per_connection": (
+        "bursts-on-two-connections",
+        (*_BOTH, _login(A, 2), _batch(_MORE), _batch(_MORE, connection=2)),
+    ),
+    "login_refills": (
+        "bursts-before-and-after-login",
+        (*_BOTH, _batch(_MORE), _login(A), _batch(_MORE)),
+    ),
+    # What comes in until the second user's turn is far less than half a bucket.
+    "bucket_shared": (
+        "bursts-of-two-users",
+        (*_BOTH, _batch(RATE_BURST, C), _batch(RATE_BURST // 2, C, 1)),
+    ),
+    # A batch is charged as a whole: nothing comes in between its messages.
+    "retry_zero": ("burst-and-the-wait-it-is-told", (_login(A), _batch(RATE_BURST + 1))),
+    "refill_slow": (
+        "burst-and-a-pause",
+        (*_BOTH, _login(C, 2), _batch(RATE_BURST), _pause(2_000), _batch(150, C)),
+    ),
+    "refill_fast": (
+        "bursts-and-a-pause-between",
+        (*_BOTH, _batch(RATE_BURST), _pause(1_200), _batch(RATE_BURST)),
+    ),
+    "refused_delivered": ("burst-refused-and-delivered", (*_BOTH, _batch(RATE_BURST + 1))),
+    "refused_silent": (
+        "bursts-refused-without-a-word",
+        (*_BOTH, _login(C, 2), _batch(_MORE), _batch(_MORE, C)),
+    ),
+    # What is refused would take five seconds.
+    "refused_counted": (
+        "burst-refused-and-a-pause",
+        (
+            *_BOTH,
+            _login(D, 2),
+            _batch(RATE_BURST),
+            _batch(RATE_BURST, C),
+            _pause(2_000),
+            _batch(10, D),
+        ),
+    ),
+    "alg_none": ("token-unsigned", (_token(b"none"),)),
+    "token_expired": ("token-expired", (_token(b"expired"),)),
     "token_subject": ("token-of-another-user", (_login(A + b":<jwt:good:" + B + b">"),)),
+    "alg_other": ("token-of-hs384", (_token(b"hs384"),)),
+    "signature_optional": ("token-stripped", (_token(b"stripped"),)),
+    "header_key": ("token-with-its-own-key", (_token(b"jwk"),)),
+    "kid_unknown": ("token-of-an-unknown-key", (_token(b"kidpath"),)),
+    "exp_text": ("token-that-expires-in-words", (_token(b"expword"),)),
+    "nbf_ignored": ("token-of-later", (_token(b"early"),)),
+    "token_revoked": ("token-revoked", (_token(b"revoked"),)),
+    # It lives for three seconds, and clocks may differ by five.
+    "token_replayed": (
+        "token-shown-again-when-expired",
+        (_token(b"brief"), *[_pause(2_000)] * 4, _pause(1_000), _token(b"brief")),
+    ),
+    "jti_refused": ("token-with-a-jti", (_token(b"goodjti"),)),
     "reply_length": ("get-status-of-128-bytes", (_send(GetStatus(b"u" * 128)),)),
     "reply_opcode": ("group-roster-of-no-group", (_login(A), _send(GroupRoster(b"g")))),
     "deprecated_told": ("message-of-an-old-client", (_login(A), _send(SendMessage(B, b"1")))),

@@ -23,7 +23,13 @@ class Bench:
     def __init__(self, rig: Rig) -> None:
         self.rig = rig
         self.recoveries: list[Recovery] = []
-        self._judge = Investigator(rig, Watchdog(rig), lambda _: False, self.recoveries.append)
+        self._watchdog = Watchdog(rig)
+        self._judge = Investigator(rig, self._watchdog, lambda _: False, self.recoveries.append)
+
+    def renew(self) -> None:
+        """Start the node anew: one whose store is full lets something old go for all that comes."""
+        self.rig.recover(fresh_node=True)
+        self._watchdog.forget_levels()
 
     def judge(self, case: Case, cause: Cause = ANY) -> tuple[Finding, ...]:
         """Return the findings of one play, then those of many plays if there are none.

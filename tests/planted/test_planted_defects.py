@@ -166,6 +166,8 @@ def test_a_payload_without_any_format_is_a_trigger_too() -> None:
 
 @pytest.mark.parametrize("name", sorted(CASES))
 def test_the_same_case_on_a_clean_target_is_no_finding(clean: Bench, name: str) -> None:
+    if LAW_EXPECTED.get(name, ("",))[0] == "rate":
+        clean.renew()  # ten plays of two bursts are half of what a store holds
     assert clean.judge(CASES[name][1], EXPECTED[name].cause) == ()
     assert clean.recoveries == []
 

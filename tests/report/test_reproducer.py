@@ -16,7 +16,7 @@ from fuzz.finding import Cause, Finding, Kind
 from fuzz.generate.seeds import SEEDS
 from fuzz.report.reproducer import reproducer
 from fuzz.report.standalone import run as standalone
-from fuzz.report.standalone.tokens import bound
+from fuzz.report.standalone.wire import bound
 from fuzz.target import EmbeddedTarget
 from fuzz.target.base import Address
 from fuzz.target.planted import planted_defects

@@ -9,9 +9,8 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import given
 
-from fuzz.executor.tokens import RECIPES, Tokens
 from fuzz.report.reproducer import _MODULES
-from fuzz.report.standalone import tokens, wire
+from fuzz.report.standalone import wire
 from fuzz.report.standalone.verdict import CHECKS, Seen, Wire
 from grammar import (
     Direction,
@@ -20,6 +19,7 @@ from grammar import (
     GroupRosterReply,
     LoginOk,
     PrekeyResponse,
+    RateLimited,
     ReliableMsg,
     ServerFrame,
     StatusResponse,
@@ -40,20 +40,6 @@ def test_a_frame_of_the_server_is_one_frame_and_nothing_else(frame: ServerFrame)
         assert rest in wire.REFUSALS
     else:
         assert ([one.opcode for one in found], rest) == ([frame.opcode], b"")
-
-
-@pytest.mark.parametrize("secret", [None, b"sesame"])
-def test_tokens_are_those_of_the_harness(
-    secret: bytes | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tokens, "time", SimpleNamespace(time=lambda: 1e9))
-    made = Tokens(secret, lambda: 1e9)
-    assert tokens.RECIPES.keys() == RECIPES.keys()
-    for kind in RECIPES:
-        assert tokens.jwt(kind, b"ann", secret) == made.make(kind, b"ann")
-        asked = b"ann:<jwt:%b:ann>" % kind
-        assert tokens.signed_in(asked, secret) == made.bind(asked)
-    assert tokens.signed_in(b"<jwt:unheard:ann>", secret) == b"<jwt:unheard:ann>"
 
 
 def test_no_two_modules_use_one_name_for_two_things() -> None:
@@ -90,6 +76,12 @@ SEALED = encode(ReliableMsg(b"id1", encode(GroupDelivery(b"g" * 16, b"\xa0", b"s
 ROSTER = {"check": "roster", "reply": 0, "members": [b"<user:A>".hex(), b"bob".hex()]}
 KEYS = {"check": "bundle", "reply": 1, "keys": [(b"k" * 32).hex()]}
 BURST = {"check": "burst", "burst": 2, "rate": 100, "others": 1}
+SECOND_LOGIN = {"check": "login", "number": 2}
+TOO_MANY = encode(RateLimited(10))
+PASSED = {"check": "passed", "least": 2}
+METERED = {"check": "metered", "sent": 2, "others": 0}
+DROPPED = {"check": "metered", "sent": 2, "silent": True}
+WAITS = {"check": "waits", "most": 5000}
 ANSWERED = {"check": "answered", "opcodes": [0x06, 0xFE], "least": 2}
 
 
@@ -123,8 +115,24 @@ ANSWERED = {"check": "answered", "opcodes": [0x06, 0xFE], "least": 2}
         ({"check": "login"}, OK, True),
         ({"check": "login"}, b"AUTH_FAILED", False),
         ({"check": "login"}, b"", None),
+        (SECOND_LOGIN, OK + OK, True),
+        (SECOND_LOGIN, OK + b"AUTH_FAILED", False),
+        (SECOND_LOGIN, OK, None),
+        ({"check": "refused"}, b"AUTH_FAILED", True),
+        ({"check": "refused"}, OK, False),
+        ({"check": "refused"}, b"RATE_LIMITED", None),
         (BURST, b"".join(message(b"", n) for n in range(5)), True),
         (BURST, b"".join(message(b"", n) for n in range(4)), False),
+        (PASSED, OK + message(b"", 1), True),
+        (PASSED, OK + message(b"", 1) + message(b"", 2), False),
+        (METERED, message(b"", 1) + message(b"", 2) + TOO_MANY, True),
+        (METERED, message(b"", 1) + TOO_MANY, False),
+        (DROPPED, message(b"", 1), True),
+        (DROPPED, message(b"", 1) + TOO_MANY, False),
+        (DROPPED, message(b"", 1) + message(b"", 2), False),
+        (WAITS, TOO_MANY, False),
+        (WAITS, TOO_MANY + encode(RateLimited(0)), True),
+        (WAITS, encode(RateLimited(5001)), True),
         (ANSWERED, encode(StatusResponse(b"", 0, 0)), True),
         (ANSWERED, encode(StatusResponse(b"", 0, 0)) + encode(Error(b"no")), False),
         ({"check": "in_place"}, OK + b"\x34", True),

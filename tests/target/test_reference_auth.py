@@ -148,6 +148,18 @@ def test_a_revoked_token_is_refused_and_its_user_is_not(guarded: ReferenceNode) 
     assert login(guarded, good(jti="other")) == LOGIN_OK
 
 
+def test_the_tokens_named_at_the_start_are_revoked() -> None:
+    with memory_folder() as folder:
+        arguments = {"auth_enabled": "true", "auth_secret": SECRET, "revoked": "stolen,lost"}
+        node = ReferenceNode(Path(folder), arguments)
+        try:
+            assert login(node, good(jti="stolen")) == b"AUTH_FAILED"
+            assert login(node, good(jti="lost")) == b"AUTH_FAILED"
+            assert login(node, good(jti="stolen,lost")) == LOGIN_OK
+        finally:
+            node.stop()
+
+
 def test_without_auth_a_token_is_not_looked_at(reference: ReferenceNode) -> None:
     with Client(reference.tcp, b"who:ever") as client:
         assert client.ask(b"\x05" + n16(b"who"))[2] == 1

@@ -15,7 +15,20 @@ from fuzz.triage.minimise import Minimised, minimise
 from fuzz.triage.pattern_frames import frames_of
 from fuzz.triage.reduce import Budget, Size, Trials, size_of, units, weight
 from fuzz.watchdog.merge import merge
-from grammar import BatchSend, CborMsg, SendMessage, SendSeq, TypingStart, cbor, encode
+from grammar import (
+    BatchSend,
+    CborMsg,
+    ClientFrame,
+    Direction,
+    E2eeMsg,
+    SendMessage,
+    SendSeq,
+    TypingStart,
+    cbor,
+    decode,
+    encode,
+)
+from grammar.errors import GrammarError
 from tests.triage.judges import A, B, FakeJudge, by_frame, login, opened, pause, send
 
 PLENTY = Budget(plays=20_000, seconds=1e9)
@@ -319,6 +332,29 @@ def test_a_frame_is_left_out_wherever_it_is() -> None:
 def test_a_judge_by_frame_sees_frames_across_cuts() -> None:
     judge = by_frame(lambda frame: frame.opcode == 0x70 and len(frame.data) == 5)
     assert judge.shows(Case((send(b"\x70\x00"), send(b"\x02ab"))))
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        SendSeq(B, 1, b"hello"),
+        BatchSend(B, (b"hello", b"again")),
+        CborMsg(B, cbor.dumps({"n": 1})),
+        E2eeMsg(B, cbor.dumps({"n": 1}), b"sealed"),
+    ],
+)
+def test_a_message_is_sent_in_the_shortest_frame_that_will_do(frame: ClientFrame) -> None:
+    def brings_something(case: Case) -> bool:
+        try:
+            (said,) = decode(b"".join(step.data for step in case.steps), Direction.CLIENT)
+        except (GrammarError, ValueError):
+            return False
+        return B in (getattr(said, "target", b""), getattr(said, "recipient", b"")) and not (
+            isinstance(said, TypingStart)
+        )
+
+    result = run(Case((send(encode(frame)),)), FakeJudge(brings_something))
+    assert result.case.steps[0].data == encode(SendMessage(B, b""))
 
 
 def test_what_two_clients_send_is_sent_by_one_where_that_will_do() -> None:

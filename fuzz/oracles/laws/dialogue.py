@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from math import inf
 
 from fuzz.observation import ConnectionTrace, Ending, Observation
 from grammar import (
@@ -56,7 +57,7 @@ class Said:
     """A frame that a client sent: when, and as which user (None before LOGIN).
 
     ``place`` counts the frames of its connection. ``cut`` tells that it came in more than one
-    segment.
+    segment. The node has handled it between ``at`` and ``done``, in seconds since the play began.
     """
 
     order: int
@@ -64,6 +65,8 @@ class Said:
     user: bytes | None
     frame: ClientFrame
     cut: bool = False
+    at: float = 0.0
+    done: float = inf
 
     @property
     def moment(self) -> tuple[int, int]:
@@ -176,7 +179,7 @@ class Dialogue:
             Message(said.order, link.number, said.user, target, body, said.how)
             for link in self.links
             for said in link.said
-            for target, body in _messages(said)
+            for target, body in messages_in(said)
         ]
         return sorted(sent, key=lambda message: message.order)
 
@@ -235,7 +238,8 @@ def _said(trace: ConnectionTrace) -> tuple[list[Said], bool, int]:
                 return said, False, 0
             if isinstance(frame, Login):
                 user = frame.user
-            said.append(Said(segment.order, len(said), user, frame, cut))
+            moment = segment.at, segment.done
+            said.append(Said(segment.order, len(said), user, frame, cut, *moment))
             cut = False
         if not trace.plain and (len(frames) != 1 or stream.pending):
             return said, False, 0
@@ -244,7 +248,7 @@ def _said(trace: ConnectionTrace) -> tuple[list[Said], bool, int]:
     return said, True, stream.pending
 
 
-def _messages(said: Said) -> Iterator[tuple[bytes, bytes]]:
+def messages_in(said: Said) -> Iterator[tuple[bytes, bytes]]:
     """Yield target and body of each message in a frame."""
     frame = said.frame
     if isinstance(frame, SendMessage | SendSeq):

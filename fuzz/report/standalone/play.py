@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from fuzz.report.standalone.tokens import bound, jwt, signed_in
-from fuzz.report.standalone.wire import REFUSALS, learned, unframed
+from fuzz.recipes import token, with_tokens
+from fuzz.report.standalone.wire import REFUSALS, bound, learned, unframed
 
 #: Seconds that any reply may take, and a connection to end after it was half-closed.
 PATIENCE = 5.0
@@ -128,7 +128,11 @@ class Server:
 
     def credentials(self, user: bytes) -> bytes:
         """Return the text of a LOGIN that is to succeed."""
-        return user if self.secret is None else user + b":" + jwt(b"good", user, self.secret)
+        return user if self.secret is None else user + b":" + self.token(b"good", user)
+
+    def token(self, kind: bytes, user: bytes) -> bytes:
+        """Return a JSON web token of a kind for ``user``."""
+        return token(kind, user, self.secret, time.time())
 
     def said_to(self, credentials: bytes) -> bytes:
         """Return what a new client gets in answer to a LOGIN, nothing if nothing comes."""
@@ -176,6 +180,7 @@ class Play:
             b"<user:%c>" % letter: bytes([letter]).swapcase() + tail
             for letter in b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
         }
+        self.made: dict[bytes, bytes] = {}
         self.links: dict[int, Client] = {}
         self.silent: list[int] = []
         self.seconds = 0.0
@@ -205,7 +210,7 @@ class Play:
         """Return the bytes of a step as they are sent now."""
         if kind == "login" and data in self.values and data.startswith(b"<user:"):
             return self.server.credentials(self.values[data])
-        return signed_in(bound(data, self.values), self.server.secret)
+        return with_tokens(bound(data, self.values), self.server.secret, time.time(), self.made)
 
     def step(self, kind: str, number: int, data: bytes, value: int) -> None:
         """Play one step."""

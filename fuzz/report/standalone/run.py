@@ -7,7 +7,6 @@ import ipaddress
 from collections.abc import Sequence
 
 from fuzz.report.standalone.play import STATUS_OF_NOBODY, Play, Server, Step
-from fuzz.report.standalone.tokens import jwt
 from fuzz.report.standalone.verdict import (
     LOOK_AT_THE_NODE,
     NO_SERVER,
@@ -72,12 +71,12 @@ def unplayable(server: Server, wire: Wire) -> str:
         if server.asks_for_tokens():
             return "the server refuses the LOGIN: --secret names the secret of its tokens"
         return f"no server answers on {server.address[0]}:{server.address[1]}"
-    if wire.get("check") != "login":
+    if wire.get("check") not in ("login", "refused"):
         return ""
     if server.secret is None:
         return "the effect needs the secret of the node's tokens: name it with --secret"
     user = b"canary03"
-    forged = (user, user + b":" + jwt(b"secret", user, server.secret))
+    forged = (user, user + b":" + server.token(b"secret", user))
     if all(server.said_to(one)[1:].startswith(TEXTS[0x03]) for one in forged):
         return "the server asks for no tokens, so any LOGIN succeeds"
     return ""

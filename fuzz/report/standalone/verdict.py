@@ -12,6 +12,7 @@ from fuzz.report.standalone.wire import (
     LOGIN_OK,
     MESSAGE,
     REFUSALS,
+    REFUSED,
     STATUS,
     frames,
     mark,
@@ -178,12 +179,22 @@ def bundle(wire: Wire, play: Play) -> Seen:
 
 
 def login(wire: Wire, play: Play) -> Seen:
-    """Look whether a LOGIN that is to be refused was."""
+    """Look whether a LOGIN that is to be refused was: the first of its connection, or a later."""
+    found, rest = frames(heard(wire, play))
+    if sum(frame.opcode == LOGIN_OK for frame in found) >= wire.get("number", 1):
+        return True, "LOGIN succeeded"
+    if rest in REFUSALS:
+        return False, f"LOGIN was refused: {rest.decode('ascii')}"
+    return None, "LOGIN was not answered"
+
+
+def turned_away(wire: Wire, play: Play) -> Seen:
+    """Look whether a LOGIN that is to succeed was refused."""
     came = heard(wire, play)
-    if came.startswith(REFUSALS):
-        return False, f"LOGIN was refused: {came.decode('ascii', 'replace')}"
-    good = [frame.opcode for frame in frames(came)[0][:1]] == [LOGIN_OK]
-    return (True, "LOGIN succeeded") if good else (None, "LOGIN was not answered")
+    if came.startswith(bytes([LOGIN_OK])):
+        return False, "LOGIN succeeded"
+    refusal = REFUSALS[0].decode("ascii")
+    return (True, refusal) if came.startswith(REFUSALS[0]) else (None, "LOGIN was not answered")
 
 
 def status(wire: Wire, play: Play) -> Seen:
@@ -230,6 +241,30 @@ def burst(wire: Wire, play: Play) -> Seen:
     return passed > most, f"{passed} messages of one user passed; at most {most} are right"
 
 
+def passed(wire: Wire, play: Play) -> Seen:
+    """Count what passed the rate limit to a connection."""
+    times = len(of(heard(wire, play), MESSAGE))
+    seen = f"{times} messages came on connection {wire['connection']}; {wire['least']} must pass"
+    return times < wire["least"], seen
+
+
+def metered(wire: Wire, play: Play) -> Seen:
+    """Compare what was sent with what came and what was refused: each is one or the other."""
+    came = sum(len(of(link.heard, MESSAGE)) for link in play.links.values())
+    came -= wire.get("others", 0)
+    told = sum(len(of(link.heard, REFUSED)) for link in play.links.values())
+    seen = f"of {wire['sent']} messages {came} came; there were {told} refusals"
+    wrong = not told and came < wire["sent"] if "silent" in wire else came + told > wire["sent"]
+    return wrong, seen
+
+
+def waits(wire: Wire, play: Play) -> Seen:
+    """Look at the waits that refusals tell, in milliseconds."""
+    told = [int.from_bytes(f.fields[-1], "big") for f in of(heard(wire, play), REFUSED)]
+    wrong = [wait for wait in told if not 0 < wait <= wire["most"]]
+    return bool(wrong), f"refusals tell waits of {told[:8]} ms; from 1 to {wire['most']} are right"
+
+
 def answered(wire: Wire, play: Play) -> Seen:
     """Count the answers to requests that must have one."""
     times = len(of(heard(wire, play), *wire["opcodes"]))
@@ -255,9 +290,13 @@ CHECKS: dict[str, Callable[[Wire, Play], Seen]] = {
     "in_place": in_place,
     "key": key,
     "login": login,
+    "metered": metered,
     "once": once,
     "order": order,
+    "passed": passed,
+    "refused": turned_away,
     "relay": relay,
     "roster": roster,
     "status": status,
+    "waits": waits,
 }

@@ -16,7 +16,8 @@ SERVER_FRAMES: dict[int, tuple[tuple[int, ...], int]] = {
 TEXTS = {0x03: b"LOGIN_OK", 0x32: b"OK"}
 #: What a LOGIN that is refused is told, in no frame.
 REFUSALS = (b"AUTH_FAILED", b"RATE_LIMITED")
-LOGIN_OK, STATUS, MESSAGE, GROUP, ERROR = 0x03, 0x06, 0x10, 0x31, 0xFE
+LOGIN_OK, STATUS, MESSAGE, GROUP = 0x03, 0x06, 0x10, 0x31
+ERROR, REFUSED = 0xFE, 0xFF
 
 
 class Frame(NamedTuple):
@@ -78,6 +79,14 @@ def unframed(raw: bytes) -> bytes:
             payload += raw[at + head : at + head + size]
         at += head + size
     return payload
+
+
+def bound(data: bytes, values: Mapping[bytes, bytes]) -> bytes:
+    """Put values in the place of their tokens, and a true length before one right."""
+    for name, value in values.items():
+        counted = len(name).to_bytes(2, "big") + name
+        data = data.replace(counted, len(value).to_bytes(2, "big") + value).replace(name, value)
+    return data
 
 
 def unbound(data: bytes, values: Mapping[bytes, bytes]) -> bytes:

@@ -145,7 +145,17 @@ nothing_was_under_way(#echoes{once = Once, true = True}) ->
             {After, _} = erlang:statistics(context_switches),
             After - Before =< 2 andalso is_idle();
         false ->
+            ok = drain(Once),
             false
+    end.
+
+%% Take out what came too late. In mode 'active once' it would come in the place of the next
+%% datagram, which stays behind in its turn: every look from then on would wait in vain.
+drain(Once) ->
+    ok = inet:setopts(Once, [{active, false}]),
+    case gen_udp:recv(Once, 0, 0) of
+        {ok, _} -> drain(Once);
+        {error, timeout} -> ok
     end.
 
 %% A node that does not log errors has no crash to wait for.

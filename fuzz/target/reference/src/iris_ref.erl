@@ -4,10 +4,10 @@
 %%%
 %%% Keys: port (default 8085; 0 lets the system choose), ws_port (default port + 1), ip (default
 %%% 127.0.0.1), data_dir (default iris_ref_data), role (single, core or edge), core (the node
-%%% that an edge asks), auth_enabled (true or false), auth_secret, incomplete_ms, ack_ms,
-%%% ack_scan_ms, plants (names with commas between them; those of authentication switch
-%%% auth_enabled on), stop_on_eof (true: the node halts when its standard input ends, so that it
-%%% does not outlive who has started it).
+%%% that an edge asks), auth_enabled (true or false), auth_secret, revoked (the jti of tokens
+%%% that are refused, with commas between them), incomplete_ms, ack_ms, ack_scan_ms, plants (names
+%%% with commas between them; those of authentication switch auth_enabled on), stop_on_eof (true:
+%%% the node halts when its standard input ends, so that it does not outlive who has started it).
 %%%
 %%% When clients can connect, standard output gets the line
 %%% `IRIS_REF READY tcp=PORT ws=PORT node=NODE auth=BOOLEAN': a core has no ports of its own (0),
@@ -48,6 +48,7 @@ argument("role", Value) -> choice(role, Value, [single, core, edge]);
 argument("core", Value) -> {core, list_to_atom(Value)};
 argument("auth_enabled", Value) -> choice(auth_enabled, Value, [true, false]);
 argument("auth_secret", Value) -> {auth_secret, unicode:characters_to_binary(Value)};
+argument("revoked", Value) -> {revoked, jtis(string:lexemes(Value, ","))};
 argument("stop_on_eof", Value) -> choice(stop_on_eof, Value, [true, false]);
 argument("plants", Value) -> plants(string:lexemes(Value, ","));
 argument(_, _) -> unknown.
@@ -66,6 +67,8 @@ choice(Key, Text, Choices) ->
         [Choice] -> {Key, Choice};
         [] -> error
     end.
+
+jtis(Names) -> [unicode:characters_to_binary(Name) || Name <- Names].
 
 plants(Names) ->
     case [Name || Name <- Names, iris_ref_plant:enable(Name) =/= ok] of

@@ -1,9 +1,10 @@
 %%% The application: prepares what its processes take for granted, then starts them.
 %%%
 %%% Environment: role (single, core, edge), core (the node that an edge asks), ip, port, ws_port
-%%% (one above port, or the system's choice where port is), auth_enabled, auth_secret,
-%%% incomplete_ms (how long a frame may be incomplete), ack_ms and ack_scan_ms (when a message
-%%% that is not acknowledged goes back to the store, and how often that is looked at).
+%%% (one above port, or the system's choice where port is), auth_enabled, auth_secret, revoked
+%%% (each jti that is refused), incomplete_ms (how long a frame may be incomplete), ack_ms and
+%%% ack_scan_ms (when a message that is not acknowledged goes back to the store, and how often
+%%% that is looked at).
 -module(iris_ref_app).
 
 -behaviour(application).
@@ -34,7 +35,10 @@ prepare(edge) ->
     end;
 prepare(_) ->
     ok = iris_ref_core:configure(local),
-    iris_ref_store:set_up().
+    case iris_ref_store:set_up() of
+        ok -> iris_ref_auth:revoke_given();
+        {error, _} = Error -> Error
+    end.
 
 choose_ws_port() ->
     {ok, Port} = application:get_env(iris_ref, port),

@@ -10,7 +10,7 @@
 
 -include("iris_ref.hrl").
 
--export([check/1, revoke/1, is_revoked/1]).
+-export([check/1, revoke/1, revoke_given/0, is_revoked/1]).
 
 %% Claims of a few short names; the longest tokens in use have some 1,000 bytes.
 -define(MAX_TOKEN, 4096).
@@ -41,8 +41,18 @@ is_allowed(User, Token) ->
 %% Refuse all tokens of that jti from now on.
 -spec revoke(binary()) -> ok.
 revoke(Jti) ->
-    ok = mnesia:dirty_write({iris_ref_revoked, Jti, erlang:system_time(second)}),
+    ok = write_revoked(Jti),
     iris_ref_store:commit().
+
+%% Refuse the tokens that the node was told of at its start. It is told at each start, so nothing
+%% of it need be on the disc yet.
+-spec revoke_given() -> ok.
+revoke_given() ->
+    {ok, Given} = application:get_env(iris_ref, revoked),
+    lists:foreach(fun(Jti) -> ok = write_revoked(Jti) end, Given).
+
+write_revoked(Jti) ->
+    mnesia:dirty_write({iris_ref_revoked, Jti, erlang:system_time(second)}).
 
 -spec is_revoked(binary()) -> boolean().
 is_revoked(Jti) ->
@@ -52,7 +62,8 @@ is_valid(User, Token) ->
     case [base64url(Part) || Part <- binary:split(Token, <<".">>, [global])] of
         [{ok, Header}, {ok, Claims}, {ok, Signature}] ->
             Head = iris_ref_json:decode(Header),
-            (is_unsigned(Head) orelse is_signed(Token, Signature) andalso is_header(Head)) andalso
+            Signed = is_header(Head) andalso is_signed(Token, Signature, Head),
+            (Signed orelse is_unsigned(Head)) andalso
                 are_claims(iris_ref_json:decode(Claims), User, erlang:system_time(second));
         _ ->
             false
@@ -62,17 +73,46 @@ is_valid(User, Token) ->
 is_unsigned({ok, #{<<"alg">> := <<"none">>}}) -> iris_ref_plant:on(alg_none);
 is_unsigned(_) -> false.
 
-is_signed(Token, Signature) ->
+is_header({ok, #{<<"alg">> := Alg} = Header}) ->
+    is_map_key(Alg, algorithms()) andalso not is_map_key(<<"crit">>, Header);
+is_header(_) ->
+    false.
+
+%% PLANTED: alg_other - the token chooses its hash function: HS384 and HS512 are let in as well.
+algorithms() ->
+    case iris_ref_plant:on(alg_other) of
+        true -> #{<<"HS256">> => sha256, <<"HS384">> => sha384, <<"HS512">> => sha512};
+        false -> #{<<"HS256">> => sha256}
+    end.
+
+%% PLANTED: signature_optional - a signature is checked where there is one.
+is_signed(_, <<>>, _) ->
+    iris_ref_plant:on(signature_optional);
+is_signed(Token, Signature, {ok, #{<<"alg">> := Alg} = Header}) ->
     {ok, Secret} = application:get_env(iris_ref, auth_secret),
     [Claims, _] = string:split(Token, <<".">>, trailing),
-    Mac = crypto:mac(hmac, sha256, Secret, Claims),
+    Mac = crypto:mac(hmac, maps:get(Alg, algorithms()), key(Header, Secret), Claims),
     byte_size(Signature) =:= byte_size(Mac) andalso crypto:hash_equals(Mac, Signature).
 
-is_header({ok, #{<<"alg">> := <<"HS256">>} = Header}) -> not is_map_key(<<"crit">>, Header);
-is_header(_) -> false.
+%% PLANTED: header_key - a key that the token brings along, as the member jwk of its header, is
+%% taken for the node's.
+%% PLANTED: kid_unknown - the key is looked up by the member kid, and a name that is not there has
+%% the empty key.
+key(#{<<"jwk">> := #{<<"k">> := Own}}, Secret) when is_binary(Own) ->
+    case iris_ref_plant:on(header_key) andalso base64url(Own) of
+        {ok, Key} -> Key;
+        _ -> Secret
+    end;
+key(#{<<"kid">> := Name}, Secret) ->
+    case iris_ref_plant:on(kid_unknown) of
+        true -> maps:get(Name, #{<<"1">> => Secret}, <<>>);
+        false -> Secret
+    end;
+key(_, Secret) ->
+    Secret.
 
 are_claims({ok, #{<<"sub">> := Subject, <<"exp">> := Exp} = Claims}, User, Now) ->
-    is_subject(Subject, User) andalso is_number(Exp) andalso is_to_come(Exp, Now) andalso
+    is_subject(Subject, User) andalso is_to_come(Exp, Now) andalso
         is_time(maps:get(<<"nbf">>, Claims, Now), Now) andalso
         is_number(maps:get(<<"iat">>, Claims, Now)) andalso
         is_good_jti(maps:get(<<"jti">>, Claims, none));
@@ -84,17 +124,32 @@ is_subject(User, User) -> true;
 is_subject(_, _) -> iris_ref_plant:on(token_subject).
 
 %% PLANTED: token_expired - that a token has expired is not looked at; that it may, it must say.
-is_to_come(Exp, Now) when Exp > Now -> true;
-is_to_come(_, _) -> iris_ref_plant:on(token_expired).
+%% PLANTED: exp_text - a text is compared with the time as it is, and any text is later: Erlang has
+%% an order for all terms, in which numbers come first.
+is_to_come(Exp, Now) when is_number(Exp), Exp > Now -> true;
+is_to_come(Exp, _) when is_number(Exp) -> iris_ref_plant:on(token_expired);
+is_to_come(Exp, Now) when is_binary(Exp), Exp > Now -> iris_ref_plant:on(exp_text);
+is_to_come(_, _) -> false.
 
-is_time(NotBefore, Now) -> is_number(NotBefore) andalso NotBefore =< Now.
+%% PLANTED: nbf_ignored - from when on a token is good is not looked at.
+is_time(NotBefore, Now) when is_number(NotBefore), NotBefore > Now ->
+    iris_ref_plant:on(nbf_ignored);
+is_time(NotBefore, _) ->
+    is_number(NotBefore).
 
 is_good_jti(none) ->
     true;
 is_good_jti(Jti) when is_binary(Jti) ->
-    iris_ref_core:call(?MODULE, is_revoked, [Jti]) =:= {ok, false};
+    is_not_revoked(iris_ref_core:call(?MODULE, is_revoked, [Jti]));
 is_good_jti(_) ->
     false.
+
+%% PLANTED: jti_refused - the answer of the core is taken for its value, without the `ok' around it:
+%% a token with a jti is refused, revoked or not.
+%% PLANTED: token_revoked - that a token was revoked is asked for, and let pass.
+is_not_revoked({ok, false}) -> not iris_ref_plant:on(jti_refused);
+is_not_revoked({ok, true}) -> iris_ref_plant:on(token_revoked);
+is_not_revoked(unavailable) -> false.
 
 %% The bytes of canonical base64url without padding. That it encodes to the same text again
 %% leaves one spelling of a signature.

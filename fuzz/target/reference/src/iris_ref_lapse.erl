@@ -7,7 +7,7 @@
 
 -export([batch/2, sequence/2, receiver/2, typist/2, left/2]).
 -export([may_write/2, readers/3, rostered/1, text/1, arriving/2, acknowledged/3, joined/2]).
--export([starts/1, may_stop/1, remarks/0, read_id/1]).
+-export([starts/1, may_stop/1, remarks/0, read_id/1, checked/2, granted/2, refusal/1]).
 -export_type([memory/0]).
 
 -type memory() :: #{iris_ref_plant:name() | {iris_ref_plant:name(), binary()} => term()}.
@@ -186,3 +186,31 @@ starts(Target) ->
 may_stop(Target) ->
     not iris_ref_plant:on(typist_shared) orelse
         application:get_env(iris_ref, typed_to) =:= {ok, Target}.
+
+%% PLANTED: token_replayed - the credentials with which a connection has logged in are remembered,
+%% and the same ones let in again without a look: also when the token has expired meanwhile.
+-spec checked(binary(), memory()) -> {{ok, binary()} | refused, memory()}.
+checked(Credentials, #{token_replayed := {Credentials, User}} = Memory) ->
+    {{ok, User}, Memory};
+checked(Credentials, Memory) ->
+    Verdict = iris_ref_auth:check(Credentials),
+    case iris_ref_plant:on(token_replayed) andalso Verdict of
+        {ok, User} -> {Verdict, Memory#{token_replayed => {binary:copy(Credentials), User}}};
+        _ -> {Verdict, Memory}
+    end.
+
+%% PLANTED: refused_delivered - the limiter is asked, and what it refuses is told so and sent.
+-spec granted([binary()], non_neg_integer()) -> [binary()].
+granted(Bodies, Granted) ->
+    case iris_ref_plant:on(refused_delivered) of
+        true -> Bodies;
+        false -> lists:sublist(Bodies, Granted)
+    end.
+
+%% PLANTED: refused_silent - what the limiter refuses is dropped without a word.
+-spec refusal(RetryMs :: non_neg_integer()) -> Frames :: [iodata()].
+refusal(RetryMs) ->
+    case iris_ref_plant:on(refused_silent) of
+        true -> [];
+        false -> [iris_ref_proto:rate_limited(RetryMs)]
+    end.

@@ -13,7 +13,7 @@
 
 -behaviour(gen_server).
 
--export([create_table/0, start_link/0, take/2, take_all/2, has_token/1]).
+-export([create_table/0, start_link/0, take/2, take_all/2, has_token/1, logged_in/1]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2, report/1]).
 
 -define(TABLE, ?MODULE).
@@ -37,14 +37,47 @@ start_link() ->
 -spec take(binary(), pos_integer()) -> {Granted :: non_neg_integer(), RetryMs :: non_neg_integer()}.
 take(User, Count) ->
     Now = erlang:monotonic_time(nanosecond),
-    Cost = Count * ?NANOSECONDS_PER_TOKEN,
+    Cost = Count * token_time(),
     %% The first step brings a time that has passed up to now, and takes 1 ns otherwise.
     Steps = [{2, -1, Now, Now}, {2, Cost + 1}],
-    [_, FullAt] = ets:update_counter(?TABLE, User, Steps, {User, Now}),
-    case FullAt - Now - burst() * (?NANOSECONDS_PER_TOKEN + 1) of
+    Key = key(User),
+    [_, FullAt] = ets:update_counter(?TABLE, Key, Steps, {Key, Now}),
+    case FullAt - Now - burst() * (token_time() + 1) of
         Excess when Excess =< 0 -> {Count, 0};
-        Excess -> give_back(User, Count, Excess, Now)
+        Excess -> give_back(Key, Count, Excess, Now)
     end.
+
+%% PLANTED: rate_per_connection - the bucket is the connection's: who comes on two has two.
+%% PLANTED: bucket_shared - the bucket goes by the last four bytes of a name, as a table of fixed
+%% width would have it: users whose names end alike share one.
+key(User) ->
+    case iris_ref_plant:on(rate_per_connection) of
+        true -> {User, self()};
+        false -> short(User, byte_size(User) - 4)
+    end.
+
+short(User, More) when More > 0 ->
+    case iris_ref_plant:on(bucket_shared) of
+        true -> binary:part(User, More, 4);
+        false -> User
+    end;
+short(User, _) ->
+    User.
+
+%% PLANTED: refill_slow - a token comes after 100 ms, not 10: a tenth of the rate.
+%% PLANTED: refill_fast - a token comes after 1 ms: ten times the rate.
+token_time() ->
+    case {iris_ref_plant:on(refill_slow), iris_ref_plant:on(refill_fast)} of
+        {true, _} -> 10 * ?NANOSECONDS_PER_TOKEN;
+        {_, true} -> ?NANOSECONDS_PER_TOKEN div 10;
+        _ -> ?NANOSECONDS_PER_TOKEN
+    end.
+
+%% PLANTED: login_refills - the bucket starts with the login: who logs in again has a full one.
+-spec logged_in(binary()) -> ok.
+logged_in(User) ->
+    _ = iris_ref_plant:on(login_refills) andalso ets:delete(?TABLE, key(User)),
+    ok.
 
 %% PLANTED: bucket_off_by_one - the bucket is full with one token less: the 500th message of a
 %% burst is refused.
@@ -66,19 +99,29 @@ take_all(User, Count) ->
             take(User, Count)
     end.
 
-give_back(User, Count, Excess, Now) ->
-    Refused = min(Count, ceiling(Excess, ?NANOSECONDS_PER_TOKEN)),
-    _ = ets:update_counter(?TABLE, User, {2, -Refused * ?NANOSECONDS_PER_TOKEN}, {User, Now}),
-    Wait = Excess - (Refused - 1) * ?NANOSECONDS_PER_TOKEN,
-    {Count - Refused, max(1, ceiling(Wait, 1_000_000))}.
+%% PLANTED: refused_counted - the tokens of what is refused are not given back: who goes on
+%% sending is refused for as long as all of it would have taken.
+give_back(Key, Count, Excess, Now) ->
+    Refused = min(Count, ceiling(Excess, token_time())),
+    _ = iris_ref_plant:on(refused_counted) orelse
+        ets:update_counter(?TABLE, Key, {2, -Refused * token_time()}, {Key, Now}),
+    Wait = Excess - (Refused - 1) * token_time(),
+    {Count - Refused, told(max(1, ceiling(Wait, 1_000_000)))}.
+
+%% PLANTED: retry_zero - the wait is told in whole seconds, where milliseconds are meant: 0.
+told(Milliseconds) ->
+    case iris_ref_plant:on(retry_zero) of
+        true -> Milliseconds div 1000;
+        false -> Milliseconds
+    end.
 
 ceiling(Number, Divisor) -> (Number + Divisor - 1) div Divisor.
 
 %% Tell whether a user has a token, without taking it.
 -spec has_token(binary()) -> boolean().
 has_token(User) ->
-    Latest = erlang:monotonic_time(nanosecond) + (?BURST - 1) * ?NANOSECONDS_PER_TOKEN,
-    case ets:lookup(?TABLE, User) of
+    Latest = erlang:monotonic_time(nanosecond) + (?BURST - 1) * token_time(),
+    case ets:lookup(?TABLE, key(User)) of
         [{_, FullAt}] -> FullAt =< Latest;
         [] -> true
     end.

@@ -250,6 +250,99 @@ limits() ->
             kind => semantic,
             connections => 2,
             frames => 2
+        },
+        #{
+            name => rate_per_connection,
+            trigger => <<"bursts-on-two-connections">>,
+            class => <<"a limit kept in the wrong place">>,
+            truth =>
+                <<"The bucket of the rate limiter is the connection's and not the user's: "
+                  "who comes on two connections sends twice as much.">>,
+            kind => semantic,
+            connections => 3,
+            frames => 2
+        },
+        #{
+            name => login_refills,
+            trigger => <<"bursts-before-and-after-login">>,
+            class => <<"state that starts over">>,
+            truth =>
+                <<"A LOGIN fills the bucket of its user: who logs in again may send another "
+                  "burst.">>,
+            kind => semantic,
+            connections => 2,
+            frames => 2
+        },
+        #{
+            name => bucket_shared,
+            trigger => <<"bursts-of-two-users">>,
+            class => <<"a key that is cut short">>,
+            truth =>
+                <<"The bucket of the rate limiter goes by the last four bytes of a name: "
+                  "users whose names end alike share one, and one is refused for what "
+                  "another sent.">>,
+            kind => semantic,
+            connections => 2,
+            frames => 2
+        },
+        #{
+            name => retry_zero,
+            trigger => <<"burst-and-the-wait-it-is-told">>,
+            class => <<"a wrong unit">>,
+            truth =>
+                <<"The frame that refuses a message tells the wait in seconds and not in "
+                  "milliseconds: 0.">>,
+            kind => semantic,
+            connections => 1,
+            frames => 1
+        },
+        #{
+            name => refill_slow,
+            trigger => <<"burst-and-a-pause">>,
+            class => <<"a rate that is off by a factor">>,
+            truth => <<"The bucket of the rate limiter is refilled with 10 tokens a second.">>,
+            kind => semantic,
+            connections => 3,
+            frames => 2
+        },
+        #{
+            name => refill_fast,
+            trigger => <<"bursts-and-a-pause-between">>,
+            class => <<"a rate that is off by a factor">>,
+            truth =>
+                <<"The bucket of the rate limiter is refilled with 1,000 tokens a second.">>,
+            kind => semantic,
+            connections => 2,
+            frames => 2
+        },
+        #{
+            name => refused_delivered,
+            trigger => <<"burst-refused-and-delivered">>,
+            class => <<"a check whose answer is not used">>,
+            truth => <<"A message beyond the rate limit is refused, and delivered.">>,
+            kind => semantic,
+            connections => 2,
+            frames => 1
+        },
+        #{
+            name => refused_silent,
+            trigger => <<"bursts-refused-without-a-word">>,
+            class => <<"an error that is swallowed">>,
+            truth => <<"A message beyond the rate limit is dropped and nobody is told.">>,
+            kind => semantic,
+            connections => 3,
+            frames => 2
+        },
+        #{
+            name => refused_counted,
+            trigger => <<"burst-refused-and-a-pause">>,
+            class => <<"a limit that counts what it refuses">>,
+            truth =>
+                <<"What the rate limiter refuses is charged all the same: who goes on "
+                  "sending is refused far longer.">>,
+            kind => semantic,
+            connections => 3,
+            frames => 3
         }
     ].
 
@@ -283,6 +376,104 @@ auth() ->
             truth =>
                 <<"A good token lets in whoever shows it: sub is not compared with the user that "
                   "logs in.">>,
+            kind => semantic,
+            connections => 1,
+            frames => 1,
+            auth => true
+        },
+        #{
+            name => alg_other,
+            trigger => <<"token-of-hs384">>,
+            class => <<"a token that chooses its own check">>,
+            truth =>
+                <<"A token whose header says HS384 or HS512 is accepted, if its signature "
+                  "is of that kind.">>,
+            kind => semantic,
+            connections => 1,
+            frames => 1,
+            auth => true
+        },
+        #{
+            name => signature_optional,
+            trigger => <<"token-stripped">>,
+            class => <<"a check of what is there only">>,
+            truth => <<"A token whose signature is empty is accepted.">>,
+            kind => semantic,
+            connections => 1,
+            frames => 1,
+            auth => true
+        },
+        #{
+            name => header_key,
+            trigger => <<"token-with-its-own-key">>,
+            class => <<"a token that chooses its own check">>,
+            truth =>
+                <<"A token that has a key in the member jwk of its header is checked with "
+                  "that key.">>,
+            kind => semantic,
+            connections => 1,
+            frames => 1,
+            auth => true
+        },
+        #{
+            name => kid_unknown,
+            trigger => <<"token-of-an-unknown-key">>,
+            class => <<"a default that is no secret">>,
+            truth =>
+                <<"The key of a token is looked up by the member kid of its header, and one "
+                  "that is not known is the empty key.">>,
+            kind => semantic,
+            connections => 1,
+            frames => 1,
+            auth => true
+        },
+        #{
+            name => exp_text,
+            trigger => <<"token-that-expires-in-words">>,
+            class => <<"a comparison of two types">>,
+            truth => <<"A token whose exp is a text, and not a number, never expires.">>,
+            kind => semantic,
+            connections => 1,
+            frames => 1,
+            auth => true
+        },
+        #{
+            name => nbf_ignored,
+            trigger => <<"token-of-later">>,
+            class => <<"a claim that is not checked">>,
+            truth => <<"A token is accepted before its nbf has come.">>,
+            kind => semantic,
+            connections => 1,
+            frames => 1,
+            auth => true
+        },
+        #{
+            name => token_revoked,
+            trigger => <<"token-revoked">>,
+            class => <<"an answer that is not used">>,
+            truth => <<"A token whose jti was revoked is accepted.">>,
+            kind => semantic,
+            connections => 1,
+            frames => 1,
+            auth => true
+        },
+        #{
+            name => token_replayed,
+            trigger => <<"token-shown-again-when-expired">>,
+            class => <<"a cache that does not expire">>,
+            truth =>
+                <<"The credentials with which a connection has logged in are accepted again "
+                  "on it, also when the token has expired meanwhile.">>,
+            kind => semantic,
+            connections => 1,
+            frames => 1,
+            auth => true
+        },
+        #{
+            name => jti_refused,
+            trigger => <<"token-with-a-jti">>,
+            class => <<"an answer taken for its value">>,
+            truth => <<"A good token that has a jti is refused.">>,
             kind => semantic,
             connections => 1,
             frames => 1,

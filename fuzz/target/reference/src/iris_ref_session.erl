@@ -166,14 +166,15 @@ with_map(Cbor, Continue, S) ->
 
 %% Login and logout.
 
-login(Credentials, S) ->
-    case iris_ref_auth:check(Credentials) of
-        {ok, User} ->
+login(Credentials, Before) ->
+    case lapse(checked, Credentials, Before) of
+        {{ok, User}, S} ->
+            ok = iris_ref_limiter:logged_in(User),
             case iris_ref_limiter:has_token(User) of
                 true -> admit(User, relogin(User, S));
                 false -> {close, [iris_ref_proto:login_rate_limited()], S}
             end;
-        refused ->
+        {refused, S} ->
             ok = iris_ref_listener:turned_away(),
             {close, [iris_ref_proto:auth_failed()], S}
     end.
@@ -249,12 +250,13 @@ stranger(Target, Body, S) ->
 
 send(Target, Bodies, #session{user = User} = S) ->
     {Granted, RetryMs} = iris_ref_limiter:take_all(User, length(Bodies)),
-    Messages = [iris_ref_message:new(Body) || Body <- lists:sublist(Bodies, Granted)],
+    Sent = iris_ref_lapse:granted(Bodies, Granted),
+    Messages = [iris_ref_message:new(Body) || Body <- Sent],
     {Receiver, Before} = lapse(receiver, Target, S),
     S1 = route(Receiver, Messages, Before),
     case Granted =:= length(Bodies) of
         true -> {ok, [], S1};
-        false -> reply(iris_ref_proto:rate_limited(RetryMs), S1)
+        false -> {ok, iris_ref_lapse:refusal(RetryMs), S1}
     end.
 
 send_to_group(Group, Body, #session{user = User} = S) ->

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fuzz.case import encode_case
-from fuzz.checks import Trial, check_named, ground_of
+from fuzz.checks import Terms, Trial, check_named, ground_of
 from fuzz.finding import Finding
 from fuzz.rig import Rig
 from fuzz.store.crashes import Context, CrashStore
@@ -40,7 +40,7 @@ def clean() -> Iterator[Rig]:
 
 def asked(rig: Rig) -> Iterator[Trial]:
     check = check_named("relations")
-    return check.run(ground_of(check, rig, SECONDS, SEED))
+    return check.run(ground_of(check, rig, Terms(SECONDS, SEED)))
 
 
 def test_the_catalogue_says_which_defects_are_for_this_check() -> None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from fuzz import descriptors
-from fuzz.checks import CHECKS, Trial, check_named, ground_of
+from fuzz.checks import CHECKS, Terms, Trial, check_named, ground_of
 from fuzz.checks.storm import ONE_CLIENT, storm
 from fuzz.clock import SystemClock
 from fuzz.errors import HarnessFault
@@ -91,7 +91,7 @@ class Mail:
 
 def trials(rig: Rig, clients: int = CLIENTS) -> list[Trial]:
     check = check_named("storm")
-    return list(check.run(ground_of(check, rig, 60.0, 1, clients)))
+    return list(check.run(ground_of(check, rig, Terms(60.0, 1, clients))))
 
 
 def findings(made: list[Trial]) -> list[Finding]:
@@ -189,7 +189,7 @@ def test_a_crowd_that_this_machine_has_no_room_for_is_smaller_and_that_is_told(
     monkeypatch.setattr("fuzz.checks.storm.open_files", lambda: 220)
     with rig_of() as rig:
         check = check_named("storm")
-        first = next(iter(storm(ground_of(check, rig, 60.0, 1, clients=50))))
+        first = next(iter(storm(ground_of(check, rig, Terms(60.0, 1, clients=50)))))
     assert first.findings == ()
     assert first.note.startswith(
         "20 clients in the place of 50, since a process here may have 220 files open"

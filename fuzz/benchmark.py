@@ -3,10 +3,10 @@
 A campaign against a defect ends as soon as it has a finding of the right kind, or when its
 time is up. Each starts from the shipped seeds with an empty corpus of its own, so that no
 campaign gains from the one before. One that must find a cost is asked to maximise it. A *whole*
-trial goes on to the end of its time: it tells as well how many findings one defect gives, and
-how small its case becomes when it is then given the time that ``iris-fuzz tmin`` takes. A defect
-that no single case shows by itself is not for a campaign: the check that its entry names is made
-in the place of one, and ends in the same way.
+trial goes on to the end of its time, and tells how many findings one defect gives. The case of a
+trial that is to *minimise* is then given the time that ``iris-fuzz tmin`` takes. A defect that no
+single case shows by itself is not for a campaign: the check that its entry names is made in the
+place of one, and ends in the same way.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Trial:
     ``findings`` are apart by fingerprint, in the order in which they came, each as the worst
     that was seen of it. ``seconds`` and ``cases`` (of a check: its questions) were spent until
     the right one was told, the start of the target not counted. ``case`` is the smallest that
-    shows the right one; None where none was found, or the trial was not whole.
+    shows the right one; None where none was found, or nobody asked for it to be small.
     """
 
     defect: Planted
@@ -122,6 +122,7 @@ class Benchmark:
         seconds: float,
         random_seed: int | None = None,
         whole: bool = False,
+        minimise: bool = False,
         make_campaign: MakeCampaign = Campaign,
         ask: Ask = asked,
         shrink: Shrink = shrunk,
@@ -130,6 +131,7 @@ class Benchmark:
         self._seconds = seconds
         self._random_seed = random_seed
         self._whole = whole
+        self._minimise = minimise
         self._make_campaign = make_campaign
         self._ask = ask
         self._shrink = shrink
@@ -157,7 +159,7 @@ class Benchmark:
                 tally.hear(question, seconds)
                 if self.stopped or (tally.done and not self._whole):
                     break
-        return tally.trial(self._whole)
+        return tally.trial(self._minimise)
 
     def _searched(self, defect: Planted) -> Trial:
         with tempfile.TemporaryDirectory(prefix=scratch_prefix("planted")) as folder:
@@ -180,7 +182,7 @@ class Benchmark:
                     if self.stopped:
                         self._campaign.stop()
             self._campaign = None
-            return tally.trial(self._whole)
+            return tally.trial(self._minimise)
 
 
 class _Tally:
@@ -221,10 +223,10 @@ class _Tally:
             self._findings[finding.fingerprint] = finding
         self.done = self.done or finding.kind.value == self._defect.kind
 
-    def trial(self, whole: bool) -> Trial:
+    def trial(self, with_case: bool) -> Trial:
         """Return all of it; the case is read, so that its folder may go."""
         trial = Trial(self._defect, tuple(self._findings.values()), self._seconds, self._cases)
-        if trial.right is None or not whole:
+        if trial.right is None or not with_case:
             return trial
         fingerprint = trial.right.fingerprint
         case = self._shown.get(fingerprint) or read_case(Path(self._paths[fingerprint]))

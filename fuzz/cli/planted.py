@@ -69,12 +69,22 @@ def planted(context: click.Context, as_json: bool) -> int | None:
 @click.option(
     "--whole",
     is_flag=True,
-    help="Let each campaign go on to the end of its time, then make its case small as tmin would: "
-    "how many findings does one defect give, and how short is its case?",
+    help="Let each campaign go on to the end of its time: how many findings does one defect give?",
+)
+@click.option(
+    "--minimise",
+    is_flag=True,
+    help="Make the case of each defect small, as tmin would: is it as short as the one that a "
+    "person wrote?",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 def run(
-    only: tuple[str, ...], seconds: float, random_seed: int | None, whole: bool, as_json: bool
+    only: tuple[str, ...],
+    seconds: float,
+    random_seed: int | None,
+    whole: bool,
+    minimise: bool,
+    as_json: bool,
 ) -> int:
     """Play a campaign against each planted defect, one after the other.
 
@@ -91,7 +101,7 @@ def run(
     Examples:
       iris-fuzz planted run
       iris-fuzz planted run --only lost_in_batch --time 20
-      iris-fuzz planted run --whole --json >planted.json
+      iris-fuzz planted run --minimise --json >planted.json
 
     Exit codes: 0 all were found with the right kind, 1 some were not, 2 could not run,
     130 interrupted: what was measured by then is printed.
@@ -101,7 +111,7 @@ def run(
     seeds = SHIPPED_CORPUS / "seeds"
     if not seeds.is_dir():
         raise SettingsError(f"the shipped seeds are not at {seeds}; install from a checkout")
-    benchmark = Benchmark(seeds, seconds, random_seed, whole)
+    benchmark = Benchmark(seeds, seconds, random_seed, whole, minimise)
     console, trials = screen(), list[Trial]()
     with _until_interrupted(benchmark), Console(stderr=True).status("") as status:
         for number, defect in enumerate(defects, 1):
@@ -115,7 +125,7 @@ def run(
     if as_json:
         click.echo(json.dumps([_measured(trial) for trial in trials], indent=2))
     else:
-        say(console, _totals(trials, whole))
+        say(console, _totals(trials, whole, minimise))
     if benchmark.stopped:
         return 130
     return 0 if all(trial.right for trial in trials) else 1
@@ -188,12 +198,13 @@ def _lines(trial: Trial) -> list[Text]:
     return [line, *(Text(f"{'':8}{words}", style="dim") for words in told)]
 
 
-def _totals(trials: Sequence[Trial], whole: bool) -> list[Text]:
+def _totals(trials: Sequence[Trial], whole: bool, minimise: bool) -> list[Text]:
     right = sum(trial.right is not None for trial in trials)
     lines = [f"{right} of {len(trials)} found with the right kind"]
-    if whole:
+    if minimise:
         short = sum(_no_longer(trial) for trial in trials)
         lines.append(f"{short} with a case that is no longer than the one written by hand")
+    if whole:
         several = sum(len(trial.findings) > 2 for trial in trials)
         lines.append(f"{several} with more than two findings")
     for fingerprint, names in shared(trials).items():

@@ -56,11 +56,13 @@ class StandIn:
 class Bench:
     """A benchmark whose campaigns yield ``events``, and the campaigns it made."""
 
-    def __init__(self, *events: Event, whole: bool = False) -> None:
+    def __init__(self, *events: Event, whole: bool = False, minimise: bool = False) -> None:
         self.made: list[StandIn] = []
         self._events = events
         self.shrunk: list[tuple[str, Case, Finding]] = []
-        self.benchmark = Benchmark(Path("seeds"), 60.0, 7, whole, self._make, shrink=self._shrink)
+        self.benchmark = Benchmark(
+            Path("seeds"), 60.0, 7, whole, whole or minimise, self._make, shrink=self._shrink
+        )
 
     def _make(self, settings: FuzzSettings) -> Campaign:
         self.made.append(StandIn(settings, self._events))
@@ -113,6 +115,16 @@ def test_a_whole_trial_goes_on_and_tells_the_smallest_case_and_the_worst_effect(
     assert [finding.kind for finding in trial.findings] == [Kind.HANG, Kind.LEAK]
 
 
+def test_a_trial_that_ends_early_has_its_case_made_small_too(tmp_path: Path) -> None:
+    shown = Case((Step(StepKind.SEND, data=b"xyz"),))
+    (tmp_path / "case").write_bytes(encode_case(shown))
+    right = found(Kind.LEAK, str(tmp_path / "case"))
+    bench = Bench(after(10, 1.0), right, after(20, 2.0), minimise=True)
+    trial = bench.benchmark.run(DEFECT)
+    assert bench.made[0].told == 2, "nothing is waited for behind it"
+    assert (trial.case, bench.shrunk) == (SMALLEST, [(DEFECT.name, shown, right.finding)])
+
+
 def test_defects_that_share_a_fingerprint_are_told() -> None:
     one = Bench(found(Kind.LEAK)).benchmark.run(DEFECT)
     other = Bench(found(Kind.LEAK)).benchmark.run(replace(DEFECT, name="other"))
@@ -147,7 +159,7 @@ class Asked:
         self.wanted: list[tuple[str, float, int]] = []
         self._trials = trials
         self.benchmark = Benchmark(
-            Path("seeds"), 60.0, 7, whole, ask=self._ask, shrink=lambda _, case, __: case
+            Path("seeds"), 60.0, 7, whole, whole, ask=self._ask, shrink=lambda _, case, __: case
         )
 
     def _ask(self, defect: Planted, seconds: float, seed: int) -> Asking:

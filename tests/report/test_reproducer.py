@@ -20,7 +20,8 @@ from fuzz.report.standalone.wire import bound
 from fuzz.target import EmbeddedTarget
 from fuzz.target.base import Address
 from fuzz.target.planted import planted_defects
-from tests.planted.support import Bench, bench
+from tests.planted.relation_expectations import RELATION_EXPECTED
+from tests.planted.support import ANY, Bench, bench
 from tests.planted.triggers import CASES
 
 #: A play waits for five seconds at most for each thing that does not come.
@@ -31,7 +32,7 @@ SHOWN, NOT_SHOWN, NO_SERVER, ON_THE_NODE = 0, 1, 2, 3
 BY_KIND = (Kind.NODE_DOWN, Kind.APP_DOWN, Kind.LISTENER_RESTART, Kind.LEAK, Kind.COST)
 
 _LEAK = "what grows inside the node changes nothing that a client sees"
-#: The defects that only the node tells of.
+#: The defects that only the node tells of, or that only two plays do.
 ON_THE_NODE_ONLY: Mapping[str, str] = {
     **dict.fromkeys(
         (
@@ -40,6 +41,7 @@ ON_THE_NODE_ONLY: Mapping[str, str] = {
         ),
         _LEAK,
     ),
+    **dict.fromkeys(RELATION_EXPECTED, "one play is right: it differs from that of a variant"),
     "heap_killed": "a process of its own reads the key, and nobody waits for it",
     "plain_spawn": "a process of its own echoes, and nobody waits for it",
     "keys_later": "a process of the key store crashes when the client has long gone",
@@ -113,7 +115,7 @@ def test_the_effect_shows_with_the_defect_and_not_without(
     case = CASES[name][1]
     with bench(name) as planted:
         # Of these, a reproducer wants to know no more than the kind, and judging takes long.
-        finding = kinds[name] if kinds[name] in BY_KIND else planted.judge(case)[0]
+        finding = kinds[name] if kinds[name] in BY_KIND else planted.judge(case, _cause(name))[0]
         address = address_of(planted)
         planted_code, planted_out = run(case, finding, tmp_path, address, *with_secret(address))
     innocent = clean if address.secret is None else guarded
@@ -123,6 +125,11 @@ def test_the_effect_shows_with_the_defect_and_not_without(
         return
     assert (planted_code, "SHOWN: " in planted_out) == (SHOWN, True), planted_out
     assert (code, "NOT SHOWN: " in out) == (NOT_SHOWN, True), out
+
+
+def _cause(name: str) -> Cause:
+    """Return what has to be asked for to see a defect."""
+    return Cause("relation", RELATION_EXPECTED[name][0]) if name in RELATION_EXPECTED else ANY
 
 
 def test_tokens_are_bound_and_websocket_is_spoken(clean: Address, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from fuzz.case import Case
+from fuzz.case import Case, StepKind
 from fuzz.clock import SystemClock
 from fuzz.finding import Cause, Finding
 from fuzz.rig import Recovery, Rig
@@ -15,6 +15,8 @@ from fuzz.watchdog.watchdog import Watchdog
 
 #: The cause of what is looked for where any finding will do.
 ANY = Cause("")
+#: What a pause may take that is played ten times.
+_LONG_MS = 4_000
 
 
 class Bench:
@@ -34,9 +36,18 @@ class Bench:
     def judge(self, case: Case, cause: Cause = ANY) -> tuple[Finding, ...]:
         """Return the findings of one play, then those of many plays if there are none.
 
-        For a relation, ``cause`` has it asked for in place of the one play.
+        For a relation, ``cause`` has it asked for in place of the one play. A case that pauses for
+        seconds is played once: it waits for a clock, and ten plays would take a minute and a half.
         """
-        return self._judge.judge_as(case, cause) or self._judge.judge_growth(case)
+        findings = self._judge.judge_as(case, cause)
+        if findings or _pauses(case) > _LONG_MS:
+            return findings
+        return self._judge.judge_growth(case)
+
+
+def _pauses(case: Case) -> int:
+    """Return for how many milliseconds a case pauses."""
+    return sum(step.value for step in case.steps if step.kind is StepKind.PAUSE)
 
 
 @contextmanager

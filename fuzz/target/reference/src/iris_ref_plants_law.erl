@@ -283,7 +283,8 @@ limits() ->
                   "another sent.">>,
             kind => semantic,
             connections => 2,
-            frames => 2
+            frames => 2,
+            check => rate
         },
         #{
             name => retry_zero,
@@ -303,7 +304,8 @@ limits() ->
             truth => <<"The bucket of the rate limiter is refilled with 10 tokens a second.">>,
             kind => semantic,
             connections => 3,
-            frames => 2
+            frames => 2,
+            check => rate
         },
         #{
             name => refill_fast,
@@ -342,7 +344,8 @@ limits() ->
                   "sending is refused far longer.">>,
             kind => semantic,
             connections => 3,
-            frames => 3
+            frames => 3,
+            check => rate
         }
     ].
 
@@ -467,7 +470,8 @@ auth() ->
             kind => semantic,
             connections => 1,
             frames => 1,
-            auth => true
+            auth => true,
+            check => tokens
         },
         #{
             name => jti_refused,

@@ -25,6 +25,9 @@ _PLUMBING = frozenset(
     | {"binary", "dict", "ets", "lists", "maps", "prim_inet", "sets", "string", "unicode"}
     | {"erlang", "gen_tcp", "inet", "init"}
 )
+#: What the agent puts into the target's modules to count what is run (iris_fuzz_forms): a node that
+#: ends at any moment may end in it.
+_COUNTING = ":'-iris_fuzz_hit-'/"
 
 
 def crash_causes(events: Iterable[Event]) -> tuple[tuple[Cause, tuple[Event, ...]], ...]:
@@ -58,8 +61,12 @@ def _was_let_down(event: Event) -> bool:
 
 
 def own_frames(stack: Iterable[str]) -> tuple[str, ...]:
-    """Return the frames of ``stack`` that are the target's and not OTP's."""
-    return tuple(frame for frame in stack if frame.partition(":")[0] not in _PLUMBING)
+    """Return the frames of ``stack`` that are the target's, and neither OTP's nor ours."""
+    return tuple(
+        frame
+        for frame in stack
+        if frame.partition(":")[0] not in _PLUMBING and _COUNTING not in frame
+    )
 
 
 def first_cause(events: Iterable[Event], otherwise: str) -> Cause:

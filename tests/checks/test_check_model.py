@@ -32,7 +32,7 @@ def trials(*plants: str) -> Iterator[Trial]:
 
 
 @pytest.mark.parametrize(
-    "name", ["lost_in_batch", "offline_lost", "cut_dependent", "before_login", "group_absent"]
+    "name", ["lost_in_batch", "offline_lost", "cut_dependent", "before_login", "wrong_user"]
 )
 def test_a_defect_is_found_and_its_dialogue_is_small(name: str) -> None:
     found = next(t for t in trials(name) if t.findings)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -139,10 +139,11 @@ def test_who_is_turned_away_comes_again() -> None:
 
 def test_who_answers_with_no_frame_is_left_and_tried_again() -> None:
     def babble(peer: Peer) -> None:
-        peer.read()
-        peer.say(b"\x03SO WHAT?")
-        while peer.read():
-            pass
+        with suppress(ConnectionError):  # whose time is over is gone without having heard it
+            peer.read()
+            peer.say(b"\x03SO WHAT?")
+            while peer.read():
+                pass
 
     came = rush(babble, SHORT)
     assert came.waits == {LOGGED_IN: len(USERS)}

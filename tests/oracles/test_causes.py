@@ -9,7 +9,7 @@ import pytest
 
 from fuzz.finding import Cause
 from fuzz.node import Event, EventKind
-from fuzz.oracles.causes import crash_causes, first_cause, told
+from fuzz.oracles.causes import crash_causes, first_cause, own_frames, told
 from tests.oracles.evidence_support import LINKED, OTHER, PROC_LIB, STACK, STATEM, SUPERVISOR
 
 CAUSE = Cause("crash", "error:function_clause", "iris_ref_conn:init/1", STACK)
@@ -104,3 +104,9 @@ def test_events_are_told_as_plain_values_without_what_changes_from_run_to_run() 
     assert value["kind"] == "crash"
     assert value["stack"] == list(STACK)
     assert "pid" not in value
+
+
+def test_what_counts_for_the_coverage_is_no_frame_of_the_target() -> None:
+    """A node that is out of atoms ends where it happens to be, which may be in there."""
+    stack = ("iris_ref_conn:'-iris_fuzz_hit-'/2", "lists:map/2", "iris_ref_conn:open/3")
+    assert own_frames(stack) == ("iris_ref_conn:open/3",)

@@ -32,6 +32,7 @@ SHOWN, NOT_SHOWN, NO_SERVER, ON_THE_NODE = 0, 1, 2, 3
 BY_KIND = (Kind.NODE_DOWN, Kind.APP_DOWN, Kind.LISTENER_RESTART, Kind.LEAK, Kind.COST)
 
 _LEAK = "what grows inside the node changes nothing that a client sees"
+GOLDEN = ("deprecated_told", "receipt_id_cut")
 #: The defects that only the node tells of, or that only two plays do.
 ON_THE_NODE_ONLY: Mapping[str, str] = {
     **dict.fromkeys(
@@ -42,6 +43,7 @@ ON_THE_NODE_ONLY: Mapping[str, str] = {
         _LEAK,
     ),
     **dict.fromkeys(RELATION_EXPECTED, "one play is right: it differs from that of a variant"),
+    **dict.fromkeys(GOLDEN, "what was recorded is not in the file"),
     "heap_killed": "a process of its own reads the key, and nobody waits for it",
     "plain_spawn": "a process of its own echoes, and nobody waits for it",
     "keys_later": "a process of the key store crashes when the client has long gone",

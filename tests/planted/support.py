@@ -15,8 +15,8 @@ from fuzz.watchdog.watchdog import Watchdog
 
 #: The cause of what is looked for where any finding will do.
 ANY = Cause("")
-#: What a pause may take that is played ten times.
-_LONG_MS = 4_000
+#: What a case may pause for that is played many times.
+LONG_MS = 4_000
 
 
 class Bench:
@@ -40,12 +40,12 @@ class Bench:
         seconds is played once: it waits for a clock, and ten plays would take a minute and a half.
         """
         findings = self._judge.judge_as(case, cause)
-        if findings or _pauses(case) > _LONG_MS:
+        if findings or pauses(case) > LONG_MS:
             return findings
         return self._judge.judge_growth(case)
 
 
-def _pauses(case: Case) -> int:
+def pauses(case: Case) -> int:
     """Return for how many milliseconds a case pauses."""
     return sum(step.value for step in case.steps if step.kind is StepKind.PAUSE)
 

@@ -8,11 +8,13 @@ from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from fuzz.report.reproducer import _MODULES
 from fuzz.report.standalone import wire
 from fuzz.report.standalone.verdict import CHECKS, Seen, Wire
 from grammar import (
+    ClientFrame,
     Direction,
     Error,
     GroupDelivery,
@@ -22,7 +24,9 @@ from grammar import (
     RateLimited,
     ReliableMsg,
     ServerFrame,
+    State,
     StatusResponse,
+    always_answered,
     encode,
 )
 from tests.grammar.strategies import frames, quick
@@ -165,3 +169,13 @@ def test_a_connection_is_lost_that_the_server_ended_without_a_word(
     heard: bytes, left: bool, shown: bool
 ) -> None:
     assert told({"check": "closed"}, heard, left) is shown
+
+
+@quick
+@given(st.lists(frames(Direction.CLIENT, delimited=True), max_size=4))
+def test_a_client_is_owed_an_answer_to_each_request(said: list[ClientFrame]) -> None:
+    asked = sum(always_answered(frame.opcode, State.LOGGED_IN) for frame in said)
+    sent, answer = b"".join(map(encode, said)), encode(StatusResponse(b"", 0, 0))
+    assert wire.owed(sent, OK + answer * asked) is False
+    assert wire.owed(sent, OK + answer * (asked - 1)) is (asked > 0)
+    assert wire.owed(sent[:-1], OK + answer * asked) is False

@@ -14,8 +14,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from fuzz.recipes import token, with_tokens
-from fuzz.report.standalone.wire import REFUSALS, bound, learned, unframed
+from fuzz.report.standalone.wire import LOGIN_OK, REFUSALS, bound, learned, of, owed, unframed
 
+#: Seconds in which an answer comes that is owed; what comes later is looked for at the end.
+SOON = 1.0
 #: Seconds that any reply may take, and a connection to end after it was half-closed.
 PATIENCE = 5.0
 STATUS_OF_NOBODY = b"\x05\x00\x06nobody"
@@ -35,6 +37,8 @@ class Client:
         self.framed = websocket and upgrade
         self.heard = b""
         self.raw = b""
+        #: What it has asked for; a LOGIN and an ACK have no length, and are owed nothing.
+        self.sent = b""
         self.ended = ""
         self.left = False
         if self.framed:
@@ -89,6 +93,10 @@ class Client:
         """Read what has come by now."""
         while not self.ended and select.select([self.sock], [], [], 0)[0]:
             self.take()
+
+    def answered(self) -> bool:
+        """Tell whether nothing is owed to it, as far as that can be told."""
+        return not of(self.heard, LOGIN_OK) or not owed(self.sent, self.heard)
 
     def half_close(self) -> bool:
         """Say that nothing more will be sent, and read to the end; tell if there was one."""
@@ -225,15 +233,23 @@ class Play:
             link.ask(b"\x01" + data)
         elif kind == "send":
             link.send(data)
-            self.control.status()
+            link.sent += b"" if data[:1] in (b"\x01", b"\x03") else data
+            self.settle()
         elif kind == "wait":
-            self.control.status()
+            self.settle()
         elif kind == "half_close":
             self.end(number, link)
             self.control.status()
         elif kind == "reset":
             link.reset()
             self.control.status()
+
+    def settle(self) -> None:
+        """Wait until all that was sent is handled: a server may still write what it answers to."""
+        self.control.status()
+        for link in self.links.values():
+            if not link.left and not link.read_until(link.answered, SOON):
+                link.sent = b""  # it was given its time
 
     def end(self, number: int, link: Client) -> None:
         """Half-close a connection."""

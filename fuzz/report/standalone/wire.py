@@ -12,6 +12,16 @@ SERVER_FRAMES: dict[int, tuple[tuple[int, ...], int]] = {
     0x31: ((2, 2), 0), 0x32: ((), 2), 0x33: ((2, 2, 4), 0), 0x35: ((2, 4), 0),
     0x36: ((2, 4), 0), 0x72: ((2,), 1), 0x75: ((2, 2), 8), 0xFE: ((2,), 0), 0xFF: ((), 4),
 }  # fmt: skip
+#: Client frames that have a length: the widths of the lengths of their fields, and, below zero,
+#: of what has a fixed size.
+CLIENT_FRAMES: dict[int, tuple[int, ...]] = {
+    0x02: (2, 2), 0x04: (2, 4), 0x05: (2,), 0x07: (2, -8, 2), 0x10: (2, 4), 0x20: (4,),
+    0x21: (2,), 0x23: (2, 2, 4), 0x30: (2,), 0x32: (2,), 0x33: (2, 2, 4), 0x35: (2,),
+    0x36: (2, 4), 0x70: (2,), 0x71: (2,), 0x74: (2, 2),
+}  # fmt: skip
+#: What is answered whenever a user asks for it, and what can be the answer.
+REQUESTS = (0x05, 0x20, 0x21, 0x30, 0x32, 0x35)
+ANSWERS = (0x06, 0x22, 0x31, 0x32, 0x35, 0xFE, 0xFF)
 #: Frames that are one text.
 TEXTS = {0x03: b"LOGIN_OK", 0x32: b"OK"}
 #: What a LOGIN that is refused is told, in no frame.
@@ -50,6 +60,21 @@ def frames(heard: bytes) -> tuple[list[Frame], bytes]:
 def of(heard: bytes, *opcodes: int) -> list[Frame]:
     """Return the frames with one of ``opcodes``."""
     return [frame for frame in frames(heard)[0] if frame.opcode in opcodes]
+
+
+def owed(sent: bytes, heard: bytes) -> bool:
+    """Tell whether a user who has sent this is still to be answered."""
+    asked = at = 0
+    while at < len(sent) and sent[at] in CLIENT_FRAMES:
+        end = at + 1
+        for width in CLIENT_FRAMES[sent[at]]:
+            size = 0 if width < 0 else int.from_bytes(sent[end : end + width], "big")
+            end += abs(width) + size
+        if end > len(sent):
+            break
+        asked += sent[at] in REQUESTS
+        at = end
+    return asked > len(of(heard, *ANSWERS))
 
 
 def refused(heard: bytes) -> bool:

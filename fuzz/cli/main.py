@@ -63,6 +63,7 @@ def cli() -> None:
     Begin with:
       iris-fuzz doctor                      is this machine ready?
       iris-fuzz fuzz --time 60              fuzz the reference Iris for a minute
+      iris-fuzz check                       what does it owe its users?
       iris-fuzz show corpus/crashes/FILE    what does this case do?
       iris-fuzz replay corpus/crashes       does it still happen?
       iris-fuzz triage corpus/crashes       a bug report for each defect

@@ -110,7 +110,15 @@ def with_secret(address: Address) -> tuple[str, ...]:
     return () if address.secret is None else ("--secret", address.secret.decode())
 
 
-@pytest.mark.parametrize("name", sorted(CASES))
+#: Of the defects whose reproducers look for the same thing in the same way, one will do: a LOGIN
+#: that is to be refused, two plays that differ, a dialogue that is not answered as it was.
+LIKE_ANOTHER = frozenset(
+    {"alg_other", "exp_text", "header_key", "kid_unknown", "nbf_ignored", "signature_optional"}
+    | {"token_replayed", "every_other", "key_spent", "typist_shared", "receipt_id_cut"}
+)
+
+
+@pytest.mark.parametrize("name", sorted(CASES.keys() - LIKE_ANOTHER))
 def test_the_effect_shows_with_the_defect_and_not_without(
     name: str, kinds: dict[str, Kind], clean: Address, guarded: Address, tmp_path: Path
 ) -> None:

@@ -27,6 +27,7 @@ from fuzz.finding import Finding
 from fuzz.rig import Rig
 from fuzz.scratch import scratch_prefix
 from fuzz.settings import FuzzSettings, TargetSettings
+from fuzz.store.crashes import CrashStore
 from fuzz.target.choose import choose_target
 from fuzz.target.planted import Planted
 from fuzz.triage.dossier import Examiner
@@ -159,7 +160,7 @@ class Benchmark:
                 tally.hear(question, seconds)
                 if self.stopped or (tally.done and not self._whole):
                     break
-        return tally.trial(self._minimise)
+        return tally.trial(self._minimise, None)
 
     def _searched(self, defect: Planted) -> Trial:
         with tempfile.TemporaryDirectory(prefix=scratch_prefix("planted")) as folder:
@@ -182,7 +183,7 @@ class Benchmark:
                     if self.stopped:
                         self._campaign.stop()
             self._campaign = None
-            return tally.trial(self._minimise)
+            return tally.trial(self._minimise, settings.corpus / "crashes")
 
 
 class _Tally:
@@ -223,11 +224,21 @@ class _Tally:
             self._findings[finding.fingerprint] = finding
         self.done = self.done or finding.kind.value == self._defect.kind
 
-    def trial(self, with_case: bool) -> Trial:
-        """Return all of it; the case is read, so that its folder may go."""
+    def trial(self, with_case: bool, crashes: Path | None) -> Trial:
+        """Return all of it; the case is read, so that its folder ``crashes`` may go."""
         trial = Trial(self._defect, tuple(self._findings.values()), self._seconds, self._cases)
         if trial.right is None or not with_case:
             return trial
         fingerprint = trial.right.fingerprint
-        case = self._shown.get(fingerprint) or read_case(Path(self._paths[fingerprint]))
+        case = self._shown.get(fingerprint) or self._kept(fingerprint, crashes)
         return Trial(trial.defect, trial.findings, trial.seconds, trial.cases, case)
+
+    def _kept(self, fingerprint: str, crashes: Path | None) -> Case:
+        """Return the case of a finding: where it was told to be, or what has taken its place.
+
+        A campaign goes on for a moment after a finding was heard of, and may make its case smaller.
+        """
+        path = Path(self._paths[fingerprint])
+        if crashes is not None and not path.exists():
+            path = CrashStore(crashes).known()[fingerprint].path
+        return read_case(path)

@@ -113,19 +113,21 @@ def run(
         raise SettingsError(f"the shipped seeds are not at {seeds}; install from a checkout")
     benchmark = Benchmark(seeds, seconds, random_seed, whole, minimise)
     console, trials = screen(), list[Trial]()
-    with _until_interrupted(benchmark), Console(stderr=True).status("") as status:
-        for number, defect in enumerate(defects, 1):
-            status.update(f"{number} of {len(defects)}: {defect.name}")
-            trial = benchmark.run(defect)
-            if benchmark.stopped:
-                break
-            trials.append(trial)
-            if not as_json:
-                say(console, _lines(trial))
-    if as_json:
-        click.echo(json.dumps([_measured(trial) for trial in trials], indent=2))
-    else:
-        say(console, _totals(trials, whole, minimise))
+    try:
+        with _until_interrupted(benchmark), Console(stderr=True).status("") as status:
+            for number, defect in enumerate(defects, 1):
+                status.update(f"{number} of {len(defects)}: {defect.name}")
+                trial = benchmark.run(defect)
+                if benchmark.stopped:
+                    break
+                trials.append(trial)
+                if not as_json:
+                    say(console, _lines(trial))
+    finally:  # an error ends it too: what was measured by then is told
+        if as_json:
+            click.echo(json.dumps([_measured(trial) for trial in trials], indent=2))
+        else:
+            say(console, _totals(trials, whole, minimise))
     if benchmark.stopped:
         return 130
     return 0 if all(trial.right for trial in trials) else 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -16,6 +16,7 @@ from fuzz.case import Case, Step, StepKind, encode_case
 from fuzz.events import Ended, Event, Found, Progress, Refined
 from fuzz.finding import Cause, Finding, Kind
 from fuzz.settings import FuzzSettings
+from fuzz.store.crashes import Context, CrashStore
 from fuzz.target.planted import Planted
 
 DEFECT = Planted("some_leak", "leak", "a-file", "a mistake", "the truth", 1, 2)
@@ -60,12 +61,14 @@ class Bench:
         self.made: list[StandIn] = []
         self._events = events
         self.shrunk: list[tuple[str, Case, Finding]] = []
+        self.saves: Callable[[Path], object] = lambda _: None
         self.benchmark = Benchmark(
             Path("seeds"), 60.0, 7, whole, whole or minimise, self._make, shrink=self._shrink
         )
 
     def _make(self, settings: FuzzSettings) -> Campaign:
         self.made.append(StandIn(settings, self._events))
+        self.saves(settings.corpus)
         return cast(Campaign, self.made[-1])
 
     def _shrink(self, defect: Planted, case: Case, finding: Finding) -> Case:
@@ -123,6 +126,18 @@ def test_a_trial_that_ends_early_has_its_case_made_small_too(tmp_path: Path) -> 
     trial = bench.benchmark.run(DEFECT)
     assert bench.made[0].told == 2, "nothing is waited for behind it"
     assert (trial.case, bench.shrunk) == (SMALLEST, [(DEFECT.name, shown, right.finding)])
+
+
+def test_a_case_that_was_replaced_meanwhile_is_found_in_its_store(tmp_path: Path) -> None:
+    """The campaign makes a case small after it was told, and removes the first one."""
+    small = Case((Step(StepKind.SEND, data=b"x"),))
+    right = found(Kind.LEAK, str(tmp_path / "gone"))
+    bench = Bench(after(10, 1.0), right, minimise=True)
+    bench.saves = lambda corpus: CrashStore(corpus / "crashes").save(
+        encode_case(small), right.finding, Context("a target", "25")
+    )
+    bench.benchmark.run(DEFECT)
+    assert bench.shrunk == [(DEFECT.name, small, right.finding)]
 
 
 def test_defects_that_share_a_fingerprint_are_told() -> None:

@@ -111,10 +111,12 @@ def with_secret(address: Address) -> tuple[str, ...]:
 
 
 #: Of the defects whose reproducers look for the same thing in the same way, one will do: a LOGIN
-#: that is to be refused, two plays that differ, a dialogue that is not answered as it was.
+#: that is to be refused, two plays that differ, a dialogue that is not answered as it was, how many
+#: of a burst have passed.
 LIKE_ANOTHER = frozenset(
     {"alg_other", "exp_text", "header_key", "kid_unknown", "nbf_ignored", "signature_optional"}
     | {"token_replayed", "every_other", "key_spent", "typist_shared", "receipt_id_cut"}
+    | {"login_refills", "rate_per_connection", "refill_fast", "bucket_shared", "refused_counted"}
 )
 
 

@@ -93,10 +93,10 @@ def test_a_case_fails_at_once_and_is_kept(project: Project) -> None:
         "--iris-plant", "wrong_user", "--iris-crashes", str(crashes), "-k", "dialogues"
     )
     assert code == 1, out
-    assert "semantic" in out
     assert "FindingError: semantic" in out
-    (kept,) = (path for path in crashes.iterdir() if path.suffix != ".json")
-    assert f"iris-fuzz replay {kept}" in out
+    # The defect shows in more than one way, and each is kept.
+    kept = [path for path in crashes.iterdir() if path.suffix != ".json"]
+    assert any(f"iris-fuzz replay {path}" in out for path in kept)
 
 
 def test_an_iris_that_cannot_be_had_is_one_sentence(project: Project) -> None:

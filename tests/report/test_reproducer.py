@@ -117,6 +117,11 @@ LIKE_ANOTHER = frozenset(
     {"alg_other", "exp_text", "header_key", "kid_unknown", "nbf_ignored", "signature_optional"}
     | {"token_replayed", "every_other", "key_spent", "typist_shared", "receipt_id_cut"}
     | {"login_refills", "rate_per_connection", "refill_fast", "bucket_shared", "refused_counted"}
+    # A connection that the server closed without a word, and what only the node tells.
+    | {"deep_cbor", "heap_killed", "partial_header", "limit_exact", "login_switch", "server_opcode"}
+    | {"group_after_leave", "receipt_known", "build_up", "links_spread"}
+    | {"binary_leak", "ets_bytes", "ets_leak", "port_leak", "process_leak", "stuck_frame"}
+    | {"node_atoms", "node_halt", "node_memory", "node_dump"}
 )
 
 

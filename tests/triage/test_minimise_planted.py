@@ -41,7 +41,6 @@ EXPECTED = {
         "any GROUP_ROSTER whose group_id is not the id of a group that was made in the case"
     ),
     "node_abort": Expected("messages end inside a message, after login"),
-    "node_dump": Expected("any SEND_SEQ whose seq is exactly 18446744073709551615"),
     "hang": Expected(budget=DEAR),
 }
 

@@ -19,7 +19,7 @@ fuzz: setup ## fuzz for a minute; ARGS="..." adds options, and a later --time wi
 # Two tests at once for each processor: most of them wait for a server.
 # pytest comes last, so that its closing line is the last thing on the screen.
 test: lint ## check style and types, then run every test
-	@$(BIN)/python -m pytest --numprocesses $$((2 * $$(nproc)))
+	@$(BIN)/python -m pytest --numprocesses $$((2 * $$(nproc))) --dist worksteal
 
 lint: setup ## check style and types only
 	@$(BIN)/ruff check --quiet .

@@ -15,16 +15,10 @@ from rich.text import Text
 
 from fuzz.case import encode_case
 from fuzz.checks import CHECKS, CLIENTS, Check, Terms, check_named, ground_of
-from fuzz.cli.options import (
-    corpus_option,
-    known_issues,
-    known_option,
-    shipped_or_own,
-    target_options,
-    time_option,
-)
+from fuzz.cli.options import corpus_option, known_issues, known_option, shipped_or_own, time_option
 from fuzz.cli.running import started
 from fuzz.cli.screen import screen
+from fuzz.cli.target_options import target_options
 from fuzz.finding import Finding
 from fuzz.report.text import finding_lines, say, width_of
 from fuzz.rig import Rig

@@ -16,9 +16,9 @@ from fuzz.cli.options import (
     known_issues,
     known_option,
     shipped_or_own,
-    target_options,
 )
 from fuzz.cli.screen import screen
+from fuzz.cli.target_options import target_options
 from fuzz.errors import IrisFuzzError
 from fuzz.report.console import ConsoleReport, summary_lines
 from fuzz.report.summary import Summary

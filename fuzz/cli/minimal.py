@@ -11,9 +11,10 @@ import click
 from rich.text import Text
 
 from fuzz.case import Case, encode_case, read_case
-from fuzz.cli.options import target_options, time_option
+from fuzz.cli.options import time_option
 from fuzz.cli.running import started
 from fuzz.cli.screen import screen
+from fuzz.cli.target_options import target_options
 from fuzz.errors import CaseFileError, SettingsError, StoreError
 from fuzz.finding import Cause, Finding
 from fuzz.report.text import finding_lines, say

@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import click
 
-from fuzz.settings import IRIS_PORT, TargetSettings
+from fuzz.settings import IRIS_PORT
 from fuzz.triage.known import KnownIssues, read_known
 
 #: One below the last of all: the next one is that of WebSocket.
@@ -98,58 +97,3 @@ def time_option(text: str, seconds: float) -> Callable[[_Command], _Command]:
         metavar="SECONDS",
         help=text,
     )
-
-
-def target_options(command: _Command) -> _Command:
-    """Add the options that choose a target; the command gets them as one ``target``."""
-
-    @wraps(command)
-    def with_settings(
-        *args: Any,
-        target: str,
-        port: int,
-        plants: tuple[str, ...],
-        allowed: tuple[str, ...],
-        auth: bool,
-        **words: Any,
-    ) -> Any:
-        settings = TargetSettings(target, port, plants, allowed, auth)
-        return command(*args, target=settings, **words)
-
-    wrapped = cast(_Command, with_settings)
-    for option in reversed(
-        (
-            click.option(
-                "--target",
-                default="embedded",
-                show_default=True,
-                metavar="embedded|HOST:PORT",
-                help="The reference Iris, started for you, or a server that is running, which "
-                "is seen from outside only.",
-            ),
-            port_option(
-                "Port of the embedded target; its WebSocket port is the next one. 0 lets the "
-                "system choose both."
-            ),
-            plant_option(
-                "Switch a planted defect on in the embedded target; may be repeated. "
-                "`iris-fuzz planted` lists them."
-            ),
-            click.option(
-                "--auth",
-                is_flag=True,
-                help="Let the embedded target ask for tokens: clients of a case get good ones, "
-                "unless it says otherwise.",
-            ),
-            click.option(
-                "--allow-host",
-                "allowed",
-                multiple=True,
-                metavar="HOST",
-                help="Allow this host although it is not on the loopback interface. It will "
-                "be sent malformed traffic: name only what is yours.",
-            ),
-        )
-    ):
-        wrapped = option(wrapped)
-    return wrapped

@@ -8,9 +8,9 @@ import click
 from rich.text import Text
 
 from fuzz.case import read_case
-from fuzz.cli.options import target_options
 from fuzz.cli.running import started
 from fuzz.cli.screen import screen
+from fuzz.cli.target_options import target_options
 from fuzz.report.text import say
 from fuzz.settings import TargetSettings
 from fuzz.store.atomic import ensure_writable

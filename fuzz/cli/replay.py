@@ -10,9 +10,10 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from fuzz.cli.options import known_issues, known_option, target_options
+from fuzz.cli.options import known_issues, known_option
 from fuzz.cli.running import started
 from fuzz.cli.screen import screen
+from fuzz.cli.target_options import target_options
 from fuzz.errors import StoreError
 from fuzz.report.text import say
 from fuzz.settings import TargetSettings

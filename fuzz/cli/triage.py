@@ -14,14 +14,10 @@ from rich.text import Text
 
 from fuzz.case import Case, read_case
 from fuzz.cli.minimal import SECONDS
-from fuzz.cli.options import (
-    known_issues,
-    known_option,
-    target_options,
-    time_option,
-)
+from fuzz.cli.options import known_issues, known_option, time_option
 from fuzz.cli.running import started
 from fuzz.cli.screen import screen
+from fuzz.cli.target_options import target_options
 from fuzz.errors import CaseFileError, IrisFuzzError, StoreError, TargetError
 from fuzz.finding import Finding
 from fuzz.report.finding import as_json

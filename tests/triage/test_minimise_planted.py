@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pytest
 
 from fuzz.case import Case
@@ -17,31 +15,18 @@ from fuzz.watchdog.merge import merge
 from tests.planted.support import Bench, bench
 from tests.planted.triggers import CASES
 
-#: Where a play that shows it costs milliseconds, nothing is cut short; a dead node costs half a
-#: second, and a process that is stuck more than three.
-CHEAP = Budget(plays=2_000, seconds=120)
-DEAR = Budget(plays=2_000, seconds=45)
-
-
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """Words of the pattern, where the budget is enough to find it out."""
-
-    says: str = ""
-    budget: Budget = CHEAP
-
-
+#: A play that shows one of these costs milliseconds: nothing is cut short.
+BUDGET = Budget(plays=2_000, seconds=120)
+#: Words of the pattern.
 EXPECTED = {
-    "crash_alone": Expected("any frame with the opcode 34 (reserved), after login"),
-    "crash_cascades": Expected("any TYPING_START whose target is empty, after login"),
-    "app_gives_up": Expected(
+    "crash_alone": "any frame with the opcode 34 (reserved), after login",
+    "crash_cascades": "any TYPING_START whose target is empty, after login",
+    "app_gives_up": (
         "any GET_STATUS whose user length is 257 or more, logged in or not; the user itself is free"
     ),
-    "atom_leak": Expected(
+    "atom_leak": (
         "any GROUP_ROSTER whose group_id is not the id of a group that was made in the case"
     ),
-    "node_abort": Expected("messages end inside a message, after login"),
-    "hang": Expected(budget=DEAR),
 }
 
 
@@ -58,19 +43,18 @@ def shown(planted: Bench, case: Case) -> Finding:
 
 @pytest.mark.parametrize("name", EXPECTED)
 def test_a_bloated_case_becomes_no_longer_than_the_trigger_that_a_person_wrote(name: str) -> None:
-    expected, trigger = EXPECTED[name], CASES[name][1]
+    trigger = CASES[name][1]
     case = bloated(trigger)
     with bench(name) as planted:
         judge = RigJudge(planted.rig, shown(planted, case))
-        small = minimise(case, judge, expected.budget)
+        small = minimise(case, judge, BUDGET)
         hand, machine = size_of(trigger), size_of(small.case)
         assert machine.steps <= hand.steps
         assert machine.bytes <= hand.bytes
         assert machine.connections <= hand.connections
         assert judge.confidence(small.case, 2).rate == 1.0
-        if expected.says:
-            assert small.complete
-            pattern = generalise(small.case, judge, expected.budget)
-            assert expected.says in pattern.sentence()
-            assert pattern.usable(SEEDS.values())
-            assert pattern.matches(case)
+        assert small.complete
+        pattern = generalise(small.case, judge, BUDGET)
+        assert EXPECTED[name] in pattern.sentence()
+        assert pattern.usable(SEEDS.values())
+        assert pattern.matches(case)

@@ -106,10 +106,11 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class NodeExit:
-    """How the node's operating system process ended."""
+    """How the operating system process of a node ended; ``node`` is its name, where known."""
 
     status: int | None
     signal: str | None
     slogan: str | None = None
     dump: dict[str, object] = field(default_factory=dict)
     log_tail: tuple[str, ...] = ()
+    node: str = ""

@@ -26,7 +26,7 @@ from fuzz.observation import Observation
 from fuzz.scratch import scratch_prefix
 from fuzz.settings import TargetSettings
 from fuzz.store.crashes import Context
-from fuzz.target import Target
+from fuzz.target import Address, Target
 
 #: From the ready line to the agent's hello and the first answered canary.
 _READY_SECONDS = 30.0
@@ -81,7 +81,7 @@ class Rig:
             self._files = AgentFiles(self._folder.name)
             environment = dict(self._files.environment())
         address = self.target.start(environment)
-        endpoint = Endpoint(address.host, address.port, address.websocket_port)
+        endpoint = _endpoint(address)
         self.names.tokens = Tokens(address.secret, revoked=address.revoked)
         exact = self._use_agent  # a bystander's answer says only what was read
         self._executor = Executor(endpoint, self.barrier, self.names, self.clock, exact)
@@ -237,3 +237,8 @@ class Rig:
         if self._executor is None:
             raise HarnessFault("the rig was used before it was started")
         return self._executor
+
+
+def _endpoint(address: Address) -> Endpoint:
+    further = tuple(map(_endpoint, address.further))
+    return Endpoint(address.host, address.port, address.websocket_port, further)

@@ -7,11 +7,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """An edge: its raw TCP port and, where it has one, its WebSocket port."""
+    """An edge: its raw TCP port and, where it has one, its WebSocket port.
+
+    ``further`` are the other edges of the same cluster.
+    """
 
     host: str
     port: int
     websocket_port: int | None = None
+    further: tuple[Endpoint, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

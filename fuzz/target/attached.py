@@ -39,6 +39,10 @@ class AttachedTarget:
             ) from None
         return self._address
 
+    def nodes(self) -> tuple[int, ...]:
+        """Return none: nothing was started here."""
+        return ()
+
     def poll(self) -> NodeExit | None:
         """Return None: the node's process is not ours to see."""
         return None

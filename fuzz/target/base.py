@@ -17,7 +17,8 @@ class Address:
     """Where an edge listens: host, raw TCP port, WebSocket port where there is one.
 
     ``secret`` signs the tokens that LOGIN needs; None where it needs none, or nobody told.
-    ``revoked`` are the values of ``jti`` that it was told to refuse.
+    ``revoked`` are the values of ``jti`` that it was told to refuse. ``further`` are the other
+    edges of the same cluster.
     """
 
     host: str
@@ -25,6 +26,7 @@ class Address:
     websocket_port: int | None = None
     secret: bytes | None = None
     revoked: frozenset[str] = frozenset()
+    further: tuple[Address, ...] = ()
 
 
 class Target(Protocol):
@@ -41,6 +43,10 @@ class Target(Protocol):
 
     def start(self, environment: Mapping[str, str]) -> Address:
         """Bring it up with ``environment`` added to the harness's own."""
+        ...
+
+    def nodes(self) -> tuple[int, ...]:
+        """Return the operating system's numbers of the nodes that it started and that live."""
         ...
 
     def poll(self) -> NodeExit | None:

@@ -110,6 +110,11 @@ class EmbeddedTarget:
         revoked = frozenset(self._options["revoked"].split(","))
         return Address("127.0.0.1", int(ready[1]), int(ready[2]), secret, revoked)
 
+    def nodes(self) -> tuple[int, ...]:
+        """Return the number of its one process, while that lives."""
+        process = self._process
+        return (process.pid,) if process is not None and process.returncode() is None else ()
+
     def poll(self) -> NodeExit | None:
         """Return how the node ended, or None while it runs."""
         return self.await_exit(0)

@@ -68,6 +68,10 @@ class HeartTarget:
             raise TargetError("\n".join(self._process.lines))
         return Address("127.0.0.1", port, ws_port)
 
+    def nodes(self) -> tuple[int, ...]:
+        """Return none: which process it is changes behind our back."""
+        return ()
+
     def poll(self) -> NodeExit | None:
         """Return None: heart sees to it that there is a node."""
         return self.await_exit(0)

@@ -21,14 +21,12 @@ from pathlib import Path
 from fuzz import checks
 from fuzz.campaign import Campaign
 from fuzz.case import Case, read_case
-from fuzz.clock import SystemClock
 from fuzz.events import Event, Found, Progress, Refined
 from fuzz.finding import Finding
-from fuzz.rig import Rig
+from fuzz.rig import Rig, rig_of
 from fuzz.scratch import scratch_prefix
 from fuzz.settings import FuzzSettings, TargetSettings
 from fuzz.store.crashes import CrashStore
-from fuzz.target.choose import choose_target
 from fuzz.target.planted import Planted
 from fuzz.triage.dossier import Examiner
 from fuzz.triage.reduce import Budget
@@ -97,7 +95,7 @@ def shrunk(defect: Planted, case: Case, finding: Finding) -> Case:
 @contextmanager
 def _rig_with(defect: Planted, auth: bool = False) -> Iterator[Rig]:
     settings = TargetSettings(port=0, plants=(defect.name,), auth=auth)
-    rig = Rig(choose_target(settings), SystemClock())
+    rig = rig_of(settings)
     rig.start()
     try:
         yield rig

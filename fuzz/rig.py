@@ -9,13 +9,14 @@ living node, else the whole node.
 from __future__ import annotations
 
 import tempfile
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fuzz.beam import AgentClient, AgentFiles
 from fuzz.bystanders import Bystanders, canary
 from fuzz.case import Case
-from fuzz.clock import Clock, Deadline
+from fuzz.clock import Clock, Deadline, SystemClock
 from fuzz.errors import AgentError, HarnessFault, TargetError
 from fuzz.evidence import Pulse
 from fuzz.executor import Endpoint, Executor, Names, Patience
@@ -23,10 +24,12 @@ from fuzz.executor.endpoint import CONFIRMING, SEARCHING
 from fuzz.executor.tokens import Tokens
 from fuzz.node import NodeInfo, Point
 from fuzz.observation import Observation
+from fuzz.pace import Pace
 from fuzz.scratch import scratch_prefix
 from fuzz.settings import TargetSettings
 from fuzz.store.crashes import Context
 from fuzz.target import Address, Target
+from fuzz.target.choose import choose_target
 
 #: From the ready line to the agent's hello and the first answered canary.
 _READY_SECONDS = 30.0
@@ -47,7 +50,10 @@ class Recovery:
 class Rig:
     """A target under watch. ``start`` it, play cases, ``recover`` it, ``stop`` it."""
 
-    def __init__(self, target: Target, clock: Clock, use_agent: bool = True) -> None:
+    def __init__(
+        self, target: Target, clock: Clock, use_agent: bool = True, rate: float | None = None
+    ) -> None:
+        """``rate`` is the ceiling of cases played in a second; None is without one."""
         self.target = target
         self.clock = clock
         self.names = Names()
@@ -57,6 +63,7 @@ class Rig:
         self.notes: list[str] = []
         #: How often the target was brought back: what it held before is gone then.
         self.recoveries = 0
+        self._pace = Pace(rate, clock, threading.Event().wait)
         self._use_agent = use_agent and target.restartable
         self._files: AgentFiles | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
@@ -112,6 +119,7 @@ class Rig:
 
     def play(self, cases: Sequence[Case], patience: Patience = SEARCHING) -> list[Observation]:
         """Play cases side by side; see :meth:`fuzz.executor.Executor.play`."""
+        self._pace.begin(len(cases))
         return self._played_by.play(cases, patience)
 
     def barrier(self, seconds: float | None = None) -> bool:
@@ -237,6 +245,14 @@ class Rig:
         if self._executor is None:
             raise HarnessFault("the rig was used before it was started")
         return self._executor
+
+
+def rig_of(settings: TargetSettings) -> Rig:
+    """Return a rig for the target that ``settings`` name, not started yet.
+
+    Raises :class:`fuzz.errors.SettingsError` for a target that may not, or cannot, be had.
+    """
+    return Rig(choose_target(settings), SystemClock(), rate=settings.rate)
 
 
 def _endpoint(address: Address) -> Endpoint:

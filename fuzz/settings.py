@@ -19,7 +19,8 @@ class TargetSettings:
 
     ``plants`` are the planted defects to switch on, ``port`` the port of the embedded
     target (0: the system chooses), ``allowed`` the hosts that may be fuzzed besides the
-    loopback interface, ``auth`` tells the embedded target to ask for tokens.
+    loopback interface, ``auth`` tells the embedded target to ask for tokens. ``rate`` is the
+    ceiling of cases played in a second; None is without one.
     """
 
     target: str = "embedded"
@@ -27,6 +28,7 @@ class TargetSettings:
     plants: tuple[str, ...] = ()
     allowed: tuple[str, ...] = ()
     auth: bool = False
+    rate: float | None = None
 
     def __post_init__(self) -> None:
         if self.embedded:

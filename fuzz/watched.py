@@ -6,15 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fuzz.case import Case, encode_case
-from fuzz.clock import SystemClock
 from fuzz.describe import describe_steps
 from fuzz.executor.endpoint import CONFIRMING
 from fuzz.finding import Finding
 from fuzz.observation import Observation
-from fuzz.rig import Rig
+from fuzz.rig import rig_of
 from fuzz.settings import TargetSettings
 from fuzz.store.crashes import CrashStore
-from fuzz.target.choose import choose_target
 from fuzz.watchdog.attribute import Investigator
 from fuzz.watchdog.watchdog import Watchdog
 
@@ -41,7 +39,7 @@ class WatchedIris:
 
     def __init__(self, settings: TargetSettings, crashes: Path | None = None) -> None:
         self._settings = settings
-        self._rig = Rig(choose_target(settings), SystemClock())
+        self._rig = rig_of(settings)
         self._judge = Investigator(self._rig, Watchdog(self._rig))
         self._store = None if crashes is None else CrashStore(crashes)
         self._sizes: dict[str, int] = {}

@@ -15,13 +15,12 @@ from rich.text import Text
 from fuzz.case import Case, read_case
 from fuzz.cli.options import shipped_or_own
 from fuzz.cli.screen import screen
-from fuzz.clock import SystemClock
+from fuzz.cli.target_options import announce
 from fuzz.errors import IrisFuzzError, SettingsError
 from fuzz.report.comparison import comparison_json, comparison_lines
 from fuzz.report.text import say
-from fuzz.rig import Rig
+from fuzz.rig import Rig, rig_of
 from fuzz.settings import TargetSettings
-from fuzz.target.choose import choose_target
 from fuzz.triage.differ import Compared, grouped
 from fuzz.triage.replay import case_files
 from fuzz.triage.versus import Versus
@@ -65,6 +64,8 @@ def compat(a: str, b: str, paths: tuple[Path, ...], allowed: tuple[str, ...], as
     Exit codes: 0 no difference (but by chance), 1 differences, 2 could not run to the end.
     """
     sides = [_side(word, allowed) for word in (a, b)]
+    for side in sides:
+        announce(side)
     cases = [(file, read_case(file)) for file in case_files(paths or _default())]
     compared: list[Compared] = []
     try:
@@ -99,7 +100,7 @@ def _default() -> tuple[Path, ...]:
 @contextmanager
 def _both(a: TargetSettings, b: TargetSettings) -> Iterator[tuple[tuple[Rig, Rig], Status]]:
     """Start both targets, with a status line on the error output."""
-    rigs = (Rig(choose_target(a), SystemClock()), Rig(choose_target(b), SystemClock()))
+    rigs = (rig_of(a), rig_of(b))
     with Console(stderr=True).status("starting both targets") as status, ExitStack() as stack:
         for rig in rigs:
             rig.start()

@@ -26,10 +26,9 @@ from fuzz.clock import SystemClock
 from fuzz.erlang import compile_erlang, otp_release
 from fuzz.errors import IrisFuzzError, SettingsError
 from fuzz.report.text import say
-from fuzz.rig import Rig
+from fuzz.rig import rig_of
 from fuzz.settings import TargetSettings
 from fuzz.store.atomic import ensure_writable
-from fuzz.target.choose import choose_target
 from fuzz.target.embedded import scratch_folder
 from fuzz.target.reference_build import compile_reference
 from fuzz.wakeful import awake
@@ -204,7 +203,7 @@ def _wake_up() -> str | Note:
 
 def _trial() -> str:
     clock = SystemClock()
-    rig, begun = Rig(choose_target(TargetSettings(port=0)), clock), clock.now()
+    rig, begun = rig_of(TargetSettings(port=0)), clock.now()
     try:
         rig.start()
         points = len(rig.points)

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import metadata
+from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
@@ -17,6 +18,7 @@ import click
 
 from fuzz.cli.check import check
 from fuzz.cli.compat import compat
+from fuzz.cli.config import CONFIG_NAME, defaults, read_config
 from fuzz.cli.doctor import doctor
 from fuzz.cli.fuzz import fuzz
 from fuzz.cli.minimal import promote, tmin
@@ -53,7 +55,14 @@ def _print_version(context: click.Context, _option: click.Parameter, wanted: boo
     callback=_print_version,
     help="Show the version and exit.",
 )
-def cli() -> None:
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help=f"Take options from this file. [default: {CONFIG_NAME} in this folder, if there is one]",
+)
+@click.pass_context
+def cli(context: click.Context, config: Path | None) -> None:
     """Fuzz live Erlang nodes that speak the Iris protocol.
 
     The node's own coverage, read while it serves real TCP connections, steers the search;
@@ -74,6 +83,8 @@ def cli() -> None:
                 2  could not run: one sentence says why
               130  interrupted; but fuzz ends with its summary, and 0 or 1
     """
+    context.obj = read_config(config)
+    context.default_map = defaults(context.obj, cli.commands)
 
 
 _VERBS = (

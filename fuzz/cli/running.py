@@ -9,10 +9,8 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.status import Status
 
-from fuzz.clock import SystemClock
-from fuzz.rig import Rig
+from fuzz.rig import Rig, rig_of
 from fuzz.settings import TargetSettings
-from fuzz.target.choose import choose_target
 
 
 @contextmanager
@@ -22,7 +20,7 @@ def started(settings: TargetSettings, console: Console) -> Iterator[tuple[Rig, S
     On a terminal it is on ``console``, which keeps it below all that is printed there. Else it
     is on the error output: what is printed may be JSON, or go to a file.
     """
-    rig = Rig(choose_target(settings), SystemClock())
+    rig = rig_of(settings)
     shown = console if sys.stdout.isatty() else Console(stderr=True)
     with shown.status("starting the target") as status:
         try:

@@ -10,8 +10,13 @@ import click
 
 from fuzz.cli.options import plant_option, port_option
 from fuzz.settings import TargetSettings
+from fuzz.target.base import is_loopback, loopback_only
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
+
+#: One batch is sixteen cases, and nothing is heard between two of them: an interrupt would seem
+#: to be ignored below that.
+_LEAST_RATE = 1.0
 
 _OPTIONS = (
     click.option(
@@ -44,10 +49,16 @@ _OPTIONS = (
         help="Allow this host although it is not on the loopback interface. It will "
         "be sent malformed traffic: name only what is yours.",
     ),
+    click.option(
+        "--rate",
+        type=click.FloatRange(_LEAST_RATE),
+        metavar="CASES",
+        help="Play at most so many cases in a second. [default: as many as it takes]",
+    ),
 )
 
 #: What click hands over for them; each is an argument of :func:`_settings`.
-_WORDS = ("target", "port", "plants", "allowed", "auth")
+TARGET_WORDS = ("target", "port", "plants", "allowed", "auth", "rate")
 
 
 def target_options(command: _Command) -> _Command:
@@ -55,8 +66,9 @@ def target_options(command: _Command) -> _Command:
 
     @wraps(command)
     def with_settings(*args: Any, **words: Any) -> Any:
-        own = {name: words.pop(name) for name in _WORDS}
-        return command(*args, target=_settings(**own), **words)
+        settings = _settings(**{name: words.pop(name) for name in TARGET_WORDS})
+        announce(settings)
+        return command(*args, target=settings, **words)
 
     wrapped = cast(_Command, with_settings)
     for option in reversed(_OPTIONS):
@@ -65,6 +77,29 @@ def target_options(command: _Command) -> _Command:
 
 
 def _settings(
-    target: str, port: int, plants: tuple[str, ...], allowed: tuple[str, ...], auth: bool
+    target: str,
+    port: int,
+    plants: tuple[str, ...],
+    allowed: tuple[str, ...],
+    auth: bool,
+    rate: float | None,
 ) -> TargetSettings:
-    return TargetSettings(target, port, plants, allowed, auth)
+    return TargetSettings(target, port, plants, allowed, auth, rate)
+
+
+def announce(settings: TargetSettings) -> None:
+    """Say what is about to be done to a host that is not this machine.
+
+    Raises :class:`fuzz.errors.SettingsError` for one that was not allowed.
+    """
+    if settings.embedded:
+        return
+    host, port = settings.address()
+    if is_loopback(loopback_only(host, settings.allowed)):
+        return
+    most = "as many cases as it takes" if settings.rate is None else f"at most {settings.rate:g}"
+    click.echo(
+        f"iris-fuzz: about to send malformed traffic to {host}, port {port}, which is not this "
+        f"machine: {most} in a second (--rate), until it ends or Ctrl-C ends it",
+        err=True,
+    )

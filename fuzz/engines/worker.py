@@ -40,12 +40,11 @@ from fuzz.events import (
 from fuzz.finding import Finding, Kind
 from fuzz.generate.mutate import Mutator
 from fuzz.node import Point
-from fuzz.rig import Recovery, Rig
+from fuzz.rig import Recovery, rig_of
 from fuzz.settings import FuzzSettings
 from fuzz.store.corpus import EvolvedCorpus, load_seeds
 from fuzz.store.crashes import Context, CrashStore
 from fuzz.store.journal import Journal
-from fuzz.target.choose import choose_target
 from fuzz.triage.brief import brief
 from fuzz.wakeful import awake
 from fuzz.watchdog.attribute import Attributed, Investigator
@@ -76,7 +75,7 @@ class Worker:
         self._settings = settings
         self._pipe = pipe
         self._clock = SystemClock()
-        self._rig = Rig(choose_target(settings.target), self._clock)
+        self._rig = rig_of(settings.target)
         self._store = CrashStore(settings.corpus / "crashes")
         self._journal = Journal.open(settings.corpus / "journal")
         self._evolved = EvolvedCorpus(settings.corpus / "evolved")

@@ -62,6 +62,11 @@ class Target(Protocol):
         ...
 
 
+def is_loopback(address: str) -> bool:
+    """Tell whether ``address``, as :func:`loopback_only` returns one, is this machine's own."""
+    return ipaddress.ip_address(address).is_loopback
+
+
 def loopback_only(host: str, allowed: Collection[str]) -> str:
     """Return the address of ``host`` if it may be fuzzed.
 
@@ -74,7 +79,7 @@ def loopback_only(host: str, allowed: Collection[str]) -> str:
         # A name that is no name (an empty or endless part) does not even get to the resolver.
         reason = error.strerror if isinstance(error, OSError) else "it is no host name"
         raise SettingsError(f"the host {host} cannot be resolved: {reason}") from None
-    if ipaddress.ip_address(address).is_loopback or host in allowed:
+    if is_loopback(str(address)) or host in allowed:
         return str(address)
     raise SettingsError(
         f"{host} is not on the loopback interface; name it with --allow-host {host} "

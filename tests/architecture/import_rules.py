@@ -56,6 +56,7 @@ LAYERS = (
             "fuzz.heard",
             "fuzz.node",
             "fuzz.observation",
+            "fuzz.pace",
             "fuzz.scratch",
             "fuzz.wakeful",
         ),

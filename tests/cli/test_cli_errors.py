@@ -249,3 +249,14 @@ def test_help_is_no_error(run: Run, option: str) -> None:
     assert ran.code == 0
     for verb in ("fuzz", "replay", "show", "target", "doctor"):
         assert verb in ran.out
+
+
+def test_what_is_about_to_be_sent_elsewhere_is_said_first(run: Run) -> None:
+    where = ("--target", "192.0.2.1:8085", "--allow-host", "192.0.2.1")
+    ran = run("replay", "nothing", *where, "--rate", "2.5")
+    said, failed = ran.err.splitlines()
+    assert "about to send malformed traffic to 192.0.2.1, port 8085" in said
+    assert "at most 2.5 in a second" in said
+    assert "nothing" in failed
+    assert "as many cases as it takes in a second" in run("replay", "nothing", *where).err
+    assert "about to send" not in run("replay", "nothing", "--target", "127.0.0.1:1").err

@@ -70,7 +70,7 @@ def verdicts(monkeypatch: pytest.MonkeyPatch) -> list[Verdict]:
             shown = 0 if verdict is Verdict.FIXED else plays
             return Replayed(path, verdict, shown, plays, (HANG,) if shown else ())
 
-    monkeypatch.setattr(running, "Rig", Rig)
+    monkeypatch.setattr(running, "rig_of", Rig)
     monkeypatch.setattr(replay_module, "Replayer", Replayer)
     return told
 

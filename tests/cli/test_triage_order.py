@@ -48,7 +48,7 @@ def rig(monkeypatch: pytest.MonkeyPatch) -> FakeRig:
             "broken": broken,
         }
     )
-    monkeypatch.setattr(running, "Rig", lambda _target, _clock: fake)
+    monkeypatch.setattr(running, "rig_of", lambda _settings: fake)
     return fake
 
 

@@ -1,18 +1,23 @@
 """``iris-fuzz doctor``: is this machine able to run a campaign, and if not, what to do?
 
 A check returns what it found, or raises the error that a campaign would end with. What only
-costs speed is said as a note, and is no failure.
+costs speed, or sight, is said as a note, and is no failure. The last checks are a trial: the target
+that the options name is started, or attached to, and serves a client.
 """
 
 from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import os
 import resource
+import shutil
 import socket
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
 
@@ -20,11 +25,13 @@ import click
 from rich.text import Text
 
 from fuzz.beam.inject import NAME, SOURCES
-from fuzz.cli.options import corpus_option, port_option
+from fuzz.cli.options import corpus_option
 from fuzz.cli.screen import screen
+from fuzz.cli.target_options import target_options
 from fuzz.clock import SystemClock
 from fuzz.erlang import compile_erlang, otp_release
 from fuzz.errors import IrisFuzzError, SettingsError
+from fuzz.node import NodeInfo, Point
 from fuzz.report.text import say
 from fuzz.rig import rig_of
 from fuzz.settings import TargetSettings
@@ -37,6 +44,11 @@ from fuzz.wakeful import awake
 _PYTHONS = ((3, 11), (3, 14))
 #: A batch of sixteen cases with up to four connections each, the node's side not counted.
 _LEAST_FILES = 256
+#: Where epmd listens, unless ERL_EPMD_PORT says otherwise.
+EPMD_PORT = 4369
+#: It answers at once, and with a line for each node of this machine.
+_EPMD_SECONDS = 2.0
+_CHUNK = 65_536
 #: The oldest release whose emulator and compiler the agent is written for.
 _LEAST_OTP = 25
 
@@ -67,23 +79,25 @@ class Check:
 
 
 @click.command(short_help="Check this machine, and say what to do about what is wrong.")
+@target_options
 @corpus_option("The folder that a campaign would write to; nothing is left in it.")
-@port_option("The port that a campaign would use, and the next one.")
-def doctor(corpus: Path, port: int) -> int:
+def doctor(target: TargetSettings, corpus: Path) -> int:
     """Check this machine, and say what to do about each thing that is wrong.
 
-    The last check is a trial: the reference Iris is started with the agent in it, serves a
-    client, and is stopped. A `note` costs speed and nothing else.
+    The last checks are a trial: the target (the reference Iris, or your own) is started with the
+    agent in it, or attached to, serves a client, and is stopped, or left as it was. A `note` costs
+    speed, or something that cannot be seen, and no more.
 
     \b
     Examples:
       iris-fuzz doctor
       iris-fuzz doctor --port 9000 --corpus /tmp/corpus
+      iris-fuzz doctor --target 127.0.0.1:8085
 
     Exit codes: 0 all is well, 2 something has to be put right first.
     """
     console, failed = screen(), set[str]()
-    for check in checks(corpus, port):
+    for check in checks(corpus, target):
         mark, said = _outcome(check, failed)
         if mark in (Mark.WRONG, Mark.SKIPPED):
             failed.add(check.name)
@@ -96,19 +110,24 @@ def doctor(corpus: Path, port: int) -> int:
     return 0
 
 
-def checks(corpus: Path, port: int) -> tuple[Check, ...]:
+def checks(corpus: Path, target: TargetSettings) -> tuple[Check, ...]:
     """Return the checks in the order in which they are made."""
+    trial = _Trial(target)
     return (
         Check("Python", _python),
         Check("Atheris", _atheris),
         Check("Erlang", _erlang),
         Check("Erlang code", _compiled, needs="Erlang"),
-        Check("ports", lambda: _ports(port)),
+        Check("epmd", lambda: _epmd(_epmd_port()), needs="Erlang"),
+        Check("clock", lambda: _clock(time.time())),
+        *((Check("ports", lambda: _ports(target.port)),) if target.embedded else ()),
         Check("open files", _files),
         Check("corpus", lambda: _corpus(corpus)),
         Check("memory disk", _memory_disk),
         Check("wake-up", _wake_up),
-        Check("trial", _trial, needs="Erlang code"),
+        Check("trial", trial.start, needs="Erlang code"),
+        Check("agent", trial.agent, needs="trial"),
+        Check("coverage", trial.coverage, needs="trial"),
     )
 
 
@@ -201,12 +220,85 @@ def _wake_up() -> str | Note:
     )
 
 
-def _trial() -> str:
-    clock = SystemClock()
-    rig, begun = rig_of(TargetSettings(port=0)), clock.now()
+def _epmd_port() -> int:
+    """Return where nodes that this process starts would look for it."""
+    told = os.environ.get("ERL_EPMD_PORT", str(EPMD_PORT))
+    if not told.isdecimal():
+        raise SettingsError(f"ERL_EPMD_PORT is {told!r} in the environment, which is no port")
+    return int(told)
+
+
+def _epmd(port: int) -> str | Note:
+    """Ask whoever listens where epmd does for names: source is "Distribution Protocol" of ERTS."""
     try:
-        rig.start()
-        points = len(rig.points)
-    finally:
-        rig.stop()
-    return f"a node with {points} coverage points served a client ({clock.now() - begun:.1f} s)"
+        with socket.create_connection(("127.0.0.1", port), _EPMD_SECONDS) as asked:
+            asked.sendall(b"\x00\x01n")
+            answer = asked.recv(_CHUNK)
+    except ConnectionRefusedError:
+        if shutil.which("epmd") is None:
+            raise SettingsError(
+                "there is no epmd on the PATH, which nodes of a cluster need; it comes with Erlang"
+            ) from None
+        return "not running; nodes that need it start it"
+    except OSError as error:
+        raise SettingsError(f"whoever listens on port {port} does not answer: {error}") from None
+    if answer[:4] != port.to_bytes(4, "big"):
+        raise SettingsError(
+            f"who listens on port {port} is no epmd: nodes of a cluster will not find one another; "
+            "end it, or choose another port with ERL_EPMD_PORT"
+        )
+    names = [line.split()[1] for line in answer[4:].decode("utf-8", "replace").splitlines()]
+    return f"running, and knows {', '.join(names)}" if names else "running, and knows no node"
+
+
+def _clock(now: float) -> str:
+    """Tokens are good until a time, and what is saved has one: the clock must not lie by years."""
+    made = Path(__file__).stat().st_mtime
+    if now < made:
+        raise SettingsError(
+            f"it is set to {_day(now)}, and this program was installed on {_day(made)}; set it"
+        )
+    return f"it is {_day(now)}"
+
+
+def _day(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+class _Trial:
+    """The target once: brought up, looked at, and let go again."""
+
+    def __init__(self, target: TargetSettings) -> None:
+        self._target = target
+        self._node: NodeInfo | None = None
+        self._points: tuple[Point, ...] = ()
+        self._failed: list[str] = []
+
+    def start(self) -> str:
+        """Start the target, or attach to it; a client has been served when it is up."""
+        rig, clock = rig_of(self._target), SystemClock()
+        begun = clock.now()
+        try:
+            rig.start()
+            self._node, self._points, self._failed = rig.node, rig.points, rig.notes
+        finally:
+            rig.stop()
+        return f"{rig.target.name} served a client ({clock.now() - begun:.1f} s)"
+
+    def agent(self) -> str | Note:
+        """Tell of the node that the agent was in."""
+        node = self._node
+        if node is None:
+            return Note(
+                "none in this target: no coverage, no crash reports, no leaks; it is seen from "
+                "outside only"
+            )
+        own = ", ".join(node.target_applications()) or "no application but those of OTP"
+        return f"in {node.name}, OTP {node.otp}: {own}"
+
+    def coverage(self) -> str | Note:
+        """Tell how much of it can be measured, and what keeps the rest from it."""
+        told = f"{len(self._points)} points"
+        if self._points and not self._failed:
+            return told
+        return Note("; ".join([told, *self._failed]))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib
 import socket
 import sys
+import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -16,10 +17,13 @@ from fuzz.cli import doctor as module
 from fuzz.cli.doctor import Check, checks
 from fuzz.erlang import otp_release
 from fuzz.errors import IrisFuzzError
+from fuzz.settings import TargetSettings
 from tests.cli.support import Ran, Run
+from tests.planted.support import bench
 
 HERE = ("127.0.0.1", 0)
-NAMES = [check.name for check in checks(Path("corpus"), 0)]
+EMBEDDED = TargetSettings(port=0)
+NAMES = [check.name for check in checks(Path("corpus"), EMBEDDED)]
 
 
 @pytest.fixture
@@ -43,7 +47,7 @@ def taken() -> Iterator[int]:
 
 
 def look(name: str, corpus: Path = Path("corpus"), port: int = 0) -> object:
-    (check,) = (check for check in checks(corpus, port) if check.name == name)
+    (check,) = (c for c in checks(corpus, TargetSettings(port=port)) if c.name == name)
     return check.look()
 
 
@@ -62,7 +66,9 @@ def test_a_machine_that_is_ready_passes_and_is_left_as_it_was(run: Run, tmp_path
     assert list(told) == NAMES
     assert {mark for mark, _ in told.values()} <= {"ok", "note"}
     assert told["corpus"] == ("ok", f"{corpus} can be written")
-    assert "coverage points served a client" in told["trial"][1]
+    assert told["trial"][1].startswith("embedded served a client (")
+    assert f"OTP {otp_release()}: iris_ref" in told["agent"][1]
+    assert int(told["coverage"][1].removesuffix(" points")) > 0
     assert ran.out.endswith("all is well: iris-fuzz fuzz --time 60\n")
     assert list(tmp_path.iterdir()) == []
 
@@ -78,6 +84,7 @@ def test_without_erlang_it_says_what_to_install_and_leaves_out_what_needs_it(
     assert "apt install erlang-base" in told["Erlang"][1]
     assert told["Erlang code"] == ("-", "not looked at: it needs Erlang")
     assert told["trial"] == ("-", "not looked at: it needs Erlang code")
+    assert told["agent"] == ("-", "not looked at: it needs trial")
     assert told["corpus"][0] == "ok"
     assert "put right what is WRONG" in ran.out
 
@@ -86,7 +93,7 @@ def test_what_is_wrong_is_a_line_each_and_the_rest_is_still_looked_at(
     run: Run, taken: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").touch()
-    every = checks(tmp_path / "file" / "corpus", taken)
+    every = checks(tmp_path / "file" / "corpus", TargetSettings(port=taken))
     quick = tuple(Check(c.name, (lambda: "skipped") if c.needs else c.look) for c in every)
     monkeypatch.setattr(module, "checks", lambda *_: quick)
     ran = run("doctor")
@@ -154,3 +161,89 @@ def test_a_note_does_not_change_the_exit_code(run: Run, monkeypatch: pytest.Monk
     monkeypatch.setattr(module, "checks", lambda *_: (slow,))
     ran = run("doctor")
     assert (ran.code, lines(ran)) == (0, {"wake-up": ("note", "slow")})
+
+
+@contextmanager
+def answering(data: bytes, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """Be where epmd is looked for, and answer the first question with ``data``."""
+    with socket.create_server(HERE) as server:
+        port: int = server.getsockname()[1]
+        monkeypatch.setenv("ERL_EPMD_PORT", str(port))
+
+        def serve() -> None:
+            asked, _ = server.accept()
+            with asked:
+                assert asked.recv(16) == b"\x00\x01n"
+                asked.sendall(data.replace(b"PORT", port.to_bytes(4, "big")))
+
+        server.settimeout(10.0)
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield port
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"PORT", "running, and knows no node"),
+        (b"PORTname a at port 1\nname b at port 2\n", "running, and knows a, b"),
+    ],
+)
+def test_epmd_is_asked_for_its_nodes(
+    data: bytes, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with answering(data, monkeypatch):
+        assert look("epmd") == says
+
+
+@pytest.mark.parametrize("data", [b"", b"HTTP/1.1 400 Bad Request\r\n"])
+def test_who_is_no_epmd_is_told(data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    with answering(data, monkeypatch) as port, pytest.raises(IrisFuzzError) as refused:
+        look("epmd")
+    assert f"who listens on port {port} is no epmd" in str(refused.value)
+
+
+def test_nobody_in_the_place_of_epmd_is_well_if_it_can_be_started(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with socket.create_server(HERE) as server:
+        monkeypatch.setenv("ERL_EPMD_PORT", str(server.getsockname()[1]))
+    assert look("epmd") == "not running; nodes that need it start it"
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(IrisFuzzError, match="no epmd on the PATH"):
+        look("epmd")
+    monkeypatch.setenv("ERL_EPMD_PORT", "x")
+    with pytest.raises(IrisFuzzError, match="which is no port"):
+        look("epmd")
+
+
+def test_a_clock_that_was_set_back_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert str(look("clock")).startswith("it is 20")
+    monkeypatch.setattr(module.time, "time", lambda: 0.0)
+    with pytest.raises(IrisFuzzError, match="it is set to 1970-01-01 00:00 UTC"):
+        look("clock")
+
+
+def test_a_target_without_an_agent_is_told_with_what_is_not_seen(run: Run, tmp_path: Path) -> None:
+    with bench() as planted:
+        endpoint = planted.rig.endpoint
+        where = f"{endpoint.host}:{endpoint.port}"
+        ran = run("doctor", "--target", where, "--corpus", tmp_path)
+    told = lines(ran)
+    assert ran.code == 0
+    assert "ports" not in told
+    assert told["trial"][1].startswith(f"{where} served a client (")
+    assert told["agent"][0] == told["coverage"][0] == "note"
+    assert "seen from outside only" in told["agent"][1]
+
+
+def test_a_target_that_is_not_there_is_what_is_wrong(run: Run, tmp_path: Path) -> None:
+    with socket.create_server(HERE) as server:
+        port = server.getsockname()[1]
+    ran = run("doctor", "--target", f"127.0.0.1:{port}", "--corpus", tmp_path)
+    told = lines(ran)
+    assert ran.code == 2
+    assert told["trial"][0] == "WRONG"
+    assert "cannot be reached" in told["trial"][1]
+    assert told["coverage"] == ("-", "not looked at: it needs trial")

@@ -92,7 +92,8 @@ def test_a_finding_is_told_before_the_end_of_a_server_that_is_not_ours(
         one = next(told)
         with pytest.raises(TargetError, match="serves nobody any more and is not ours to restart"):
             next(told)
-    assert one.finding.kind is Kind.APP_DOWN
+    # From outside, one that is on its way down may be seen between two restarts.
+    assert one.finding.kind in (Kind.APP_DOWN, Kind.LISTENER_RESTART)
     assert one.case is not None
     # It could not be played again, so all that was played is kept.
     assert (one.reproduced, one.plays) == (0, 0)

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from fuzz.announced import AGENTS_FOLDER, announcement_files, facts_of
 from fuzz.clock import Deadline
 from fuzz.erlang import compile_erlang
 from fuzz.errors import AgentError
@@ -63,14 +64,14 @@ class AgentFiles:
         flags = f"-pa {_quoted(str(self.ebin))} {_START}"
         return {
             "ERL_ZFLAGS": f"{base.get('ERL_ZFLAGS', '')} {flags}".strip(),
-            "IRIS_FUZZ_DIR": str(self.directory),
+            AGENTS_FOLDER: str(self.directory),
             "IRIS_FUZZ_TOKEN": self.token,
         }
 
     def announced(self) -> tuple[Announcement, ...]:
         """Return the agents that announced themselves; raise AgentError for one that failed."""
         try:
-            files = sorted(self.directory.glob("*.agent"))
+            files = announcement_files(self.directory)
             return tuple(_parse(path.name, path.read_text("utf-8")) for path in files)
         except OSError as error:
             raise AgentError(f"the agents' folder cannot be read: {error}") from None
@@ -116,7 +117,7 @@ def _quoted(path: str) -> str:
 
 
 def _parse(name: str, content: str) -> Announcement:
-    facts = dict(line.partition("=")[::2] for line in content.splitlines())
+    facts = facts_of(content)
     if "error" in facts:
         raise AgentError(f"the agent did not start in {facts.get('node')}: {facts['error']}")
     if facts.get("version") != str(PROTOCOL_VERSION):

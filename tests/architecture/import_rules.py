@@ -46,6 +46,7 @@ LAYERS = (
     ),
     Layer(
         (
+            "fuzz.announced",
             "fuzz.descriptors",
             "fuzz.describe",
             "fuzz.differing",

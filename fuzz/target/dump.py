@@ -31,7 +31,22 @@ _WORD = 8
 #: Behind the last section that is read.
 _CONTENTS = ("=proc_messages", "=proc_dictionary", "=proc_stack", "=proc_heap", "=literals")
 
+#: A dump of a large node takes minutes to write, and what it begins with is what is read.
+_WRITTEN_BYTES = 64 * 1024 * 1024
+#: An emulator that was refused memory may hold a lock that the dump needs: it would wait for
+#: itself for ever. So many bytes are written in well under a second; then comes SIGALRM.
+_WRITTEN_SECONDS = 3
+
 _Section = tuple[str, list[str]]
+
+
+def dump_environment(path: Path) -> dict[str, str]:
+    """Return the variables that make an emulator leave its dump at ``path``."""
+    return {
+        "ERL_CRASH_DUMP": str(path),
+        "ERL_CRASH_DUMP_BYTES": str(_WRITTEN_BYTES),
+        "ERL_CRASH_DUMP_SECONDS": str(_WRITTEN_SECONDS),
+    }
 
 
 def read_dump(path: Path) -> dict[str, object]:

@@ -16,7 +16,7 @@ from fuzz.observation import NodeExit
 from fuzz.recipes import REVOKED_JTI
 from fuzz.scratch import scratch_prefix
 from fuzz.target.base import Address
-from fuzz.target.dump import read_dump
+from fuzz.target.dump import dump_environment, read_dump
 from fuzz.target.process import ChildProcess
 from fuzz.target.reference_build import compile_reference
 
@@ -27,11 +27,6 @@ BOOT_SECONDS = 60.0
 _STOP_SECONDS = 3.0
 #: One scheduler that does not spin: node and harness share the machine's cores.
 _EMULATOR_FLAGS = ("+S", "1:1", "+sbwt", "none", "+sbwtdcpu", "none", "+sbwtdio", "none")
-#: A dump of a large node takes minutes to write, and what it begins with is what is read.
-_DUMP_BYTES = str(64 * 1024 * 1024)
-#: An emulator that was refused memory may hold a lock that the dump needs: it would wait for
-#: itself for ever. So many bytes are written in well under a second; then comes SIGALRM.
-_DUMP_SECONDS = "3"
 #: The ceiling of the node's address space. It reserves 2.1 GiB of that at its start and uses
 #: 0.1; this leaves twenty times what it uses, and a runaway ends before the machine suffers. One
 #: that is run in the foreground has it too: what breaks over it is broken there as well.
@@ -86,9 +81,7 @@ class EmbeddedTarget:
         process = ChildProcess(
             self._command(ebin),
             {
-                "ERL_CRASH_DUMP": str(self._dump),
-                "ERL_CRASH_DUMP_BYTES": _DUMP_BYTES,
-                "ERL_CRASH_DUMP_SECONDS": _DUMP_SECONDS,
+                **dump_environment(self._dump),
                 "ERL_EPMD_ADDRESS": "127.0.0.1",
                 **environment,
             },

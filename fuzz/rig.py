@@ -216,7 +216,9 @@ class Rig:
 
     def _inject(self, deadline: Deadline) -> None:
         assert self._files is not None
-        self.agent = AgentClient.connect(self._files.wait(deadline), self._files.token, deadline)
+        node = next(iter(self.target.nodes()), None)  # where there are several, the first edge
+        found = self._files.wait(deadline, os_pid=node)
+        self.agent = AgentClient.connect(found, self._files.token, deadline)
         self.node = self.agent.info
         instrumented = self.agent.instrument()
         self.points = instrumented.points

@@ -9,42 +9,100 @@ from fuzz.errors import SettingsError
 
 #: The port of the Iris protocol (Iris Protocol v1.0 freeze).
 IRIS_PORT = 8085
+#: The word for the reference Iris.
+EMBEDDED = "embedded"
+#: A core and some edges boot in some seconds; on a busy machine, one after another, in tens.
+START_SECONDS = 60.0
+_LOOPBACK = "127.0.0.1"
 #: What a search can be asked to drive up.
 MAXIMISABLE = ("cost",)
 
 
 @dataclass(frozen=True, slots=True)
-class TargetSettings:
-    """Which target: ``embedded``, or the ``HOST:PORT`` of one that is running.
+class StartSettings:
+    """How somebody's own Iris is started: ``commands`` of the shell, in order, in ``folder``.
 
-    ``plants`` are the planted defects to switch on, ``port`` the port of the embedded
-    target (0: the system chooses), ``allowed`` the hosts that may be fuzzed besides the
-    loopback interface, ``auth`` tells the embedded target to ask for tokens. ``rate`` is the
-    ceiling of cases played in a second; None is without one.
+    ``seconds`` is how long that may take, until the last of its ports accepts a connection.
     """
 
-    target: str = "embedded"
+    commands: tuple[str, ...]
+    folder: Path = Path()
+    seconds: float = START_SECONDS
+
+    def __post_init__(self) -> None:
+        if not self.commands or not all(command.strip() for command in self.commands):
+            raise SettingsError("--start wants a command of the shell, as in --start 'make start'")
+        if any("\0" in command for command in self.commands):
+            raise SettingsError("--start wants a command of the shell, which holds no NUL")
+        if not self.seconds > 0:
+            raise SettingsError("--start-timeout wants a number of seconds above zero")
+
+    def switches(self) -> tuple[str, ...]:
+        """Return the words on a command line that say the same."""
+        commands = (word for command in self.commands for word in ("--start", command))
+        folder = ("--cwd", str(self.folder)) if self.folder != Path() else ()
+        longer = self.seconds != START_SECONDS
+        return (*commands, *folder, *(("--start-timeout", f"{self.seconds:g}") if longer else ()))
+
+
+@dataclass(frozen=True, slots=True)
+class TargetSettings:
+    """Which target: ``embedded``, one that ``start`` starts, or the ``HOST:PORT`` of one that runs.
+
+    ``plants`` are the planted defects to switch on, ``port`` the port of a target that is
+    started (0: the system chooses that of the embedded one), ``allowed`` the hosts that may be
+    fuzzed besides the loopback interface, ``auth`` tells the embedded target to ask for tokens.
+    ``rate`` is the ceiling of cases played in a second; None is without one. ``edges`` are the
+    other edges of the same cluster, each ``PORT`` or ``HOST:PORT``.
+    """
+
+    target: str = EMBEDDED
     port: int = IRIS_PORT
     plants: tuple[str, ...] = ()
     allowed: tuple[str, ...] = ()
     auth: bool = False
     rate: float | None = None
+    start: StartSettings | None = None
+    edges: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.embedded:
+            if self.edges:
+                raise SettingsError(
+                    "--edge names further edges of your own Iris: it goes with --start or --target"
+                )
             return
-        host, separator, port = self.target.rpartition(":")
-        if not (separator and host and port.isdecimal() and 0 < int(port) < 65536):
-            raise SettingsError(f"--target is `embedded` or HOST:PORT, not {self.target!r}")
+        self._check_address()
+        self._check_edges()
         if self.plants:
             raise SettingsError("--plant puts defects into the embedded target only")
         if self.auth:
             raise SettingsError("--auth is for the embedded target only")
 
+    def _check_address(self) -> None:
+        if self.start is None:
+            if _address(self.target) is None:
+                raise SettingsError(f"--target is `embedded` or HOST:PORT, not {self.target!r}")
+        elif self.target != EMBEDDED:
+            raise SettingsError(
+                "--target names an Iris that runs, and --start starts one: give one of the two"
+            )
+        elif self.port == 0:
+            raise SettingsError("--start needs the port on which your Iris listens: --port PORT")
+
+    def _check_edges(self) -> None:
+        for edge in self.edges:
+            if _address(edge if ":" in edge else f"{_LOOPBACK}:{edge}") is None:
+                raise SettingsError(f"--edge is PORT or HOST:PORT, not {edge!r}")
+        everywhere = (self.address(), *self.edge_addresses())
+        twice = next((where for where in everywhere if everywhere.count(where) > 1), None)
+        if twice is not None:
+            raise SettingsError(f"the edge {twice[0]}:{twice[1]} is named twice")
+
     @property
     def embedded(self) -> bool:
         """Tell whether it is the reference Iris that the harness starts."""
-        return self.target == "embedded"
+        return self.target == EMBEDDED and self.start is None
 
     def switches(self) -> tuple[str, ...]:
         """Return the words on a command line that choose this target again.
@@ -53,13 +111,32 @@ class TargetSettings:
         """
         plants = (word for name in self.plants for word in ("--plant", name))
         hosts = (word for host in self.allowed for word in ("--allow-host", host))
+        edges = (word for edge in self.edges for word in ("--edge", edge))
         auth = ("--auth",) if self.auth else ()
-        return (*plants, *auth) if self.embedded else ("--target", self.target, *hosts)
+        if self.embedded:
+            return (*plants, *auth)
+        if self.start is not None:
+            return (*self.start.switches(), "--port", str(self.port), *edges)
+        return ("--target", self.target, *hosts, *edges)
 
     def address(self) -> tuple[str, int]:
-        """Return host and port of a running target."""
-        host, _, port = self.target.rpartition(":")
-        return host, int(port)
+        """Return host and port of a target that runs, or that is started by commands."""
+        where = (_LOOPBACK, self.port) if self.start is not None else _address(self.target)
+        assert where is not None
+        return where
+
+    def edge_addresses(self) -> tuple[tuple[str, int], ...]:
+        """Return host and port of each further edge; one without a host is beside the first."""
+        host, _ = self.address()
+        named = (_address(edge if ":" in edge else f"{host}:{edge}") for edge in self.edges)
+        return tuple(where for where in named if where is not None)
+
+
+def _address(text: str) -> tuple[str, int] | None:
+    """Return host and port of ``HOST:PORT``, None if it is not of that form."""
+    host, separator, port = text.rpartition(":")
+    valid = separator and host and port.isdecimal() and 0 < int(port) < 65536
+    return (host, int(port)) if valid else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,13 +15,19 @@ _CONNECT_SECONDS = 5.0
 
 
 class AttachedTarget:
-    """An address that somebody else looks after."""
+    """An address that somebody else looks after; ``further`` are other edges of its cluster."""
 
     restartable = False
 
-    def __init__(self, host: str, port: int, websocket_port: int | None = None) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        websocket_port: int | None = None,
+        further: tuple[Address, ...] = (),
+    ) -> None:
         self.name = f"{host}:{port}"
-        self._address = Address(host, port, websocket_port)
+        self._address = Address(host, port, websocket_port, further=further)
         self._stopped = threading.Event()
 
     def start(self, environment: Mapping[str, str]) -> Address:

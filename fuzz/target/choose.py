@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from fuzz.errors import SettingsError
 from fuzz.settings import TargetSettings
 from fuzz.target.attached import AttachedTarget
-from fuzz.target.base import Target, loopback_only
+from fuzz.target.base import Address, Target, is_loopback, loopback_only
 from fuzz.target.embedded import EmbeddedTarget
 from fuzz.target.planted import check_plants
+from fuzz.target.started import StartedTarget
 
 
 def choose_target(settings: TargetSettings) -> Target:
@@ -18,5 +20,14 @@ def choose_target(settings: TargetSettings) -> Target:
         check_plants(settings.plants)
         options = {"auth_enabled": "true"} if settings.auth else {}
         return EmbeddedTarget(settings.port, settings.plants, options)
-    host, port = settings.address()
-    return AttachedTarget(loopback_only(host, settings.allowed), port)
+    where = (settings.address(), *settings.edge_addresses())
+    ports = tuple((loopback_only(host, settings.allowed), port) for host, port in where)
+    if settings.start is not None:
+        for host, port in ports:
+            if not is_loopback(host):
+                raise SettingsError(
+                    f"--start starts an Iris on this machine, and {host}:{port} is on another"
+                )
+        return StartedTarget(settings.start, ports)
+    (host, port), *others = ports
+    return AttachedTarget(host, port, further=tuple(Address(*other) for other in others))

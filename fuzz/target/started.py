@@ -1,0 +1,208 @@
+"""Somebody's own Iris: started by their own commands, and ended with all that came of them."""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import tempfile
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from fuzz.announced import AGENTS_FOLDER
+from fuzz.clock import Clock, Deadline, SystemClock
+from fuzz.observation import NodeExit
+from fuzz.scratch import scratch_prefix
+from fuzz.settings import StartSettings
+from fuzz.target.base import Address
+from fuzz.target.cluster import Cluster
+from fuzz.target.dump import dump_environment, read_dump
+from fuzz.target.guarded import Guardian
+from fuzz.target.launch import SHELL_SIGNAL, Launch, Port, check_folder, check_free, signal_name
+from fuzz.target.processes import MARK, Started, all_listening, new_mark
+
+#: A shell that waits for a node ends at once when the node has.
+_SHELL_SECONDS = 2.0
+_LOOK_SECONDS = 0.02
+#: The last lines that are kept of a node that ended; a crash report is some forty lines.
+_LOG_LINES = 40
+
+
+@dataclass(frozen=True, slots=True)
+class _Watched:
+    """A node whose end is looked for: the descriptor is readable from then on."""
+
+    pid: int
+    command: int
+    descriptor: int
+
+
+class StartedTarget:
+    """An Iris of one or more nodes, brought up by ``settings``, whose edges are at ``ports``.
+
+    The first port is that of the edge that is fuzzed, the others are further edges. All are on
+    the loopback interface. All that it starts bears its ``mark``.
+    """
+
+    restartable = True
+
+    def __init__(
+        self, settings: StartSettings, ports: tuple[Port, ...], clock: Clock | None = None
+    ) -> None:
+        host, port = ports[0]
+        self.name = f"{host}:{port}, started here"
+        self._settings = settings
+        self._ports = ports
+        self._clock = clock or SystemClock()
+        self.mark = new_mark()
+        self._guardian: Guardian | None = None
+        self._cluster: Cluster | None = None
+        self._scratch: Path | None = None
+        self._watched: dict[int, _Watched] = {}
+        self._poll = select.poll()
+        self._exit: NodeExit | None = None
+        self._stopped = threading.Event()
+
+    def start(self, environment: Mapping[str, str]) -> Address:
+        """Run the commands one after another; return when all ports accept connections.
+
+        Raises :class:`fuzz.errors.TargetError` with what is wrong and the last lines of its log,
+        when all that was started has been ended again.
+        """
+        self._exit = None
+        self._stopped.clear()
+        check_folder(self._settings.folder)
+        check_free(self._ports, self._settings.seconds, self._clock)
+        others = all_listening()
+        self._scratch = Path(tempfile.mkdtemp(prefix=scratch_prefix("started")))
+        folder = environment.get(AGENTS_FOLDER)
+        agents = Path(folder) if folder is not None else None
+        self._cluster = Cluster(self.mark, self._settings.folder, agents)
+        try:
+            self._guardian = Guardian(self.mark)
+            launch = Launch(self._settings, self._guardian, self._cluster, self._ports, self._clock)
+            launch.run(lambda number: self._environment(number, environment))
+            self.nodes()
+            launch.look()  # nobody has ended before we began to watch
+        except BaseException:  # an interrupt too must leave no node behind
+            self.stop()
+            raise
+        return self._address(all_listening() - others)
+
+    def nodes(self) -> tuple[int, ...]:
+        """Return the numbers of the nodes that are up, that of the first edge first.
+
+        Their ends are looked for from then on.
+        """
+        if self._cluster is None:
+            return ()
+        look = self._cluster.look()
+        wanted = [port for _, port in self._ports]
+        order: list[tuple[int, Started]] = []
+        for one in look.processes:
+            ports = self._cluster.ports(one, look) if one.is_beam else frozenset()
+            # An emulator that listens nowhere builds, or asks something, and is no node.
+            if ports:
+                mine = (place for place, port in enumerate(wanted) if port in ports)
+                order.append((next(mine, len(wanted)), one))
+                self._watch(one)
+        return tuple(one.pid for _, one in sorted(order, key=lambda pair: (pair[0], pair[1].pid)))
+
+    def poll(self) -> NodeExit | None:
+        """Return how the first node that ended did so, or None while all run."""
+        return self.await_exit(0)
+
+    def await_exit(self, seconds: float) -> NodeExit | None:
+        """Wait at most ``seconds`` for a node to end, whichever that is; return how it did."""
+        if self._exit is None and self._watched:
+            ended = self._poll.poll(seconds * 1000)
+            if ended:
+                by_descriptor = {one.descriptor: one for one in self._watched.values()}
+                self._exit = self._how(by_descriptor[ended[0][0]])
+        elif self._exit is None:
+            self._stopped.wait(seconds)
+        return self._exit
+
+    def stop(self) -> None:
+        """End the nodes politely, then all else that came of the commands."""
+        self._stopped.set()
+        for one in self._watched.values():
+            self._poll.unregister(one.descriptor)
+            os.close(one.descriptor)
+        self._watched.clear()
+        self._cluster = None
+        guardian, self._guardian = self._guardian, None
+        try:
+            if guardian is not None:
+                guardian.end()
+        finally:
+            if self._scratch is not None:
+                shutil.rmtree(self._scratch, ignore_errors=True)
+                self._scratch = None
+
+    def _environment(self, command: int, environment: Mapping[str, str]) -> dict[str, str]:
+        dump = self._dump(command)
+        dump.parent.mkdir(exist_ok=True)
+        return {
+            **os.environ,
+            **dump_environment(dump),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            MARK: f"{self.mark}.{command}",
+            **environment,
+        }
+
+    def _dump(self, command: int) -> Path:
+        assert self._scratch is not None
+        return self._scratch / f"command-{command}" / "erl_crash.dump"
+
+    def _address(self, ours: frozenset[int]) -> Address:
+        """Return where the edges are; that of WebSocket is the next one, if it was opened."""
+        taken = {port for _, port in self._ports}
+        first, *further = (
+            Address(host, port, port + 1 if port + 1 in ours - taken else None)
+            for host, port in self._ports
+        )
+        return Address(first.host, first.port, first.websocket_port, further=tuple(further))
+
+    def _watch(self, one: Started) -> None:
+        if one.pid in self._watched:
+            return
+        with suppress(ProcessLookupError):  # it has ended meanwhile, and is no node any more
+            descriptor = os.pidfd_open(one.pid)
+            self._poll.register(descriptor, select.POLLIN)
+            self._watched[one.pid] = _Watched(one.pid, one.command, descriptor)
+
+    def _how(self, node: _Watched) -> NodeExit:
+        """Return how a node ended. Its parent knows: the guardian, or else a shell may tell."""
+        assert self._guardian is not None
+        assert self._cluster is not None
+        code = self._guardian.code_of(node.pid)
+        if code is None:
+            code = self._told_by_shell(node.command)
+        dump = read_dump(self._dump(node.command))
+        slogan = dump.get("slogan")
+        lines = [*self._guardian.lines(node.command), *self._cluster.log(node.pid)]
+        return NodeExit(
+            status=code if code is not None and code >= 0 else None,
+            signal=signal_name(-code) if code is not None and code < 0 else None,
+            slogan=str(slogan) if slogan else None,
+            dump=dump,
+            log_tail=tuple(lines[-_LOG_LINES:]),
+            node=self._cluster.name(node.pid),
+        )
+
+    def _told_by_shell(self, command: int) -> int | None:
+        """Return how a node ended whose command stayed in the foreground, None if it is not told.
+
+        A shell ends as what it waited for; ``make`` ends with 2, whatever it was.
+        """
+        assert self._guardian is not None
+        deadline = Deadline.after(self._clock, _SHELL_SECONDS, "the shell to end after its node")
+        pause = threading.Event()
+        while (code := self._guardian.codes()[command]) is None and not deadline.expired():
+            pause.wait(_LOOK_SECONDS)
+        is_signal = code is not None and signal_name(code - SHELL_SIGNAL) is not None
+        return SHELL_SIGNAL - code if code is not None and is_signal else None

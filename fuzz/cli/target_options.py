@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import click
+from click.core import ParameterSource
 
 from fuzz.cli.options import plant_option, port_option
-from fuzz.settings import TargetSettings
+from fuzz.errors import SettingsError
+from fuzz.settings import EMBEDDED, START_SECONDS, StartSettings, TargetSettings
 from fuzz.target.base import is_loopback, loopback_only
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -21,15 +24,46 @@ _LEAST_RATE = 1.0
 _OPTIONS = (
     click.option(
         "--target",
-        default="embedded",
+        default=EMBEDDED,
         show_default=True,
         metavar="embedded|HOST:PORT",
         help="The reference Iris, started for you, or a server that is running, which "
         "is seen from outside only.",
     ),
+    click.option(
+        "--start",
+        "commands",
+        multiple=True,
+        metavar="COMMAND",
+        help="Start your own Iris with this command of the shell, with the agent in it, and end "
+        "it afterwards; may be repeated. Each is run when the one before has returned, or its "
+        "node is up.",
+    ),
+    click.option(
+        "--cwd",
+        "folder",
+        type=click.Path(path_type=Path),
+        metavar="FOLDER",
+        help="The folder in which --start is run. [default: this one]",
+    ),
+    click.option(
+        "--start-timeout",
+        "start_seconds",
+        type=float,
+        metavar="SECONDS",
+        help="How long --start may take until all ports accept connections. "
+        f"[default: {START_SECONDS:g}]",
+    ),
     port_option(
-        "Port of the embedded target; its WebSocket port is the next one. 0 lets the "
-        "system choose both."
+        "Port of the target that is started. 0 lets the system choose that of the embedded one, "
+        "whose WebSocket port is the next."
+    ),
+    click.option(
+        "--edge",
+        "edges",
+        multiple=True,
+        metavar="[HOST:]PORT",
+        help="Another edge of the same cluster, with --start or --target; may be repeated.",
     ),
     plant_option(
         "Switch a planted defect on in the embedded target; may be repeated. "
@@ -58,7 +92,10 @@ _OPTIONS = (
 )
 
 #: What click hands over for them; each is an argument of :func:`_settings`.
-TARGET_WORDS = ("target", "port", "plants", "allowed", "auth", "rate")
+TARGET_WORDS = (
+    "target", "commands", "folder", "start_seconds", "port", "edges", "plants", "allowed", "auth",
+    "rate",
+)  # fmt: skip
 
 
 def target_options(command: _Command) -> _Command:
@@ -66,7 +103,8 @@ def target_options(command: _Command) -> _Command:
 
     @wraps(command)
     def with_settings(*args: Any, **words: Any) -> Any:
-        settings = _settings(**{name: words.pop(name) for name in TARGET_WORDS})
+        own = {name: words.pop(name) for name in TARGET_WORDS}
+        settings = _settings(**(own | _overruled()))
         announce(settings)
         return command(*args, target=settings, **words)
 
@@ -76,15 +114,41 @@ def target_options(command: _Command) -> _Command:
     return wrapped
 
 
+def _overruled() -> dict[str, Any]:
+    """Return what is not in force of a file's target, where the command line names another."""
+    context = click.get_current_context()
+    typed = {
+        name
+        for name in TARGET_WORDS
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    }
+    if "target" in typed and "commands" not in typed:
+        none = {"commands": (), "folder": None, "start_seconds": None, "edges": ()}
+        return {name: value for name, value in none.items() if name not in typed}
+    if "commands" in typed and "target" not in typed:
+        return {"target": EMBEDDED}
+    return {}
+
+
 def _settings(
     target: str,
+    commands: tuple[str, ...],
+    folder: Path | None,
+    start_seconds: float | None,
     port: int,
+    edges: tuple[str, ...],
     plants: tuple[str, ...],
     allowed: tuple[str, ...],
     auth: bool,
     rate: float | None,
 ) -> TargetSettings:
-    return TargetSettings(target, port, plants, allowed, auth, rate)
+    start = None
+    if commands:
+        seconds = START_SECONDS if start_seconds is None else start_seconds
+        start = StartSettings(commands, folder or Path(), seconds)
+    elif folder is not None or start_seconds is not None:
+        raise SettingsError("--cwd and --start-timeout are for --start COMMAND, which is missing")
+    return TargetSettings(target, port, plants, allowed, auth, rate, start, edges)
 
 
 def announce(settings: TargetSettings) -> None:
@@ -94,10 +158,13 @@ def announce(settings: TargetSettings) -> None:
     """
     if settings.embedded:
         return
-    host, port = settings.address()
-    if is_loopback(loopback_only(host, settings.allowed)):
-        return
-    most = "as many cases as it takes" if settings.rate is None else f"at most {settings.rate:g}"
+    for host, port in (settings.address(), *settings.edge_addresses()):
+        if not is_loopback(loopback_only(host, settings.allowed)):
+            _announce(host, port, settings.rate)
+
+
+def _announce(host: str, port: int, rate: float | None) -> None:
+    most = "as many cases as it takes" if rate is None else f"at most {rate:g}"
     click.echo(
         f"iris-fuzz: about to send malformed traffic to {host}, port {port}, which is not this "
         f"machine: {most} in a second (--rate), until it ends or Ctrl-C ends it",

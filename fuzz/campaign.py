@@ -18,7 +18,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from fuzz.clock import Clock, SystemClock
-from fuzz.engines import worker
+from fuzz.engines import link, worker
 from fuzz.errors import HarnessFault, IrisFuzzError
 from fuzz.events import Ended, Event, Faulted, Found, Progress
 from fuzz.scratch import scratch_prefix
@@ -68,7 +68,7 @@ class Campaign:
         if self._stopping_since is None:
             self._stopping_since = self._clock.now()
             if self._child is not None:
-                _say(self._child, worker.STOP)
+                _say(self._child, link.STOP)
 
     def events(self) -> Generator[Event, None, None]:
         """Yield the events of the run; raise :class:`IrisFuzzError` when it can't go on."""
@@ -116,7 +116,7 @@ class Campaign:
         theirs.close()
         self._child = _Child(process, ours)
         if self._stopping_since is not None:
-            _say(self._child, worker.STOP)
+            _say(self._child, link.STOP)
         try:
             while (event := self._next(self._child)) is not None:
                 if isinstance(event, Faulted) and event.fatal:

@@ -7,14 +7,8 @@ hears one word: stop. When the pipe breaks the campaign is gone, and it ends as 
 
 from __future__ import annotations
 
-import os
 import random
-import signal
-import sys
-import traceback
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -25,28 +19,16 @@ from fuzz.clock import SystemClock
 from fuzz.engines.coverage import CoverageEngine
 from fuzz.engines.elusive import Elusive
 from fuzz.engines.libfuzzer import MAX_BYTES, byte_mutate, fuzz
-from fuzz.errors import AgentError, HarnessFault, IrisFuzzError, StoreError
-from fuzz.events import (
-    Dismissed,
-    Ended,
-    Event,
-    Faulted,
-    Found,
-    Progress,
-    Recovered,
-    Refined,
-    Started,
-)
+from fuzz.engines.link import GoneError, Link, be_a_worker, modules_of, write_seeds
+from fuzz.events import Dismissed, Ended, Found, Progress, Recovered, Refined, Started
 from fuzz.finding import Finding, Kind
 from fuzz.generate.mutate import Mutator
-from fuzz.node import Point
 from fuzz.rig import Recovery, rig_of
 from fuzz.settings import FuzzSettings
 from fuzz.store.corpus import EvolvedCorpus, load_seeds
 from fuzz.store.crashes import Context, CrashStore
 from fuzz.store.journal import Journal
 from fuzz.triage.brief import brief
-from fuzz.wakeful import awake
 from fuzz.watchdog.attribute import Attributed, Investigator
 from fuzz.watchdog.watchdog import Watchdog
 
@@ -56,14 +38,6 @@ _PROGRESS_SECONDS = 0.25
 _RECENT = 8_192
 #: A case whose play takes longer is made small by ``iris-fuzz tmin``: the campaign goes on.
 _QUICK_SECONDS = 2.0
-#: What the campaign sends to end a worker.
-STOP = "stop"
-#: EX_SOFTWARE of sysexits.h: the worker itself is at fault.
-_FAULT_STATUS = 70
-
-
-class _GoneError(Exception):
-    """The campaign at the other end of the pipe is gone."""
 
 
 class Worker:
@@ -73,7 +47,7 @@ class Worker:
         """Take the corpus; ``folder`` is the run's own, and goes away with the campaign."""
         self._folder = folder
         self._settings = settings
-        self._pipe = pipe
+        self._link = Link(pipe, self._clean_up)
         self._clock = SystemClock()
         self._rig = rig_of(settings.target)
         self._store = CrashStore(settings.corpus / "crashes")
@@ -121,9 +95,9 @@ class Worker:
             notes.append(f"{left_out} seeds are longer than {MAX_BYTES} bytes and are left out")
         if not awake:
             notes.append("processors may sleep between steps, which costs speed; see the README")
-        self._emit(self._start_event(len(seeds), len(unjudged), notes))
+        self._link.emit(self._start_event(len(seeds), len(unjudged), notes))
         self._started = self._clock.now()
-        listing = _write_seeds(self._folder, seeds)
+        listing = write_seeds(self._folder, seeds)
         fuzz(self._engine, listing, self._settings.dictionary, self._failed)
         raise SystemExit(0)
 
@@ -164,7 +138,7 @@ class Worker:
         """Save a finding before anything else happens, then tell the campaign."""
         finding = attributed.finding
         if attributed.dismissed:
-            self._emit(Dismissed(finding))
+            self._link.emit(Dismissed(finding))
             return
         if attributed.case is None:
             saved = self._store.count(finding)
@@ -177,8 +151,10 @@ class Worker:
             saved = self._store.save(encode_case(attributed.case), told, self._context())
         self._found[finding.fingerprint] += 1
         self._told[finding.fingerprint, finding.kind] = finding
-        self._emit(self._progress())  # what was spent until then
-        self._emit(Found(finding, str(saved.path), saved.new, self._found[finding.fingerprint]))
+        self._link.emit(self._progress())  # what was spent until then
+        self._link.emit(
+            Found(finding, str(saved.path), saved.new, self._found[finding.fingerprint])
+        )
 
     def _confirmed(self, attributed: Attributed, case: Case, better: bool) -> None:
         """Keep what was seen on a fresh node, and look at the finding more closely."""
@@ -215,26 +191,26 @@ class Worker:
                 replace(finding, evidence=evidence),
                 self._context(),
             )
-            self._emit(Refined(finding, str(refined.path)))
+            self._link.emit(Refined(finding, str(refined.path)))
 
     def _recovered(self, recovery: Recovery) -> None:
         self._recovering += recovery.seconds
         self._restarts += 1
-        self._emit(Recovered(recovery.how, recovery.seconds))
+        self._link.emit(Recovered(recovery.how, recovery.seconds))
 
     def _after_batch(self) -> None:
         """Look at the budget and at the pipe; end the process when it is time."""
         now = self._clock.now()
         if now - self._sent >= _PROGRESS_SECONDS:
             self._sent = now
-            self._emit(self._progress())
+            self._link.emit(self._progress())
         reason = self._over(now - self._started)
         if reason:
             self._end(reason)
 
     def _over(self, seconds: float) -> str:
         settings = self._settings
-        if self._told_to_stop():
+        if self._link.told_to_stop():
             return "stopped"
         if settings.until_finding and not all(map(self._elusive.wanted, self._told.values())):
             return "a finding"
@@ -245,40 +221,21 @@ class Worker:
         return ""
 
     def _failed(self, error: BaseException) -> NoReturn:
-        """Tell the campaign why the engine cannot go on, and end the process.
-
-        After a fault of the harness nothing says that the run has ended: the campaign sees
-        a worker that died, and replaces it.
-        """
-        if isinstance(error, _GoneError):
+        """End the process: the engine cannot go on, or nobody listens to it any more."""
+        if isinstance(error, GoneError):
             self._end("the campaign is gone")
-        fatal = isinstance(error, IrisFuzzError) and not isinstance(
-            error, (AgentError, HarnessFault)
-        )
-        if not fatal:
-            traceback.print_exception(error)
-        self._leave([Faulted(sentence_of(error), fatal)], status=_FAULT_STATUS)
+        self._link.failed(error)
 
     def _end(self, reason: str) -> NoReturn:
         """End the run: its last event carries the totals."""
         modules = modules_of(self._rig.points, self._engine.covered())
-        self._leave([Ended(self._progress(), reason, modules)], status=0)
+        self._link.leave([Ended(self._progress(), reason, modules)])
 
-    def _leave(self, last: Sequence[Event], status: int) -> NoReturn:
-        """Stop the target, flush, say ``last``, and go without libFuzzer's own farewell."""
-        try:
-            self._rig.stop()
-            try:
-                self._store.flush()
-                self._journal.close()
-            except StoreError as error:
-                last = [Faulted(str(error), fatal=True), *last]
-            with suppress(_GoneError):
-                for event in last:
-                    self._emit(event)
-        finally:
-            sys.stderr.flush()
-            os._exit(status)
+    def _clean_up(self) -> None:
+        """Stop the target, and write what is only in memory."""
+        self._rig.stop()
+        self._store.flush()
+        self._journal.close()
 
     def _progress(self) -> Progress:
         totals, costs = self._engine.totals, self._engine.costs
@@ -297,25 +254,6 @@ class Worker:
     def _context(self) -> Context:
         return self._rig.context(self._settings.target)
 
-    def _emit(self, event: Event) -> None:
-        try:
-            self._pipe.send(event)
-        except ConnectionError:
-            raise _GoneError from None
-
-    def _told_to_stop(self) -> bool:
-        try:
-            return self._pipe.poll() and self._pipe.recv() == STOP
-        except (ConnectionError, EOFError):
-            raise _GoneError from None
-
-
-def modules_of(points: Sequence[Point], covered: Sequence[int]) -> dict[str, tuple[int, int]]:
-    """Return for each module how many of its points were hit, and how many it has."""
-    total = Counter(point.module for point in points)
-    hit = Counter(points[index].module for index in covered)
-    return {module: (hit[module], total[module]) for module in sorted(total)}
-
 
 def _with_rate(attributed: Attributed) -> Finding:
     """Return the finding, with how often its case showed it."""
@@ -327,38 +265,6 @@ def _with_rate(attributed: Attributed) -> Finding:
     return replace(finding, evidence={**finding.evidence, "reproduced": rate})
 
 
-def sentence_of(error: BaseException) -> str:
-    """Return what to tell a person about ``error``: its own sentence if it is one of ours."""
-    if isinstance(error, IrisFuzzError):
-        return str(error)
-    return f"a fault in the harness itself: {type(error).__name__}: {error}"
-
-
 def main(settings: FuzzSettings, pipe: Connection, log: str) -> None:
     """Run a worker in a fresh process; what libFuzzer says goes to the file ``log``."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # the campaign says when to stop
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    os.dup2(descriptor, 1)
-    os.dup2(descriptor, 2)
-    with awake() as granted:
-        try:
-            Worker(settings, pipe, Path(log).parent).run(granted)
-        except IrisFuzzError as error:
-            pipe.send(Faulted(str(error), fatal=True))
-
-
-def _write_seeds(folder: Path, seeds: Sequence[bytes]) -> Path:
-    """Write the seeds as files and return the file that lists them, commas between."""
-    if "," in str(folder):
-        raise StoreError(f"{folder} has a comma in its name; set TMPDIR to a folder without")
-    paths = []
-    for number, data in enumerate(seeds):
-        path = folder / f"{number:06}"
-        path.write_bytes(data)
-        paths.append(str(path))
-    listing = folder / "listing"
-    # libFuzzer takes a list apart from its end, and plays it so.
-    listing.write_text(",".join(reversed(paths)))
-    return listing
+    be_a_worker(pipe, log, lambda awake: Worker(settings, pipe, Path(log).parent).run(awake))

@@ -13,7 +13,7 @@ from dataclasses import asdict
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from fuzz.engines.worker import STOP
+from fuzz.engines.link import STOP
 from fuzz.events import Ended, Event, Faulted, Found, Progress, Started
 from fuzz.finding import Cause, Finding, Kind
 from fuzz.settings import FuzzSettings

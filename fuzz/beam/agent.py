@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from fuzz.decoding import Batch, Candidates, Decoder
 from fuzz.node import Detached, Holding, Instrumentation, NodeInfo, Reading, Suspect, Vitals
 
 #: Compiling some hundred modules on a busy machine.
@@ -15,6 +16,13 @@ QUIET_SECONDS = 0.5
 #: A node that was not at rest after that has a process that loops, and serves everybody else:
 #: until it comes to rest again, it is given only so long.
 RESTLESS_SECONDS = 0.25
+#: A decoder that takes longer for one input loops: the largest takes some milliseconds. A batch
+#: ends after as long, and what is left of it is asked for again.
+DECODE_SECONDS = 0.25
+#: Inputs of one request, whose numbers in the answer have 16 bits, and their bytes: the agent takes
+#: requests of twice as many.
+MAX_INPUTS = 65_535
+MAX_INPUT_BYTES = 4 * 1024 * 1024
 #: A node that cannot tell its counts for this long is stuck or dead.
 REPLY_SECONDS = 5.0
 
@@ -79,6 +87,21 @@ class Agent(Protocol):
 
     def suspects(self) -> tuple[Suspect, ...]:
         """Return the processes that are busy or wait for an answer, the busiest first."""
+        ...
+
+    def find_decoder(self, decoder: Decoder) -> Candidates:
+        """Return what the node has by the name of ``decoder``, and what looks like one."""
+        ...
+
+    def decode(
+        self, decoder: Decoder, inputs: Sequence[bytes], seconds: float = DECODE_SECONDS
+    ) -> Batch:
+        """Call ``decoder`` with inputs, one after the other, in one fresh process of the node.
+
+        At least the first has an outcome, and as many more as are done in ``seconds``; of more
+        than :data:`MAX_INPUTS` or :data:`MAX_INPUT_BYTES` the rest is left out. The outcomes end
+        with an input that killed the process or took as long by itself.
+        """
         ...
 
     def applications(self) -> tuple[str, ...]:

@@ -14,13 +14,17 @@ from typing import Any
 
 from fuzz.beam import decode
 from fuzz.beam.agent import (
+    DECODE_SECONDS,
     INSTRUMENT_SECONDS,
+    MAX_INPUT_BYTES,
+    MAX_INPUTS,
     QUIET_SECONDS,
     REPLY_SECONDS,
     RESTLESS_SECONDS,
 )
 from fuzz.beam.inject import PROTOCOL_VERSION, Announcement
 from fuzz.clock import Deadline, SystemClock
+from fuzz.decoding import Batch, Candidates, Decoder
 from fuzz.errors import AgentError
 from fuzz.node import Detached, Holding, Instrumentation, NodeInfo, Reading, Suspect, Vitals
 
@@ -116,6 +120,27 @@ class AgentClient:
     def suspects(self) -> tuple[Suspect, ...]:
         """See :meth:`fuzz.beam.agent.Agent.suspects`."""
         return decode.shaped(decode.suspects, self._bounded("suspects"))
+
+    def find_decoder(self, decoder: Decoder) -> Candidates:
+        """See :meth:`fuzz.beam.agent.Agent.find_decoder`."""
+        names = map(decode.text, (decoder.module, decoder.function))
+        request = (decode.atom("find_decoder"), *names)
+        return decode.shaped(
+            decode.candidates, self._call(request, INSTRUMENT_SECONDS, "the names of decoders")
+        )
+
+    def decode(
+        self, decoder: Decoder, inputs: Sequence[bytes], seconds: float = DECODE_SECONDS
+    ) -> Batch:
+        """See :meth:`fuzz.beam.agent.Agent.decode`."""
+        names = map(decode.text, (decoder.module, decoder.function))
+        blob = decode.counted(_fitting(inputs))
+        request = (decode.atom("decode"), *names, blob, max(1, int(seconds * 1000)))
+        # A batch that ends with an input that loops takes its time twice, and that input as well.
+        patience = 4 * seconds + REPLY_SECONDS
+        return decode.shaped(
+            decode.batch, self._call(request, patience, f"{decoder} to decode {len(inputs)} inputs")
+        )
 
     def applications(self) -> tuple[str, ...]:
         """See :meth:`fuzz.beam.agent.Agent.applications`."""
@@ -219,6 +244,19 @@ class AgentClient:
         """Close for good: a late reply must not be taken for the next one."""
         self.close()
         return AgentError(sentence)
+
+
+def _fitting(inputs: Sequence[bytes]) -> Sequence[bytes]:
+    """Return as many of the first inputs as one request may hold."""
+    inputs = inputs[:MAX_INPUTS]
+    total = 0
+    for number, data in enumerate(inputs):
+        total += len(data) + _LENGTH.size
+        if total > MAX_INPUT_BYTES:
+            if number == 0:
+                raise AgentError(f"an input of {len(data)} bytes is too large for the agent")
+            return inputs[:number]
+    return inputs
 
 
 def _packet(request: object) -> bytes:

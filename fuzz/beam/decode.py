@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import erlang
 
+from fuzz.decoding import Batch, Candidates, Ended, Shape
 from fuzz.errors import AgentError
 from fuzz.node import (
     Application,
@@ -42,6 +43,9 @@ _READING = struct.Struct(">BIIIIQQIII")
 #: In the place of the hottest point when none was hit.
 _NO_POINT = 0xFFFFFFFF
 _READING_AT = len(_BINARY) + 4
+#: The size of an input for a decoder; the number of inputs and the bytes of tables in the answer.
+_SIZE = struct.Struct(">I")
+_BATCH = struct.Struct(">II")
 
 
 def encode(request: object) -> bytes:
@@ -57,6 +61,13 @@ def atom(name: str) -> Any:
 def text(value: str) -> Any:
     """Return an Erlang binary with the text in UTF-8."""
     return erlang.OtpErlangBinary(value.encode(), 8)
+
+
+def counted(inputs: Iterable[bytes]) -> Any:
+    """Return an Erlang binary with all inputs, each behind its size in 32 bits."""
+    pack = _SIZE.pack
+    blob = b"".join([part for data in inputs for part in (pack(len(data)), data)])
+    return erlang.OtpErlangBinary(blob, 8)
 
 
 def value_of(reply: bytes) -> Any:
@@ -164,6 +175,36 @@ def vitals(value: Any) -> Vitals:
         suspects(busiest),
         suspects(fullest),
     )
+
+
+def candidates(value: Any) -> Candidates:
+    """Return what a node has by the name of a decoder."""
+    known, arities, others = value
+    return Candidates(known == 1, tuple(arities), tuple(map(_text, others)))
+
+
+def batch(value: Any) -> Batch:
+    """Return what a decoder did with some inputs."""
+    data = bytes(value.value)
+    try:
+        count, size = _BATCH.unpack_from(data)
+        rows_at = _BATCH.size + size
+        rows = struct.unpack_from(f">{2 * count}H", data, rows_at)
+        values_at = rows_at + 4 * count
+        values = struct.unpack_from(f">{(len(data) - values_at) // 4}I", data, values_at)
+    except struct.error:
+        raise AgentError("the agent sent outcomes of a decoder that are cut short") from None
+    shapes, coverages = erlang.binary_to_term(data[_BATCH.size : rows_at])
+    return Batch(
+        tuple(_shape(*shape) for shape in shapes),
+        tuple(bytes(coverage.value) for coverage in coverages),
+        rows,
+        values,
+    )
+
+
+def _shape(ended: Any, shape: Any, slots: int, frames: Any) -> Shape:
+    return Shape(Ended(_text(ended)), _text(shape), slots, _frames(frames))
 
 
 def detached(value: Any) -> Detached:

@@ -7,11 +7,12 @@ a real one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
-from fuzz.beam.agent import INSTRUMENT_SECONDS
+from fuzz.beam.agent import DECODE_SECONDS, INSTRUMENT_SECONDS
+from fuzz.decoding import Batch, Candidates, Decoder, Ended, Outcome, Shape
 from fuzz.errors import AgentError
 from fuzz.node import (
     Application,
@@ -61,6 +62,8 @@ class FakeAgent:
         self.levels = _LEVELS
         self.stuck: tuple[Suspect, ...] = ()
         self.holdings: list[Holding] = []
+        #: Decoders of the node: from an input to what comes of it, with its coverage.
+        self.decoders: dict[Decoder, Callable[[bytes], tuple[Outcome, bytes]]] = {}
         #: Applications that refuse to start again.
         self.broken: set[str] = set()
 
@@ -138,6 +141,33 @@ class FakeAgent:
         """See :meth:`fuzz.beam.agent.Agent.suspects`."""
         self._answer("suspects")
         return self.stuck
+
+    def find_decoder(self, decoder: Decoder) -> Candidates:
+        """See :meth:`fuzz.beam.agent.Agent.find_decoder`."""
+        self._answer("the names of decoders")
+        known = decoder.module in {one.module for one in self.decoders}
+        arities = (1,) if decoder in self.decoders else ()
+        return Candidates(known, arities, tuple(sorted(map(str, self.decoders))))
+
+    def decode(
+        self, decoder: Decoder, inputs: Sequence[bytes], seconds: float = DECODE_SECONDS
+    ) -> Batch:
+        """See :meth:`fuzz.beam.agent.Agent.decode`."""
+        self._answer("a decoder")
+        if decoder not in self.decoders:
+            raise AgentError("the agent refused: the node has no decoder of that name")
+        shapes: dict[Shape, int] = {}
+        coverages: dict[bytes, int] = {}
+        rows: list[int] = []
+        values: list[int] = []
+        for data in inputs:
+            outcome, coverage = self.decoders[decoder](data)
+            shape = shapes.setdefault(outcome.shape, len(shapes))
+            rows += (shape, coverages.setdefault(coverage, len(coverages)))
+            values += outcome.values
+            if outcome.shape.ended in (Ended.KILLED, Ended.LOOPED):
+                break
+        return Batch(tuple(shapes), tuple(coverages), tuple(rows), tuple(values))
 
     def applications(self) -> tuple[str, ...]:
         """See :meth:`fuzz.beam.agent.Agent.applications`."""

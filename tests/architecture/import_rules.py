@@ -37,6 +37,7 @@ LAYERS = (
             "fuzz",
             "fuzz.errors",
             "fuzz.clock",
+            "fuzz.decoding",
             "fuzz.recipes",
             "fuzz.replies",
             "fuzz.settings",

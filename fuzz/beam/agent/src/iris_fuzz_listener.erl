@@ -3,7 +3,7 @@
 
 -export([start_link/0, init/1]).
 
-%% A request is a small tuple; this is generous even for long lists of patterns.
+%% Until the hello. A request is a small tuple; this is generous even for long lists of patterns.
 -define(MAX_REQUEST, 65536).
 
 %% A harness has one connection, and perhaps one for a person who watches.

@@ -21,6 +21,9 @@
 %% A client says hello in its first packet; one that does not is not ours.
 -define(HELLO_MS, 5000).
 
+%% Of who has said hello: inputs for a decoder are the largest of all, and the client sends no more.
+-define(MAX_REQUEST, 8388608).
+
 %% Adding up the allocators costs 50 microseconds: done at most this often.
 -define(MEMORY_MS, 100).
 %% In the place of a coverage point when none was hit.
@@ -71,6 +74,7 @@ greet({hello, Version, Token}, Session) when is_binary(Token) ->
             refuse(<<"the token is wrong">>, Session);
         {true, Version} ->
             {ok, Echo} = iris_fuzz_quiet:open(),
+            _ = inet:setopts(Session#session.socket, [{packet_size, ?MAX_REQUEST}]),
             reply({ok, iris_fuzz_vitals:node_facts()}, Session#session{echo = Echo});
         {true, Own} ->
             Text = io_lib:format("the agent speaks version ~w, the client ~0p", [Own, Version]),
@@ -111,6 +115,12 @@ answer({resources, Limit}, Session) when is_integer(Limit) ->
     reply(iris_fuzz_apps:bounded(fun iris_fuzz_vitals:resources/0, Limit), Session);
 answer({suspects, Limit}, Session) when is_integer(Limit) ->
     reply(iris_fuzz_apps:bounded(fun iris_fuzz_vitals:suspects/0, Limit), Session);
+answer({find_decoder, Module, Function}, Session) when is_binary(Module), is_binary(Function) ->
+    reply(iris_fuzz_decode:find(Module, Function), Session);
+answer({decode, Module, Function, Inputs, Limit}, Session) when
+    is_binary(Module), is_binary(Function), is_binary(Inputs), is_integer(Limit), Limit > 0
+->
+    reply(iris_fuzz_decode:batch(Module, Function, Inputs, Limit), Session);
 answer({applications, Limit}, Session) when is_integer(Limit) ->
     reply(iris_fuzz_apps:bounded(fun iris_fuzz_apps:running/0, Limit), Session);
 answer({stop_app, Name, Limit}, Session) when is_binary(Name), is_integer(Limit) ->

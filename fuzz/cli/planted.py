@@ -90,7 +90,7 @@ def run(
 
     A campaign starts from the shipped seeds and ends with the first finding of the kind that
     the defect must produce, or when its time is up. Where `iris-fuzz planted` names a check,
-    that is made instead. No file is kept.
+    that is made instead; a defect of the decoder is looked for by calling that. No file is kept.
 
     \b
     found      a finding of the right kind, after so long and so many cases
@@ -156,6 +156,8 @@ def _listing(defects: Sequence[Planted]) -> Table:
         needs = f"{_counted(defect.connections, 'connection')}, {_counted(defect.frames, 'frame')}"
         if defect.check:
             needs += f"; found by the check {defect.check}"
+        if defect.decoder:
+            needs += "; found by calling the decoder"
         told = Text.assemble((f"{defect.mistake}: ", "bold"), defect.truth, (f" ({needs})", "dim"))
         table.add_row(defect.name, defect.kind, told)
     return table

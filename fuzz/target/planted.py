@@ -5,16 +5,19 @@ from __future__ import annotations
 import subprocess
 from dataclasses import dataclass
 
+from fuzz.decoding import Decoder
 from fuzz.erlang import clean_environment
 from fuzz.errors import SettingsError, TargetError
 from fuzz.target.reference_build import compile_reference
 
+#: The decoder of the embedded target.
+REFERENCE_DECODER = Decoder("iris_ref_proto", "decode")
 #: Starting an emulator to read one table takes a quarter of a second.
 _SECONDS = 30.0
 _PRINT = (
-    '[io:format("~s\\t~s\\t~s\\t~ts\\t~ts\\t~b\\t~b\\t~s\\t~s~n",'
+    '[io:format("~s\\t~s\\t~s\\t~ts\\t~ts\\t~b\\t~b\\t~s\\t~s\\t~s~n",'
     " [Name, Kind, Trigger, Class, Truth, Connections, Frames, maps:get(auth, Entry, false),"
-    ' maps:get(check, Entry, "")])'
+    ' maps:get(check, Entry, ""), maps:get(decoder, Entry, false)])'
     " || #{name := Name, kind := Kind, trigger := Trigger, class := Class, truth := Truth,"
     " connections := Connections, frames := Frames} = Entry <- iris_ref_plant:catalogue()],"
     " halt()."
@@ -28,7 +31,8 @@ class Planted:
     ``trigger`` is the file in ``corpus/regressions`` that trips it, which takes so many
     ``connections`` and ``frames`` (besides LOGIN); with ``auth``, it shows only where LOGIN
     needs a token, so the target asks for one while it is on. ``check`` names the check that is to
-    find it; where there is none, a campaign is.
+    find it; where there is none, a campaign is, and one that calls the decoder directly if
+    ``decoder`` says so.
     """
 
     name: str
@@ -40,10 +44,13 @@ class Planted:
     frames: int
     auth: bool = False
     check: str = ""
+    decoder: bool = False
 
     @property
     def engine(self) -> str:
-        """Return what is to find it: ``campaign``, or ``check:NAME``."""
+        """Return what is to find it: ``campaign``, ``decoder``, or ``check:NAME``."""
+        if self.decoder:
+            return "decoder"
         return f"check:{self.check}" if self.check else "campaign"
 
 
@@ -77,9 +84,12 @@ def _planted(
     frames: str,
     auth: str,
     check: str,
+    decoder: str,
 ) -> Planted:
     numbers = int(connections), int(frames)
-    return Planted(name, kind, trigger, mistake, truth, *numbers, auth == "true", check)
+    return Planted(
+        name, kind, trigger, mistake, truth, *numbers, auth == "true", check, decoder == "true"
+    )
 
 
 def check_plants(names: tuple[str, ...]) -> None:

@@ -15,7 +15,7 @@
 %% The class of mistake, the truth of it, the finding that it must produce, the file in
 %% corpus/regressions that trips it, how many connections and frames (besides LOGIN) that takes,
 %% whether LOGIN needs a token for it to show, and the check of the harness that is to find it: a
-%% campaign is where none is named.
+%% campaign is where none is named, with the decoder called directly if it shows only there.
 -type entry() :: #{
     name := name(),
     trigger := binary(),
@@ -25,7 +25,8 @@
     connections := pos_integer(),
     frames := non_neg_integer(),
     auth => true,
-    check => atom()
+    check => atom(),
+    decoder => true
 }.
 
 %% Every defect that can be switched on.
@@ -33,7 +34,8 @@
 catalogue() ->
     iris_ref_plants_down:catalogue() ++ iris_ref_plants_crash:catalogue() ++
         iris_ref_plants_stay:catalogue() ++ iris_ref_plants_law:catalogue() ++
-        iris_ref_plants_relation:catalogue() ++ iris_ref_plants_storm:catalogue().
+        iris_ref_plants_relation:catalogue() ++ iris_ref_plants_storm:catalogue() ++
+        iris_ref_plants_decode:catalogue().
 
 %% Tell whether a defect is switched on.
 -spec on(name()) -> boolean().

@@ -18,9 +18,10 @@
 -export([login_ok/0, auth_failed/0, login_rate_limited/0, status/3, reliable/2, prekeys/1]).
 -export([e2ee/3, group_join/2, group_left/0, group_delivery/3, roster/2, sender_key/2]).
 -export([typing/2, receipt/3, error/1, rate_limited/1]).
--export_type([frame/0]).
+-export_type([frame/0, decoded/0]).
 
 -type frame() :: tuple().
+-type decoded() :: {ok, frame(), Rest :: binary()} | more | {error, binary()}.
 -type field() :: u64 | {Width :: 16 | 32, Name :: binary(), Limit :: pos_integer()}.
 
 -define(NAME(Text), {16, <<Text>>, ?MAX_NAME}).
@@ -29,27 +30,31 @@
 -define(CIPHERTEXT, {32, <<"ciphertext">>, ?MAX_CIPHERTEXT}).
 
 %% Cut the first frame off the bytes of a client.
--spec decode(binary()) -> {ok, frame(), Rest :: binary()} | more | {error, binary()}.
-decode(<<>>) ->
+-spec decode(binary()) -> decoded().
+decode(Bytes) ->
+    iris_ref_miscut:answer(Bytes, first(Bytes)).
+
+-spec first(binary()) -> decoded().
+first(<<>>) ->
     more;
-decode(<<16#01, Credentials/binary>>) ->
+first(<<16#01, Credentials/binary>>) ->
     {ok, {login, Credentials}, <<>>};
-decode(<<16#03, MsgId/binary>>) ->
+first(<<16#03, MsgId/binary>>) ->
     {ok, {ack, MsgId}, <<>>};
 %% PLANTED: crash_alone - the reserved opcode 34 is let through to the session as if a later
 %% version would handle it there, and no clause does: function_clause in
 %% iris_ref_session:handle/2 ends this connection's process and nothing else.
-decode(<<16#34, Rest/binary>>) ->
+first(<<16#34, Rest/binary>>) ->
     case iris_ref_plant:on(crash_alone) of
         true -> {ok, {reserved, 16#34}, Rest};
         false -> {error, <<"reserved opcode">>}
     end;
-decode(<<16#75, _/binary>>) ->
+first(<<16#75, _/binary>>) ->
     %% PLANTED: server_opcode - the opcodes of the server are told from those that nobody has by
     %% a list that lacks its latest: READ_RECEIPT_RELAY from a client meets no clause.
     _ = iris_ref_plant:on(server_opcode) andalso is_servers(16#75),
     {error, <<"unknown opcode">>};
-decode(<<Opcode, Rest/binary>>) ->
+first(<<Opcode, Rest/binary>>) ->
     case layout(Opcode) of
         {Tag, Fields} -> fields(Fields, Rest, 1, [Tag]);
         error -> {error, <<"unknown opcode">>}

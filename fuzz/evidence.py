@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 
 from fuzz.case import Case
+from fuzz.decoding import Decoder, Meaning, Outcome
 from fuzz.node import Event, Suspect
 from fuzz.observation import NodeExit, Observation
 
@@ -130,6 +131,16 @@ class Contrast:
 
 
 @dataclass(frozen=True, slots=True)
+class Decoding:
+    """What ``decoder`` did with ``data``, called directly; ``meaning`` says what that means."""
+
+    decoder: Decoder
+    meaning: Meaning
+    data: bytes
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """The facts of one judgement.
 
@@ -139,7 +150,7 @@ class Evidence:
     started, though it serves; ``node_silent`` means that the node's process lives
     while its agent does not answer, ``node_answers`` that it does. ``slow_seconds`` is how
     long the canary waited, if that was longer than a healthy server lets anybody wait.
-    ``contrasts`` are plays that were not heard alike.
+    ``contrasts`` are plays that were not heard alike, ``decodings`` direct calls of a decoder.
     """
 
     observations: tuple[Observation, ...] = ()
@@ -157,3 +168,4 @@ class Evidence:
     node_answers: bool = False
     rushes: tuple[Rush, ...] = ()
     contrasts: tuple[Contrast, ...] = ()
+    decodings: tuple[Decoding, ...] = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -79,7 +79,7 @@ def tmin(
     with started(target, screen()) as (rig, status):
         status.update("playing the case")
         examiner = Examiner(rig, Budget(seconds=seconds))
-        findings, lost = _played(examiner, case, wanted)
+        findings, lost = _played(examiner, case, wanted, {} if saved is None else saved.evidence)
         finding = _chosen(findings, wanted)
         if finding is not None:
             status.update("making it smaller")
@@ -140,11 +140,11 @@ def promote(crash: Path, to: Path, name: str | None) -> int:
 
 
 def _played(
-    examiner: Examiner, case: Case, wanted: Cause | None
+    examiner: Examiner, case: Case, wanted: Cause | None, known: Mapping[str, object]
 ) -> tuple[tuple[Finding, ...], TargetLostError | None]:
     """Return what ``case`` shows, and the error if the target did not survive it."""
     try:
-        return examiner.findings(case, wanted), None
+        return examiner.findings(case, wanted, known), None
     except TargetLostError as lost:
         return lost.findings, lost
 

@@ -169,7 +169,11 @@ class _Desk:
             self.notes.append(f"{file}: {ONLY_A_STORM}; it is left out")
             return None
         try:
-            findings = examiner.findings(case, None if saved is None else saved.cause)
+            findings = (
+                examiner.findings(case)
+                if saved is None
+                else examiner.findings(case, saved.cause, saved.evidence)
+            )
         except TargetLostError as error:
             findings, lost = error.findings, error
         except IrisFuzzError as error:

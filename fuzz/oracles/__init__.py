@@ -13,6 +13,7 @@ from fuzz.evidence import Evidence
 from fuzz.finding import Finding
 from fuzz.oracles.app_down import app_down
 from fuzz.oracles.cost import cost
+from fuzz.oracles.decoder import decoder
 from fuzz.oracles.hang import hang
 from fuzz.oracles.laws import laws
 from fuzz.oracles.leak import leak
@@ -25,7 +26,7 @@ from fuzz.oracles.storm import storm
 Oracle = Callable[[Evidence], Iterable[Finding]]
 
 #: Worst first, as the ladder of :class:`fuzz.finding.Kind`. What a storm shows is on several of
-#: its rungs; laws and relations are the last.
+#: its rungs; laws, relations and what a decoder says when it is called directly are the last.
 ORACLES: tuple[Oracle, ...] = (
     node_down,
     app_down,
@@ -37,6 +38,7 @@ ORACLES: tuple[Oracle, ...] = (
     storm,
     laws,
     relation,
+    decoder,
 )
 
 

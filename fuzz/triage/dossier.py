@@ -28,6 +28,7 @@ from fuzz.triage.judge import (
 from fuzz.triage.minimise import Minimised, minimise
 from fuzz.triage.pattern import Pattern
 from fuzz.triage.reduce import Budget, size_of
+from fuzz.watchdog.decoding import NOTHING, Known
 
 #: Plays that tell how sure a finding is; where each costs seconds, three.
 _PLAYS = 5
@@ -96,14 +97,17 @@ class Examiner:
         self._rig = rig
         self._budget = budget
 
-    def findings(self, case: Case, wanted: Cause | None = None) -> tuple[Finding, ...]:
+    def findings(
+        self, case: Case, wanted: Cause | None = None, known: Known = NOTHING
+    ) -> tuple[Finding, ...]:
         """Return what ``case`` shows: in one play, or if nothing, in many.
 
         The cause ``wanted`` is known to show, perhaps by chance: so it is played some times more
-        until that does, and with its variants if that is what it takes.
+        until that does, and with its variants if that is what it takes; ``known`` is what there is
+        of evidence.
         """
         probe = RigJudge(self._rig, Finding(Kind.LEAK, "", _NOTHING))
-        alone = RigJudge(self._rig, Finding(Kind.PROCESS_CRASH, "", wanted or _NOTHING))
+        alone = RigJudge(self._rig, Finding(Kind.PROCESS_CRASH, "", wanted or _NOTHING, known))
         first = alone.findings(case) or probe.findings(case)
         found = {one.fingerprint: one for one in first}
         for _ in range(MOST_PLAYS - 1):

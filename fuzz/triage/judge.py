@@ -133,7 +133,7 @@ class RigJudge:
         if self._finding.kind is Kind.LEAK:
             found = self._investigator.judge_growth(case)
         else:
-            found = self._investigator.judge_as(case, self._finding.cause)
+            found = self._investigator.judge_as(case, self._finding.cause, self._finding.evidence)
         if self._investigator.lost is not None:
             raise TargetLostError(self._investigator.lost, case, found)
         return found

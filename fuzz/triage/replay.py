@@ -115,7 +115,7 @@ class Replayer:
         """Play once. What shows only in many plays, or in variants, gets them if it is expected."""
         if expected is None:
             return self._investigator.judge_alone(case)
-        findings = self._investigator.judge_as(case, expected.cause)
+        findings = self._investigator.judge_as(case, expected.cause, expected.evidence)
         if expected.kind is not Kind.LEAK or findings:
             return findings
         return self._investigator.judge_growth(case)

@@ -28,11 +28,13 @@ from fuzz.finding import Cause, Finding, Kind
 from fuzz.generate.relations import relation_named
 from fuzz.observation import Ending, Observation
 from fuzz.oracles import judge
+from fuzz.oracles.decoder import DECODER
 from fuzz.oracles.laws import judge_laws
 from fuzz.oracles.leak import leak_of
 from fuzz.oracles.relation import RELATION
 from fuzz.rig import Recovery, Rig
 from fuzz.watchdog.backtrack import Backtracker
+from fuzz.watchdog.decoding import NOTHING, Known, evidence_of
 from fuzz.watchdog.merge import merge
 from fuzz.watchdog.relate import Relater
 from fuzz.watchdog.watchdog import Glance, Watchdog
@@ -238,11 +240,14 @@ class Investigator:
         if finding.kind is Kind.LEAK:
             again = self.judge_growth(case, (finding.cause.reason,))
         else:
-            again = self.judge_as(case, finding.cause)
+            again = self.judge_as(case, finding.cause, finding.evidence)
         return finding.fingerprint in {found.fingerprint for found in again}
 
-    def judge_as(self, case: Case, cause: Cause) -> tuple[Finding, ...]:
-        """Play ``case`` as it takes to see ``cause``: with its variants if that is a relation."""
+    def judge_as(self, case: Case, cause: Cause, known: Known = NOTHING) -> tuple[Finding, ...]:
+        """Play ``case`` as it takes to see ``cause``, of which ``known`` is the evidence."""
+        if cause.what == DECODER:
+            evidence = evidence_of(self._rig, case, cause, known)
+            return judge(evidence) if evidence.node_exit is None else self.weigh(evidence)
         if cause.what != RELATION:
             return self.judge_alone(case)
         self.replays += 1

@@ -13,6 +13,7 @@ from fuzz.finding import Cause, Finding, Kind
 from fuzz.generate.seeds import SEEDS
 from fuzz.target.planted import planted_defects
 from tests.planted.crash_expectations import CRASH_EXPECTED
+from tests.planted.decoder_cases import DECODER_CASES, DECODER_EXPECTED
 from tests.planted.fingerprints import FINGERPRINTS
 from tests.planted.law_expectations import LAW_EXPECTED
 from tests.planted.relation_expectations import RELATION_EXPECTED
@@ -50,7 +51,7 @@ class Expected:
     @property
     def cause(self) -> Cause:
         """What is to be asked for."""
-        return Cause(self.what, self.reason)
+        return Cause(self.what, self.reason, self.origin)
 
     def check(self, finding: Finding) -> None:
         cause = finding.cause
@@ -117,6 +118,10 @@ EXPECTED = {
         name: Expected("relation", reason, says=says)
         for name, (reason, says) in RELATION_EXPECTED.items()
     },
+    **{
+        name: Expected("decoder", reason, origin, says)
+        for name, (reason, origin, says) in DECODER_EXPECTED.items()
+    },
 }
 
 
@@ -142,7 +147,7 @@ def test_no_two_planted_defects_share_a_fingerprint(kinds: dict[str, Kind]) -> N
     assert len(set(FINGERPRINTS.values())) == len(kinds)
 
 
-@pytest.mark.parametrize("name", sorted(CASES))
+@pytest.mark.parametrize("name", sorted(CASES.keys() - DECODER_CASES.keys()))
 def test_a_planted_defect_is_one_finding_with_its_kind_and_reason(
     name: str, kinds: dict[str, Kind]
 ) -> None:

@@ -20,6 +20,7 @@ from fuzz.report.standalone.wire import bound
 from fuzz.target import EmbeddedTarget
 from fuzz.target.base import Address
 from fuzz.target.planted import planted_defects
+from tests.planted.decoder_cases import DECODER_CASES, DECODER_EXPECTED
 from tests.planted.relation_expectations import RELATION_EXPECTED
 from tests.planted.support import ANY, Bench, bench
 from tests.planted.triggers import CASES
@@ -44,6 +45,7 @@ ON_THE_NODE_ONLY: Mapping[str, str] = {
     ),
     **dict.fromkeys(RELATION_EXPECTED, "one play is right: it differs from that of a variant"),
     **dict.fromkeys(GOLDEN, "what was recorded is not in the file"),
+    "decode_short": "what is half a frame is not answered, whatever the decoder says of it",
     "heap_killed": "a process of its own reads the key, and nobody waits for it",
     "plain_spawn": "a process of its own echoes, and nobody waits for it",
     "keys_later": "a process of the key store crashes when the client has long gone",
@@ -122,6 +124,8 @@ LIKE_ANOTHER = frozenset(
     | {"group_after_leave", "receipt_known", "build_up", "links_spread"}
     | {"binary_leak", "ets_bytes", "ets_leak", "port_leak", "process_leak", "stuck_frame"}
     | {"node_atoms", "node_halt", "node_memory", "node_dump"}
+    # What a decoder says when it is called directly.
+    | (DECODER_CASES.keys() - {"decode_short"})
 )
 
 
@@ -146,6 +150,8 @@ def test_the_effect_shows_with_the_defect_and_not_without(
 
 def _cause(name: str) -> Cause:
     """Return what has to be asked for to see a defect."""
+    if name in DECODER_EXPECTED:
+        return Cause("decoder", *DECODER_EXPECTED[name][:2])
     return Cause("relation", RELATION_EXPECTED[name][0]) if name in RELATION_EXPECTED else ANY
 
 

@@ -6,7 +6,7 @@ campaign gains from the one before. One that must find a cost is asked to maximi
 trial goes on to the end of its time, and tells how many findings one defect gives. The case of a
 trial that is to *minimise* is then given the time that ``iris-fuzz tmin`` takes. A defect that no
 single case shows by itself is not for a campaign: the check that its entry names is made in the
-place of one, and ends in the same way.
+place of one, and ends in the same way. One of the decoder is for a campaign that calls that.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from fuzz.rig import Rig, rig_of
 from fuzz.scratch import scratch_prefix
 from fuzz.settings import FuzzSettings, TargetSettings
 from fuzz.store.crashes import CrashStore
-from fuzz.target.planted import Planted
+from fuzz.target.planted import REFERENCE_DECODER, Planted
 from fuzz.triage.dossier import Examiner
 from fuzz.triage.reduce import Budget
 
@@ -169,6 +169,7 @@ class Benchmark:
                 seconds=self._seconds,
                 random_seed=self._random_seed,
                 maximise="cost" if defect.kind == "cost" else None,
+                decoder=REFERENCE_DECODER if defect.decoder else None,
             )
             self._campaign = self._make_campaign(settings)
             tally = _Tally(defect)

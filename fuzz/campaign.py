@@ -18,9 +18,9 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from fuzz.clock import Clock, SystemClock
-from fuzz.engines import link, worker
+from fuzz.engines import decode_worker, link, worker
 from fuzz.errors import HarnessFault, IrisFuzzError
-from fuzz.events import Ended, Event, Faulted, Found, Progress
+from fuzz.events import Decoded, Ended, Event, Faulted, Found, Progress
 from fuzz.scratch import scratch_prefix
 from fuzz.settings import FuzzSettings
 
@@ -46,7 +46,7 @@ class _Child:
 class Campaign:
     """One run of ``settings``. Iterate :meth:`events`; :meth:`stop` ends it early.
 
-    ``worker_main`` runs in the worker's process: :func:`fuzz.engines.worker.main`, or what a
+    ``worker_main`` runs in the worker's process: what ``settings`` ask for if None, or what a
     test puts in its place.
     """
 
@@ -54,10 +54,10 @@ class Campaign:
         self,
         settings: FuzzSettings,
         clock: Clock | None = None,
-        worker_main: WorkerMain = worker.main,
+        worker_main: WorkerMain | None = None,
     ) -> None:
         self._settings = settings
-        self._worker_main = worker_main
+        self._worker_main = worker_main or _worker_for(settings)
         self._clock = clock or SystemClock()
         self._child: _Child | None = None
         self._stopping_since: float | None = None
@@ -148,6 +148,55 @@ class Campaign:
             process.kill()
             process.join()
         self._status = process.exitcode or 0
+
+
+class DecoderFirst:
+    """A run that calls the decoder for a while, and goes on from what was interesting there.
+
+    It is iterated and stopped as a :class:`Campaign`. ``first`` names a decoder; ``then`` does not,
+    and starts from its own seeds and those that the first has put into its corpus.
+    """
+
+    def __init__(
+        self,
+        first: FuzzSettings,
+        then: FuzzSettings,
+        make_campaign: Callable[[FuzzSettings], Campaign] = Campaign,
+    ) -> None:
+        self._then = then
+        self._make_campaign = make_campaign
+        self._campaign = make_campaign(first)
+        self._seeds = first.corpus / decode_worker.FOLDER
+        self._stopped = False
+
+    def stop(self) -> None:
+        """Ask for the end: of both parts, if it is the first that runs."""
+        self._stopped = True
+        self._campaign.stop()
+
+    def events(self) -> Generator[Event, None, None]:
+        """Yield the events of both parts, with a :class:`Decoded` between them."""
+        found = over = False
+        for event in self._campaign.events():
+            found = found or isinstance(event, Found)
+            over = self._stopped or (found and self._then.until_finding)
+            if not isinstance(event, Ended) or over:
+                yield event
+            else:
+                done = event.progress
+                yield Decoded(done.cases, done.seconds, done.corpus)
+        if over:
+            return
+        self._campaign = self._make_campaign(
+            replace(self._then, seeds=(*self._then.seeds, self._seeds))
+        )
+        if self._stopped:
+            self._campaign.stop()
+        yield from self._campaign.events()
+
+
+def _worker_for(settings: FuzzSettings) -> WorkerMain:
+    return worker.main if settings.decoder is None else decode_worker.main
 
 
 def _say(child: _Child, word: str) -> None:

@@ -72,6 +72,18 @@ class Recovered:
 
 
 @dataclass(frozen=True, slots=True)
+class Decoded:
+    """The decoder was called directly, and the run goes on with clients: totals of that part.
+
+    ``seeds`` of the ``inputs`` reached something new in it.
+    """
+
+    inputs: int
+    seconds: float
+    seeds: int
+
+
+@dataclass(frozen=True, slots=True)
 class Faulted:
     """The harness could not do something; a worker may be started anew."""
 
@@ -88,4 +100,4 @@ class Ended:
     modules: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
-Event = Started | Progress | Found | Refined | Dismissed | Recovered | Faulted | Ended
+Event = Started | Progress | Found | Refined | Dismissed | Recovered | Decoded | Faulted | Ended

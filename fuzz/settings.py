@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from fuzz.decoding import DEFAULT, Decoder, Meaning
 from fuzz.errors import SettingsError
 
 #: The port of the Iris protocol (Iris Protocol v1.0 freeze).
@@ -144,6 +145,8 @@ class FuzzSettings:
     """One fuzzing run. ``seconds`` and ``cases`` bound it; None is without bound.
 
     ``maximise`` names what the search is to drive up beside coverage: ``cost`` or nothing.
+    With a ``decoder`` nothing is played: that function of the node is called, and ``meaning`` says
+    what its answers mean.
     """
 
     target: TargetSettings
@@ -156,11 +159,18 @@ class FuzzSettings:
     feedback: bool = True
     random_seed: int | None = None
     maximise: str | None = None
+    decoder: Decoder | None = None
+    meaning: Meaning = DEFAULT
 
     def __post_init__(self) -> None:
         if self.seconds is not None and not self.seconds > 0:
             raise SettingsError("--time wants a number of seconds above zero")
         if self.cases is not None and self.cases <= 0:
             raise SettingsError("--cases wants a number above zero")
+        if self.decoder is not None and self.target.rate is not None:
+            raise SettingsError(
+                "--rate is for cases that are played, and a decoder is called as fast as it goes; "
+                "leave one of the two out"
+            )
         if self.maximise not in (None, *MAXIMISABLE):
             raise SettingsError(f"--maximise knows {', '.join(MAXIMISABLE)} only")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import signal
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
 import click
 from rich.console import Console
 
-from fuzz.campaign import Campaign
+from fuzz.campaign import Campaign, DecoderFirst
+from fuzz.cli.config import Config
+from fuzz.cli.meaning import meaning_in
 from fuzz.cli.options import (
     SHIPPED_CORPUS,
     corpus_option,
@@ -19,12 +22,19 @@ from fuzz.cli.options import (
 )
 from fuzz.cli.screen import screen
 from fuzz.cli.target_options import target_options
+from fuzz.decoding import decoder_named
 from fuzz.errors import IrisFuzzError
 from fuzz.report.console import ConsoleReport, summary_lines
 from fuzz.report.summary import Summary
 from fuzz.report.text import say, width_of
 from fuzz.settings import MAXIMISABLE, FuzzSettings, TargetSettings
 from fuzz.store.atomic import ensure_writable
+
+#: A decoder has shown most of what it has to show within seconds, at its rate: it is called for
+#: this share of the time, for so many seconds at least and at most, and where a run has no end.
+_DECODER_SHARE = 0.1
+_DECODER_BOUNDS = (5.0, 60.0)
+_DECODER_SECONDS = 30.0
 
 
 @click.command(short_help="Fuzz a target, steered by the coverage of its BEAM.")
@@ -58,6 +68,12 @@ from fuzz.store.atomic import ensure_writable
     "What costs most is told in the summary.",
 )
 @click.option(
+    "--decoder",
+    metavar="MODULE:FUNCTION/1",
+    help="Call this function of the node directly first, for a tenth of the time, and go on from "
+    "what was interesting there. `iris-fuzz decode --help` tells more.",
+)
+@click.option(
     "--seed", "random_seed", type=int, metavar="N", help="Seed of the mutator's random numbers."
 )
 @click.option(
@@ -68,7 +84,9 @@ from fuzz.store.atomic import ensure_writable
     help="Write the summary to this file, as JSON.",
 )
 @known_option
+@click.pass_obj
 def fuzz(
+    config: Config,
     target: TargetSettings,
     seconds: float | None,
     cases: int | None,
@@ -77,6 +95,7 @@ def fuzz(
     seeds: tuple[Path, ...],
     no_feedback: bool,
     maximise: str | None,
+    decoder: str | None,
     random_seed: int | None,
     summary_file: Path | None,
     known: Path | None,
@@ -94,6 +113,7 @@ def fuzz(
       iris-fuzz fuzz --target 127.0.0.1:8085 --cases 100000
       iris-fuzz fuzz --start "make core" --start "make edge" --cwd ../iris
       iris-fuzz fuzz --time 600 --maximise cost
+      iris-fuzz fuzz --time 600 --decoder iris_ref_proto:decode/1
 
     With --maximise cost, a case that costs more for each of its bytes than any before (in
     reductions, or in the time until all is answered) is kept like one that reaches new code,
@@ -102,9 +122,9 @@ def fuzz(
 
     \b
     Files, in the folder that --corpus names:
-      crashes/crash-SHA1       the case that shows a finding, one a defect
-      crashes/crash-SHA1.json  what was seen, and how to play it again
+      crashes/crash-SHA1       a case for each finding; what was seen is in .json
       evolved/                 cases that reached something new, for the next run
+      decoder/                 the same of a decoder that was called directly
       journal/                 cases in flight, so that a kill loses none
 
     Elsewhere: compiled Erlang code in ~/.cache/iris-fuzz, and, while it runs, the data of
@@ -115,8 +135,8 @@ def fuzz(
     settings = FuzzSettings(
         target=target,
         corpus=corpus,
-        seeds=seeds or _default_seeds(corpus),
-        dictionary=_dictionary(),
+        seeds=seeds or default_seeds(corpus),
+        dictionary=dictionary(),
         seconds=seconds,
         cases=cases,
         until_finding=until_finding,
@@ -124,12 +144,39 @@ def fuzz(
         random_seed=random_seed,
         maximise=maximise,
     )
-    summary = _new_summary(known, summary_file)
-    return run_campaign(Campaign(settings), screen(), summary, summary_file)
+    summary = new_summary(known, summary_file)
+    return run_campaign(_campaign(settings, decoder, config), screen(), summary, summary_file)
+
+
+def _campaign(
+    settings: FuzzSettings, decoder: str | None, config: Config
+) -> Campaign | DecoderFirst:
+    """Return the campaign; one that calls ``decoder`` first has less time for the rest."""
+    if decoder is None:
+        return Campaign(settings)
+    seconds = _decoder_seconds(settings.seconds)
+    first = replace(
+        settings,
+        decoder=decoder_named(decoder),
+        meaning=meaning_in(config),
+        seconds=seconds,
+        cases=None,
+        maximise=None,
+    )
+    left = None if settings.seconds is None else settings.seconds - seconds
+    return DecoderFirst(first, replace(settings, seconds=left))
+
+
+def _decoder_seconds(seconds: float | None) -> float:
+    """Return for how long the decoder is called in a run of so many seconds."""
+    if seconds is None:
+        return _DECODER_SECONDS
+    least, most = _DECODER_BOUNDS
+    return min(max(_DECODER_SHARE * seconds, least), most, seconds / 2)
 
 
 def run_campaign(
-    campaign: Campaign, console: Console, summary: Summary, summary_file: Path | None
+    campaign: Campaign | DecoderFirst, console: Console, summary: Summary, summary_file: Path | None
 ) -> int:
     """Run ``campaign`` to its end, show it, and return the exit code."""
     report = ConsoleReport(summary, console)
@@ -161,20 +208,20 @@ def run_campaign(
     return 1 if summary.failed() else 0
 
 
-def _new_summary(known: Path | None, file: Path | None) -> Summary:
+def new_summary(known: Path | None, file: Path | None) -> Summary:
     """Return an empty summary, if the known issues can be read and ``file`` can be written."""
     if file is not None:
         ensure_writable(file.absolute().parent)
     return Summary(known_issues(known))
 
 
-def _default_seeds(corpus: Path) -> tuple[Path, ...]:
+def default_seeds(corpus: Path) -> tuple[Path, ...]:
     """Return the folder's own seeds, or the shipped ones, and what evolved from them."""
-    seeds = shipped_or_own(corpus, "seeds")
-    evolved = corpus / "evolved"
-    return (seeds, evolved) if evolved.is_dir() else (seeds,)
+    grown = (corpus / name for name in ("evolved", "decoder"))
+    return (shipped_or_own(corpus, "seeds"), *(folder for folder in grown if folder.is_dir()))
 
 
-def _dictionary() -> Path | None:
+def dictionary() -> Path | None:
+    """Return the shipped dictionary, if it is there."""
     path = SHIPPED_CORPUS / "dictionaries" / "iris.dict"
     return path if path.is_file() else None

@@ -19,6 +19,7 @@ import click
 from fuzz.cli.check import check
 from fuzz.cli.compat import compat
 from fuzz.cli.config import CONFIG_NAME, defaults, read_config
+from fuzz.cli.decode import decode
 from fuzz.cli.doctor import doctor
 from fuzz.cli.fuzz import fuzz
 from fuzz.cli.minimal import promote, tmin
@@ -88,7 +89,8 @@ def cli(context: click.Context, config: Path | None) -> None:
 
 
 _VERBS = (
-    fuzz, check, replay, show, tmin, triage, promote, compat, record, planted, target, doctor,
+    fuzz, decode, check, replay, show, tmin, triage, promote, compat, record, planted, target,
+    doctor,
 )  # fmt: skip
 for command in _VERBS:
     cli.add_command(command)

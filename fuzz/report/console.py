@@ -16,7 +16,7 @@ from rich.live import Live
 from rich.text import Text
 
 from fuzz.clock import Clock, SystemClock
-from fuzz.events import Dismissed, Event, Faulted, Found, Progress, Recovered, Started
+from fuzz.events import Decoded, Dismissed, Event, Faulted, Found, Progress, Recovered, Started
 from fuzz.finding import Kind, Severity
 from fuzz.report.summary import Summary
 from fuzz.report.text import STYLE, finding_lines, in_columns, row, say, width_of
@@ -84,6 +84,8 @@ class ConsoleReport:
             if self._live is None:
                 said = f"{_HOW.get(event.how, event.how)} in {event.seconds:.1f} s"
                 say(self._console, [Text(said)])
+        elif isinstance(event, Decoded):
+            say(self._console, [Text(f"decoder: {_decoded(event)}")])
         elif isinstance(event, Faulted):
             say(self._console, [Text(f"fault: {event.sentence}", style="magenta")])
         elif isinstance(event, Progress):
@@ -179,7 +181,9 @@ def _rows(summary: Summary) -> list[Text]:
     progress = summary.progress
     costliest = progress.reductions_per_byte
     cost = () if costliest is None else (row("cost", _cost(costliest)),)
+    decoder = () if summary.decoded is None else (row("decoder", _decoded(summary.decoded)),)
     return [
+        *decoder,
         row("coverage", _points(progress)),
         *cost,
         row("corpus", f"{progress.corpus} cases that reached something new"),
@@ -224,6 +228,14 @@ def _points(progress: Progress) -> str:
         return f"{progress.points_covered} dialogue shapes"
     share = 100 * progress.points_covered / progress.points_total
     return f"{progress.points_covered} of {progress.points_total} BEAM points ({share:.0f}%)"
+
+
+def _decoded(done: Decoded) -> str:
+    rate = done.inputs / done.seconds if done.seconds else 0.0
+    return (
+        f"{done.inputs:,} inputs in {done.seconds:.1f} s, {rate:.0f}/s; {done.seeds} of them "
+        "reached something new, and are seeds"
+    )
 
 
 def _cost(costliest: int) -> str:

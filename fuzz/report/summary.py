@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import json
 from collections import Counter, deque
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from fuzz.events import Dismissed, Ended, Event, Found, Progress, Recovered, Refined, Started
+from fuzz.events import (
+    Decoded,
+    Dismissed,
+    Ended,
+    Event,
+    Found,
+    Progress,
+    Recovered,
+    Refined,
+    Started,
+)
 from fuzz.finding import Finding
 from fuzz.store.atomic import write_atomic
 from fuzz.triage.known import KnownIssues
@@ -42,6 +52,7 @@ class Summary:
     recoveries: Counter[str] = field(default_factory=Counter)
     modules: dict[str, tuple[int, int]] = field(default_factory=dict)
     reason: str = ""
+    decoded: Decoded | None = None
     _recent: deque[Progress] = field(default_factory=deque)
 
     def take(self, event: Event) -> None:
@@ -58,6 +69,11 @@ class Summary:
             self.dismissed[event.finding.title] += 1
         elif isinstance(event, Recovered):
             self.recoveries[event.how] += 1
+        elif isinstance(event, Decoded):
+            # What follows is counted from the start, and in cases.
+            self.decoded, self.started = event, None
+            self.progress = Progress(0, 0.0, 0, 0, 0, 0, 0, 0.0)
+            self._recent.clear()
         elif isinstance(event, Ended):
             self.progress, self.reason = event.progress, event.reason
             self.modules = dict(event.modules)
@@ -95,6 +111,7 @@ class Summary:
             "dismissed": dict(self.dismissed),
             "recoveries": dict(self.recoveries),
             "recovering_seconds": round(progress.recovering_seconds, 3),
+            **({} if self.decoded is None else {"decoder": asdict(self.decoded)}),
             **({} if costliest is None else {"reductions_per_byte": costliest}),
             "ended_by": self.reason,
             "modules": {

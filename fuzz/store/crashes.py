@@ -121,12 +121,12 @@ class CrashStore:
             return known.saved()
         return self._store(case, finding, context, known).saved()
 
-    def count(self, finding: Finding) -> SavedFinding:
-        """Count one more hit of a known fingerprint without a case, in memory."""
+    def count(self, finding: Finding, times: int = 1) -> SavedFinding:
+        """Count more hits of a known fingerprint without a case, in memory."""
         known = self._entries.get(finding.fingerprint)
         if known is None:
             raise HarnessFault(f"finding {finding.fingerprint} was counted before it was saved")
-        sidecar = replace(known.sidecar, hits=known.sidecar.hits + 1)
+        sidecar = replace(known.sidecar, hits=known.sidecar.hits + times)
         entry = _Entry(known.path, sidecar)
         self._entries[finding.fingerprint] = entry
         self._dirty.add(finding.fingerprint)

@@ -28,7 +28,8 @@ from tests.cli.support import Run
 
 ROOT = Path(__file__).resolve().parents[2]
 VERBS = (
-    "fuzz", "replay", "show", "compat", "record", "target run", "planted", "planted run", "doctor",
+    "fuzz", "decode", "replay", "show", "compat", "record", "target run", "planted", "planted run",
+    "doctor",
 )  # fmt: skip
 HANG = Finding(Kind.HANG, "a reply did not come", Cause("hang"))
 
@@ -170,9 +171,9 @@ def test_the_planted_defects_are_listed_with_what_they_must_give(run: Run) -> No
 def test_each_planted_defect_names_what_is_to_find_it(run: Run) -> None:
     told = {one["name"]: one["engine"] for one in json.loads(run("planted", "--json").out)}
     assert told == {defect.name: defect.engine for defect in planted_defects()}
-    checks = {engine.partition(":")[2] for engine in told.values() if engine != "campaign"}
+    checks = {engine.partition(":")[2] for engine in told.values() if ":" in engine}
     assert checks <= {check.name for check in CHECKS}
-    assert told["hang"] == "campaign"
+    assert (told["hang"], told["decode_short"]) == ("campaign", "decoder")
     assert "found by the check relations" in " ".join(run("planted").out.split())
 
 

@@ -15,7 +15,7 @@ from fuzz.clock import Clock, Deadline
 from fuzz.describe import printable
 from fuzz.errors import SettingsError, TargetError
 from fuzz.settings import StartSettings
-from fuzz.target.cluster import Cluster, Look
+from fuzz.target.brought_up import BroughtUp, Look
 from fuzz.target.epmd import names
 from fuzz.target.guarded import Guardian
 from fuzz.target.processes import EMPTY_LOOKS, holders, is_left_over
@@ -46,13 +46,13 @@ class Launch:
         self,
         settings: StartSettings,
         guardian: Guardian,
-        cluster: Cluster,
+        up: BroughtUp,
         ports: tuple[Port, ...],
         clock: Clock,
     ) -> None:
         self._settings = settings
         self._guardian = guardian
-        self._cluster = cluster
+        self._brought = up
         self._ports = ports
         self._clock = clock
         self._deadline = Deadline.after(clock, settings.seconds, "the target to start")
@@ -100,9 +100,9 @@ class Launch:
 
     def _is_done(self, number: int, look: Look, code: int | None) -> bool:
         own = look.of(number)
-        up = [one for one in self._cluster.up(look) if one.command == number]
+        up = [one for one in self._brought.up(look) if one.command == number]
         wanted = {port for _, port in self._ports}
-        if any(self._cluster.ports(one, look) & wanted for one in own):
+        if any(self._brought.ports(one, look) & wanted for one in own):
             return True
         if code is None:
             return bool(up)
@@ -114,13 +114,13 @@ class Launch:
         while True:
             look = self.look()
             nodes = [one for one in look.processes if one.is_beam]
-            if len(self._cluster.up(look)) == len(nodes) or settled.expired():
+            if len(self._brought.up(look)) == len(nodes) or settled.expired():
                 return
             self._wait()
 
     def look(self) -> Look:
         """Look at the processes; raise :class:`TargetError` for a node or a command that failed."""
-        look = self._cluster.look()
+        look = self._brought.look()
         for number, code in enumerate(self._guardian.codes()):
             if code not in (None, 0):
                 raise self._failed(number, code)
@@ -130,7 +130,7 @@ class Launch:
             if pid in self._up or self._guardian.code_of(pid):
                 raise self._died(pid)
         self._nodes |= {one.pid for one in look.processes if one.is_beam}
-        self._up |= {one.pid for one in self._cluster.up(look)}
+        self._up |= {one.pid for one in self._brought.up(look)}
         return look
 
     def _wait(self) -> None:
@@ -149,10 +149,10 @@ class Launch:
     def _died(self, pid: int) -> TargetError:
         code = self._guardian.code_of(pid)
         how = "" if code is None else f" by {how_ended(code)}"
-        node = self._cluster.name(pid) or f"a node (process {pid})"
-        command = self._settings.commands[self._cluster.command(pid)]
+        node = self._brought.name(pid) or f"a node (process {pid})"
+        command = self._settings.commands[self._brought.command(pid)]
         told = f"{node}, which `{command}` started, ended{how} before the target was ready"
-        logs = (self._guardian.lines(self._cluster.command(pid)), self._cluster.log(pid))
+        logs = (self._guardian.lines(self._brought.command(pid)), self._brought.log(pid))
         return TargetError(told + last_words(*logs))
 
     def _hangs(self, number: int) -> TargetError:
@@ -175,7 +175,7 @@ class Launch:
 
     def _where_it_listens(self) -> str:
         """Return the rest of a sentence: where what was started listens, and what to do."""
-        others = self._other_ports(self._cluster.look())
+        others = self._other_ports(self._brought.look())
         if others:
             right = "give the right one with --port or --edge"
             return f"; what was started listens on {others}: {right}"
@@ -188,14 +188,14 @@ class Launch:
         distribution = set(names(_epmd_port()).values())
         told = []
         for one in look.processes:
-            who = self._cluster.name(one.pid) or f"{one.program}, process {one.pid}"
-            found = self._cluster.ports(one, look) - wanted - distribution
+            who = self._brought.name(one.pid) or f"{one.program}, process {one.pid}"
+            found = self._brought.ports(one, look) - wanted - distribution
             told += [f"port {port} ({who})" for port in sorted(found)]
         return ", ".join(told)
 
     def _logs(self, number: int) -> tuple[list[str], list[str]]:
         """Return what a command has printed, and what its processes have written to their logs."""
-        return self._guardian.lines(number), self._cluster.command_log(number)
+        return self._guardian.lines(number), self._brought.command_log(number)
 
     def _all_logs(self) -> list[list[str]]:
         numbers = range(len(self._settings.commands))

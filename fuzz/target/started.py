@@ -18,7 +18,7 @@ from fuzz.observation import NodeExit
 from fuzz.scratch import scratch_prefix
 from fuzz.settings import StartSettings
 from fuzz.target.base import Address
-from fuzz.target.cluster import Cluster
+from fuzz.target.brought_up import BroughtUp
 from fuzz.target.dump import dump_environment, read_dump
 from fuzz.target.guarded import Guardian
 from fuzz.target.launch import SHELL_SIGNAL, Launch, Port, check_folder, check_free, signal_name
@@ -59,7 +59,7 @@ class StartedTarget:
         self._clock = clock or SystemClock()
         self.mark = new_mark()
         self._guardian: Guardian | None = None
-        self._cluster: Cluster | None = None
+        self._up: BroughtUp | None = None
         self._scratch: Path | None = None
         self._watched: dict[int, _Watched] = {}
         self._poll = select.poll()
@@ -80,10 +80,10 @@ class StartedTarget:
         self._scratch = Path(tempfile.mkdtemp(prefix=scratch_prefix("started")))
         folder = environment.get(AGENTS_FOLDER)
         agents = Path(folder) if folder is not None else None
-        self._cluster = Cluster(self.mark, self._settings.folder, agents)
+        self._up = BroughtUp(self.mark, self._settings.folder, agents)
         try:
             self._guardian = Guardian(self.mark)
-            launch = Launch(self._settings, self._guardian, self._cluster, self._ports, self._clock)
+            launch = Launch(self._settings, self._guardian, self._up, self._ports, self._clock)
             launch.run(lambda number: self._environment(number, environment))
             self.nodes()
             launch.look()  # nobody has ended before we began to watch
@@ -97,13 +97,13 @@ class StartedTarget:
 
         Their ends are looked for from then on.
         """
-        if self._cluster is None:
+        if self._up is None:
             return ()
-        look = self._cluster.look()
+        look = self._up.look()
         wanted = [port for _, port in self._ports]
         order: list[tuple[int, Started]] = []
         for one in look.processes:
-            ports = self._cluster.ports(one, look) if one.is_beam else frozenset()
+            ports = self._up.ports(one, look) if one.is_beam else frozenset()
             # An emulator that listens nowhere builds, or asks something, and is no node.
             if ports:
                 mine = (place for place, port in enumerate(wanted) if port in ports)
@@ -133,7 +133,7 @@ class StartedTarget:
             self._poll.unregister(one.descriptor)
             os.close(one.descriptor)
         self._watched.clear()
-        self._cluster = None
+        self._up = None
         guardian, self._guardian = self._guardian, None
         try:
             if guardian is not None:
@@ -178,20 +178,20 @@ class StartedTarget:
     def _how(self, node: _Watched) -> NodeExit:
         """Return how a node ended. Its parent knows: the guardian, or else a shell may tell."""
         assert self._guardian is not None
-        assert self._cluster is not None
+        assert self._up is not None
         code = self._guardian.code_of(node.pid)
         if code is None:
             code = self._told_by_shell(node.command)
         dump = read_dump(self._dump(node.command))
         slogan = dump.get("slogan")
-        lines = [*self._guardian.lines(node.command), *self._cluster.log(node.pid)]
+        lines = [*self._guardian.lines(node.command), *self._up.log(node.pid)]
         return NodeExit(
             status=code if code is not None and code >= 0 else None,
             signal=signal_name(-code) if code is not None and code < 0 else None,
             slogan=str(slogan) if slogan else None,
             dump=dump,
             log_tail=tuple(lines[-_LOG_LINES:]),
-            node=self._cluster.name(node.pid),
+            node=self._up.name(node.pid),
         )
 
     def _told_by_shell(self, command: int) -> int | None:

@@ -39,7 +39,7 @@ class Look:
         return tuple(one for one in self.processes if one.command == command)
 
 
-class Cluster:
+class BroughtUp:
     """All that bears ``mark``. Nodes announce their agents in the folder ``agents``, if any.
 
     Whatever it sees it remembers, since of a node that has ended nothing can be asked: its

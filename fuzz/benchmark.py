@@ -94,7 +94,7 @@ def shrunk(defect: Planted, case: Case, finding: Finding) -> Case:
 
 @contextmanager
 def _rig_with(defect: Planted, auth: bool = False) -> Iterator[Rig]:
-    settings = TargetSettings(port=0, plants=(defect.name,), auth=auth)
+    settings = TargetSettings(port=0, plants=(defect.name,), auth=auth, edges=defect.edges)
     rig = rig_of(settings)
     rig.start()
     try:
@@ -163,7 +163,7 @@ class Benchmark:
     def _searched(self, defect: Planted) -> Trial:
         with tempfile.TemporaryDirectory(prefix=scratch_prefix("planted")) as folder:
             settings = FuzzSettings(
-                target=TargetSettings(port=0, plants=(defect.name,)),
+                target=TargetSettings(port=0, plants=(defect.name,), edges=defect.edges),
                 corpus=Path(folder),
                 seeds=(self._seeds,),
                 seconds=self._seconds,

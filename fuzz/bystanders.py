@@ -9,6 +9,7 @@ connects, logs in and asks for a status.
 from __future__ import annotations
 
 import select
+from collections.abc import Iterator
 
 from fuzz.case import Transport
 from fuzz.clock import Clock, Deadline
@@ -96,7 +97,7 @@ class Bystander:
 
 
 class Bystanders:
-    """The group of them: logged in and not, over raw TCP and over WebSocket."""
+    """The group of them on each edge: logged in and not, over raw TCP and over WebSocket."""
 
     def __init__(self, endpoint: Endpoint, names: Names, clock: Clock) -> None:
         self._endpoint = endpoint
@@ -109,19 +110,21 @@ class Bystanders:
         """Replace all members by new ones; tell whether all could be opened."""
         self.close()
         self._unserved = ()
-        user, other = list(self._names.fresh().values())[:2]
-        endpoint, tokens, web = self._endpoint, self._names.tokens, Transport.WEBSOCKET
-        members = [
-            Bystander("a client that is logged in", endpoint, user, tokens),
-            Bystander("a client before its login", endpoint, None, tokens),
-        ]
-        if endpoint.websocket_port is not None:
-            members += [
-                Bystander("a WebSocket client that is logged in", endpoint, other, tokens, web),
-                Bystander("a WebSocket client before its login", endpoint, None, tokens, web),
-            ]
-        self._members = tuple(members)
+        users = iter(self._names.fresh().values())
+        self._members = tuple(
+            member for edge in self._endpoint.edges() for member in self._seated(edge, users)
+        )
         return all(member.open(deadline) for member in self._members)
+
+    def _seated(self, edge: Endpoint, users: Iterator[bytes]) -> Iterator[Bystander]:
+        tokens, web = self._names.tokens, Transport.WEBSOCKET
+        at = f" on {edge.name}" if edge.name else ""
+        yield Bystander(f"a client that is logged in{at}", edge, next(users), tokens)
+        yield Bystander(f"a client before its login{at}", edge, None, tokens)
+        if edge.websocket_port is not None:
+            logged_in = f"a WebSocket client that is logged in{at}"
+            yield Bystander(logged_in, edge, next(users), tokens, web)
+            yield Bystander(f"a WebSocket client before its login{at}", edge, None, tokens, web)
 
     def check(self, patience: Patience) -> bool:
         """Ask all of them, then wait for all; tell whether everybody was answered."""

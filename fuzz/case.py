@@ -55,6 +55,9 @@ MAX_PAUSES_MS = 5 * MAX_PAUSE_MS
 #: Above the largest field of the protocol (a 1 MiB batch) and its framing, four times over.
 MAX_FILE_BYTES = 4 * 1024 * 1024
 
+#: Edges that a case can name. A cluster on one machine has two or three, as a rule.
+MAX_EDGES = 16
+
 #: Users a case can name. Each token is eight bytes, and so is the name put in its place.
 USER_TOKENS = tuple(b"<user:%c>" % letter for letter in b"ABCDEFGH")
 #: With those that only a merged case has: each of the cases in it keeps users of its own.
@@ -78,7 +81,7 @@ class StepKind(IntEnum):
 
 
 class Transport(IntEnum):
-    """How an OPEN step connects; kept in the step's ``value``."""
+    """How an OPEN step connects; kept in the lower byte of the step's ``value``."""
 
     TCP = 0
     WEBSOCKET = 1  # the upgrade is made, and each segment goes as one masked binary message
@@ -90,14 +93,34 @@ class Step:
     """One step on one connection.
 
     ``data`` is the segment of a SEND and ``user`` or ``user:token`` of a LOGIN. ``value``
-    is the :class:`Transport` of an OPEN and the milliseconds of a PAUSE. A connection
-    that is used before it is opened is opened over TCP.
+    is the milliseconds of a PAUSE; of an OPEN (see :func:`opening`) it is the
+    :class:`Transport`, and in its higher byte the number of the edge to connect to. A connection
+    that is used before it is opened is opened over TCP, to the first edge.
     """
 
     kind: StepKind
     connection: int = 0
     data: bytes = b""
     value: int = 0
+
+    @property
+    def transport(self) -> Transport:
+        """Return how an OPEN connects."""
+        return Transport(self.value & 0xFF)
+
+    @property
+    def edge(self) -> int:
+        """Return the edge that an OPEN connects to: 0 is the first.
+
+        Where the target has fewer, it is counted on from the first again: a case of two edges can
+        be played on any target.
+        """
+        return self.value >> 8
+
+
+def opening(connection: int, transport: Transport = Transport.TCP, edge: int = 0) -> Step:
+    """Return the step that opens ``connection`` to an edge."""
+    return Step(StepKind.OPEN, connection, value=edge << 8 | transport)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +136,10 @@ class Case:
     def connections(self) -> tuple[int, ...]:
         """Return the connection numbers in use, in order of first use."""
         return tuple(dict.fromkeys(step.connection for step in self.steps))
+
+    def edges(self) -> int:
+        """Return how many edges it takes to play it as it is meant: 1 for most."""
+        return 1 + max((s.edge for s in self.steps if s.kind is StepKind.OPEN), default=0)
 
     def sent_bytes(self) -> int:
         """Return how many bytes its steps hold: what all of its clients send."""
@@ -241,6 +268,15 @@ def _length(name: bytes) -> bytes:
     return len(name).to_bytes(2, "big")
 
 
+def _check_opening(step: Step) -> None:
+    if step.value & 0xFF not in tuple(Transport):
+        raise CaseFileError(f"the case opens a connection of unknown transport {step.value & 0xFF}")
+    if step.edge >= MAX_EDGES:
+        raise CaseFileError(
+            f"the case opens a connection to edge {step.edge}; the highest is {MAX_EDGES - 1}"
+        )
+
+
 def _kind(number: int) -> StepKind:
     try:
         return StepKind(number)
@@ -264,6 +300,6 @@ def _checked(steps: Iterable[Step]) -> tuple[Step, ...]:
             )
         if step.kind is StepKind.PAUSE and step.value > MAX_PAUSE_MS:
             raise CaseFileError(f"the case pauses {step.value} ms; at most {MAX_PAUSE_MS} are kept")
-        if step.kind is StepKind.OPEN and step.value not in tuple(Transport):
-            raise CaseFileError(f"the case opens a connection of unknown transport {step.value}")
+        if step.kind is StepKind.OPEN:
+            _check_opening(step)
     return checked

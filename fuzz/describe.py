@@ -64,7 +64,9 @@ def describe_step(step: Step) -> str:
     """Return what ``step`` does, without its connection."""
     match step.kind:
         case StepKind.OPEN:
-            return f"open over {_TRANSPORTS[Transport(step.value)]}"
+            # The first edge is the only one, mostly; people count from one, as its name may do.
+            edge = f", to edge {step.edge + 1} of the cluster" if step.edge else ""
+            return f"open over {_TRANSPORTS[step.transport]}{edge}"
         case StepKind.LOGIN:
             return f"log in as {quoted(step.data)}"
         case StepKind.SEND:

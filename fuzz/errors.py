@@ -31,6 +31,10 @@ class AgentError(IrisFuzzError):
     """The agent in the node refused us, speaks another version, or stopped answering."""
 
 
+class AgentRefusalError(AgentError):
+    """The agent will not, or cannot, do what it was asked; it stays usable."""
+
+
 class StoreError(IrisFuzzError):
     """The corpus or the journal cannot be read or written."""
 

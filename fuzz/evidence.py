@@ -151,6 +151,9 @@ class Evidence:
     while its agent does not answer, ``node_answers`` that it does. ``slow_seconds`` is how
     long the canary waited, if that was longer than a healthy server lets anybody wait.
     ``contrasts`` are plays that were not heard alike, ``decodings`` direct calls of a decoder.
+
+    Where there are several nodes, ``node`` names the one that is silent or was started anew, and
+    ``edge`` the one at which the canary was not well.
     """
 
     observations: tuple[Observation, ...] = ()
@@ -169,3 +172,5 @@ class Evidence:
     rushes: tuple[Rush, ...] = ()
     contrasts: tuple[Contrast, ...] = ()
     decodings: tuple[Decoding, ...] = ()
+    node: str = ""
+    edge: str = ""

@@ -6,6 +6,7 @@ oracles. A stack is a tuple of frames ``module:function/arity``, the innermost f
 
 from __future__ import annotations
 
+import re
 import struct
 from dataclasses import dataclass
 from enum import StrEnum
@@ -86,7 +87,8 @@ class Event:
     supervisor's, whose ``pid`` and ``process`` are those of the child. ``class_name`` is
     error, exit or throw; ``reason`` is the shape of the reason, without the input's data.
     ``process`` is the registered name, else the initial call, else the child's id;
-    ``time_ms`` is the node's system time.
+    ``time_ms`` is the node's system time. ``node`` names the node where there are several,
+    or another one that the report came from.
     """
 
     kind: EventKind
@@ -100,6 +102,7 @@ class Event:
     text: str
     pid: str
     time_ms: int
+    node: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +128,11 @@ class Reading:
     24 bits and the count, at most 255, in 8. ``dropped`` counts events beyond those kept.
     ``quiet`` tells, for a reading that waited for it, that the node was at rest. ``hottest`` is
     the number of the point that was hit most often, the first of several, None if none was.
+
+    ``traffic`` is what the node had exchanged with other nodes by then, as in :class:`Rest`. A
+    reading of several nodes has the sums, ``nodes`` the counts of each by its name, ``lost`` the
+    names of those whose agent is gone, of which it tells nothing, and ``hardest`` the name of the
+    one that worked hardest, which ``hottest`` is of.
     """
 
     coverage: bytes
@@ -133,11 +141,27 @@ class Reading:
     dropped: int = 0
     quiet: bool = True
     hottest: int | None = None
+    traffic: int = 0
+    nodes: tuple[tuple[str, QuickVitals], ...] = ()
+    lost: tuple[str, ...] = ()
+    hardest: str = ""
 
     def hits(self) -> tuple[tuple[int, int], ...]:
         """Return ``(number of the point, count)`` for each point that was hit."""
         words = struct.unpack(f">{len(self.coverage) // 4}I", self.coverage)
         return tuple((word >> 8, word & 0xFF) for word in words)
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """Whether a node was at rest, and how much it had exchanged with other nodes just then.
+
+    ``traffic`` is in bytes, of the connections that there are: another number means that
+    something went out or came in.
+    """
+
+    quiet: bool
+    traffic: int
 
 
 class Doing(StrEnum):
@@ -152,7 +176,7 @@ class Doing(StrEnum):
 class Suspect:
     """A process and what it is doing. ``reductions`` are since its start.
 
-    One look does not tell ``doing``.
+    One look does not tell ``doing``. ``node`` names the node where there are several.
     """
 
     pid: str
@@ -163,6 +187,7 @@ class Suspect:
     status: str
     stack: tuple[str, ...]
     doing: Doing | None = None
+    node: str = ""
 
     @property
     def process(self) -> str:
@@ -180,6 +205,10 @@ class Table:
     size: int
 
 
+#: What a :class:`Holding` tells of that is meant to stay.
+DURABLE = "durable rows"
+
+
 @dataclass(frozen=True, slots=True)
 class Holding:
     """An amount of something that the node holds when all garbage is collected.
@@ -187,17 +216,35 @@ class Holding:
     ``what`` is ``processes``, ``ports``, ``ETS tables``, ``ETS rows``, ``ETS bytes``,
     ``mailbox`` (messages), ``binaries`` (bytes), ``heap`` (bytes that are alive) or ``durable
     rows`` (of Mnesia, meant to stay); ``name`` that of the table or the process, or the kind of
-    port. Without a name it is the sum of all. What is not told of is none.
+    port. Without a name it is the sum of all. What is not told of is none. ``node`` names the node
+    where there are several.
     """
 
     what: str
     name: str
     amount: int
+    node: str = ""
 
     @property
     def title(self) -> str:
         """Return what it is called in a sentence."""
-        return f"{_PLURAL.get(self.what, self.what)} of {self.name}" if self.name else self.what
+        held = f"{_PLURAL.get(self.what, self.what)} of {self.name}" if self.name else self.what
+        return on_node(held, self.node)
+
+
+#: A thing and its node, whose name has no space; no table or process is called like this.
+_ON_NODE = re.compile(r"(.+) on (\S+)", re.DOTALL)
+
+
+def on_node(thing: str, node: str) -> str:
+    """Return ``thing`` with the node that it is on, where there is more than one."""
+    return f"{thing} on {node}" if thing and node else thing
+
+
+def off_node(thing: str) -> tuple[str, str]:
+    """Return what :func:`on_node` has put together: a thing, and a node or nothing."""
+    found = _ON_NODE.fullmatch(thing)
+    return (found[1], found[2]) if found else (thing, "")
 
 
 _PLURAL = {"mailbox": "messages in the mailbox", "heap": "bytes on the heap"}

@@ -42,7 +42,8 @@ class ConnectionTrace:
 
     ``received`` holds what came back, in the pieces that the steps waited for;
     ``waited_for`` names the wait that ran out when ``ending`` is DEADLINE; ``sent`` holds the
-    segments, before any framing of WebSocket; ``left`` is the order (see :class:`Sent`) at
+    segments, before any framing of WebSocket; ``edge`` counts the edges of the target, from 0;
+    ``left`` is the order (see :class:`Sent`) at
     which we half-closed or cut it, None if the peer was first; ``plain`` tells raw TCP, and
     ``messages`` a WebSocket session in order, in which each segment was a message of its own.
     """
@@ -56,6 +57,7 @@ class ConnectionTrace:
     left: int | None = field(default=None, compare=False)
     plain: bool = field(default=True, compare=False)
     messages: bool = field(default=False, compare=False)
+    edge: int = field(default=0, compare=False)
 
     def replies(self) -> bytes:
         """Return all bytes received, joined."""

@@ -11,9 +11,11 @@ from __future__ import annotations
 import tempfile
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from fuzz.beam import AgentClient, AgentFiles
+from fuzz.agents import Agents
+from fuzz.beam import Agent, AgentFiles
+from fuzz.beam.fleet import Fleet
 from fuzz.bystanders import Bystanders, canary
 from fuzz.case import Case
 from fuzz.clock import Clock, Deadline, SystemClock
@@ -57,15 +59,20 @@ class Rig:
         self.target = target
         self.clock = clock
         self.names = Names()
-        self.agent: AgentClient | None = None
+        self.agent: Agent | None = None
+        #: The node that owns the first port, with the applications of all.
         self.node: NodeInfo | None = None
+        #: When each node was started, by its name; see :class:`fuzz.node.NodeInfo`.
+        self.births: dict[str, int] = {}
         self.points: tuple[Point, ...] = ()
         self.notes: list[str] = []
         #: How often the target was brought back: what it held before is gone then.
         self.recoveries = 0
         self._pace = Pace(rate, clock, threading.Event().wait)
         self._use_agent = use_agent and target.restartable
-        self._files: AgentFiles | None = None
+        self._agents: Agents | None = None
+        #: The edge at which the last canary was not well, where there are several.
+        self.ailing = ""
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._bystanders: Bystanders | None = None
         self._executor: Executor | None = None
@@ -83,19 +90,21 @@ class Rig:
 
     def _start(self) -> None:
         environment: dict[str, str] = {}
+        files: AgentFiles | None = None
         if self._use_agent:
             self._folder = tempfile.TemporaryDirectory(prefix=scratch_prefix("agent"))
-            self._files = AgentFiles(self._folder.name)
-            environment = dict(self._files.environment())
+            files = AgentFiles(self._folder.name)
+            environment = dict(files.environment())
         address = self.target.start(environment)
-        endpoint = _endpoint(address)
         self.names.tokens = Tokens(address.secret, revoked=address.revoked)
+        deadline = Deadline.after(self.clock, _READY_SECONDS, "the target to serve a client")
+        if files is not None:
+            self._agents = Agents(self.target, files, address)
+            self._inject(deadline)
+        endpoint = _endpoint(address, self._agents.names() if self._agents is not None else ())
         exact = self._use_agent  # a bystander's answer says only what was read
         self._executor = Executor(endpoint, self.barrier, self.names, self.clock, exact)
         self._bystanders = Bystanders(endpoint, self.names, self.clock)
-        deadline = Deadline.after(self.clock, _READY_SECONDS, "the target to serve a client")
-        if self._files is not None:
-            self._inject(deadline)
         if not self._serves(deadline):
             raise TargetError(f"{self.target.name}: waited in vain for {deadline.what}")
 
@@ -122,8 +131,10 @@ class Rig:
         self._pace.begin(len(cases))
         return self._played_by.play(cases, patience)
 
-    def barrier(self, seconds: float | None = None) -> bool:
+    def barrier(self, seconds: float | None = None) -> bool | None:
         """Return when the node has handled all that was sent; False if it does not answer.
+
+        None if it answers, and still had work when the time was over.
 
         ``seconds`` is how long it may have work for, what is usual of a batch if None.
 
@@ -134,10 +145,9 @@ class Rig:
         if self.agent is None:
             return self.bystanders_well()
         try:
-            self.agent.quiet(seconds)
+            return self.agent.quiet(seconds) or None
         except AgentError:
             return False
-        return True
 
     def bystanders_well(self, patience: Patience = SEARCHING) -> bool:
         """Tell whether every bystander is connected and was answered in time."""
@@ -148,13 +158,37 @@ class Rig:
         return self._bystanders.cut() if self._bystanders is not None else ()
 
     def pulse(self, seconds: float) -> Pulse:
-        """Send in the canary."""
+        """Send in the canary, one to each edge; return the first that is not well, if any."""
         deadline = Deadline.after(self.clock, seconds, "the canary to be served")
-        return canary(self.endpoint, self.names, deadline)
+        return self._pulse(deadline)
+
+    def _pulse(self, deadline: Deadline) -> Pulse:
+        for edge in self.endpoint.edges():
+            pulse = canary(edge, self.names, deadline)
+            if pulse is not Pulse.WELL:
+                self.ailing = edge.name
+                return pulse
+        self.ailing = ""
+        return Pulse.WELL
+
+    def edges_served(self, seconds: float) -> tuple[str, ...]:
+        """Return the names of the edges at which a canary is well now."""
+        deadline = Deadline.after(self.clock, seconds, "the canary to be served")
+        edges = self.endpoint.edges()
+        return tuple(e.name for e in edges if canary(e, self.names, deadline) is Pulse.WELL)
+
+    def lost(self) -> str:
+        """Return the name of one of several nodes whose agent does not answer, if there is one."""
+        lost = self.agent.lost() if isinstance(self.agent, Fleet) else ()
+        return lost[0].label if lost else ""
+
+    def vanished(self) -> str:
+        """Return the name of a node among several that has ended, if one is known to have."""
+        return self._agents.vanished() if self._agents is not None else ""
 
     def reconnect(self) -> bool:
-        """Connect to the agent again after it fell silent; tell whether it answers."""
-        if self._files is None:
+        """Connect again to each agent that fell silent; tell whether all of them answer."""
+        if self._agents is None:
             return False
         deadline = Deadline.after(self.clock, CONFIRMING.connect, "the agent to answer again")
         try:
@@ -209,17 +243,15 @@ class Rig:
         """Throw away what the agent has to tell: a restart of ours is no finding."""
         assert self.agent is not None
         try:
-            self.agent.settle()
+            return not self.agent.settle().lost
         except AgentError:
             return False
-        return True
 
     def _inject(self, deadline: Deadline) -> None:
-        assert self._files is not None
-        node = next(iter(self.target.nodes()), None)  # where there are several, the first edge
-        found = self._files.wait(deadline, os_pid=node)
-        self.agent = AgentClient.connect(found, self._files.token, deadline)
+        assert self._agents is not None
+        self.agent = self._agents.connect(deadline)
         self.node = self.agent.info
+        self.births = births_of(self.agent)
         instrumented = self.agent.instrument()
         self.points = instrumented.points
         self.notes = [f"no coverage of {module}: {why}" for module, why in instrumented.failures]
@@ -228,7 +260,7 @@ class Rig:
         """Wait until the canary is well and the bystanders are seated."""
         assert self._bystanders is not None
         while not deadline.expired():
-            well = canary(self.endpoint, self.names, deadline) is Pulse.WELL
+            well = self._pulse(deadline) is Pulse.WELL
             if well and self._bystanders.open(deadline):
                 return True
             if self.target.await_exit(_RETRY_SECONDS) is not None:
@@ -241,6 +273,7 @@ class Rig:
         if self.agent is not None:
             self.agent.close()
             self.agent = None
+        self._agents = None
 
     @property
     def _played_by(self) -> Executor:
@@ -257,6 +290,21 @@ def rig_of(settings: TargetSettings) -> Rig:
     return Rig(choose_target(settings), SystemClock(), rate=settings.rate)
 
 
-def _endpoint(address: Address) -> Endpoint:
-    further = tuple(map(_endpoint, address.further))
-    return Endpoint(address.host, address.port, address.websocket_port, further)
+def births_of(agent: Agent) -> dict[str, int]:
+    """Return when each node of an agent was started; one that is alone needs no name."""
+    if isinstance(agent, Fleet):
+        return {member.label: member.agent.info.born for member in agent.members}
+    return {"": agent.info.born}
+
+
+def _endpoint(address: Address, names: Sequence[str]) -> Endpoint:
+    """Return where to connect; several edges without a name are numbered, as in a case."""
+    edges = (address, *address.further)
+    if not names:
+        numbers = range(1, len(edges) + 1)
+        names = [f"edge {number}" for number in numbers] if address.further else [""]
+    first, *others = (
+        Endpoint(edge.host, edge.port, edge.websocket_port, (), name)
+        for edge, name in zip(edges, names, strict=True)
+    )
+    return replace(first, further=tuple(others))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from fuzz.case import MAX_EDGES
 from fuzz.decoding import DEFAULT, Decoder, Meaning
 from fuzz.errors import SettingsError
 
@@ -53,8 +54,10 @@ class TargetSettings:
     ``plants`` are the planted defects to switch on, ``port`` the port of a target that is
     started (0: the system chooses that of the embedded one), ``allowed`` the hosts that may be
     fuzzed besides the loopback interface, ``auth`` tells the embedded target to ask for tokens.
-    ``rate`` is the ceiling of cases played in a second; None is without one. ``edges`` are the
-    other edges of the same cluster, each ``PORT`` or ``HOST:PORT``.
+    ``rate`` is the ceiling of cases played in a second; None is without one. With ``edges``, the
+    embedded target is a cluster of a core and so many edges, the first of them on ``port``; 0 is a
+    single node. ``further`` are the other edges of a cluster of one's own, each ``PORT`` or
+    ``HOST:PORT``.
     """
 
     target: str = EMBEDDED
@@ -63,12 +66,15 @@ class TargetSettings:
     allowed: tuple[str, ...] = ()
     auth: bool = False
     rate: float | None = None
+    edges: int = 0
     start: StartSettings | None = None
-    edges: tuple[str, ...] = ()
+    further: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if not 0 <= self.edges <= MAX_EDGES:
+            raise SettingsError(f"--edges wants a number from 0 to {MAX_EDGES}")
         if self.embedded:
-            if self.edges:
+            if self.further:
                 raise SettingsError(
                     "--edge names further edges of your own Iris: it goes with --start or --target"
                 )
@@ -79,6 +85,8 @@ class TargetSettings:
             raise SettingsError("--plant puts defects into the embedded target only")
         if self.auth:
             raise SettingsError("--auth is for the embedded target only")
+        if self.edges:
+            raise SettingsError("--edges is for the embedded target only")
 
     def _check_address(self) -> None:
         if self.start is None:
@@ -92,7 +100,7 @@ class TargetSettings:
             raise SettingsError("--start needs the port on which your Iris listens: --port PORT")
 
     def _check_edges(self) -> None:
-        for edge in self.edges:
+        for edge in self.further:
             if _address(edge if ":" in edge else f"{_LOOPBACK}:{edge}") is None:
                 raise SettingsError(f"--edge is PORT or HOST:PORT, not {edge!r}")
         everywhere = (self.address(), *self.edge_addresses())
@@ -112,13 +120,14 @@ class TargetSettings:
         """
         plants = (word for name in self.plants for word in ("--plant", name))
         hosts = (word for host in self.allowed for word in ("--allow-host", host))
-        edges = (word for edge in self.edges for word in ("--edge", edge))
         auth = ("--auth",) if self.auth else ()
         if self.embedded:
-            return (*plants, *auth)
+            edges = ("--edges", str(self.edges)) if self.edges else ()
+            return (*plants, *auth, *edges)
+        further = tuple(word for edge in self.further for word in ("--edge", edge))
         if self.start is not None:
-            return (*self.start.switches(), "--port", str(self.port), *edges)
-        return ("--target", self.target, *hosts, *edges)
+            return (*self.start.switches(), "--port", str(self.port), *further)
+        return ("--target", self.target, *hosts, *further)
 
     def address(self) -> tuple[str, int]:
         """Return host and port of a target that runs, or that is started by commands."""
@@ -129,7 +138,7 @@ class TargetSettings:
     def edge_addresses(self) -> tuple[tuple[str, int], ...]:
         """Return host and port of each further edge; one without a host is beside the first."""
         host, _ = self.address()
-        named = (_address(edge if ":" in edge else f"{host}:{edge}") for edge in self.edges)
+        named = (_address(edge if ":" in edge else f"{host}:{edge}") for edge in self.further)
         return tuple(where for where in named if where is not None)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from fuzz.decoding import Batch, Candidates, Decoder
-from fuzz.node import Detached, Holding, Instrumentation, NodeInfo, Reading, Suspect, Vitals
+from fuzz.node import Detached, Holding, Instrumentation, NodeInfo, Reading, Rest, Suspect, Vitals
 
 #: Compiling some hundred modules on a busy machine.
 INSTRUMENT_SECONDS = 300.0
@@ -67,6 +67,10 @@ class Agent(Protocol):
         What was sent to the node before has been received and handled when it is True. A
         report of it may still be on its way to the log: :meth:`settle` waits for that too.
         """
+        ...
+
+    def rest(self, seconds: float | None = None) -> Rest:
+        """Wait as :meth:`quiet`, and tell what the node has exchanged with other nodes."""
         ...
 
     def settle(self, seconds: float | None = None) -> Reading:

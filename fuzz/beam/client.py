@@ -26,7 +26,7 @@ from fuzz.beam.inject import PROTOCOL_VERSION, Announcement
 from fuzz.clock import Deadline, SystemClock
 from fuzz.decoding import Batch, Candidates, Decoder
 from fuzz.errors import AgentError
-from fuzz.node import Detached, Holding, Instrumentation, NodeInfo, Reading, Suspect, Vitals
+from fuzz.node import Detached, Holding, Instrumentation, NodeInfo, Reading, Rest, Suspect, Vitals
 
 _LENGTH = struct.Struct(">I")
 
@@ -99,9 +99,13 @@ class AgentClient:
 
     def quiet(self, seconds: float | None = None) -> bool:
         """See :meth:`fuzz.beam.agent.Agent.quiet`."""
-        quiet = bool(decode.value_of(self._await_rest("quiet", seconds)) == 1)
-        self._restless = not quiet
-        return quiet
+        return self.rest(seconds).quiet
+
+    def rest(self, seconds: float | None = None) -> Rest:
+        """See :meth:`fuzz.beam.agent.Agent.rest`."""
+        rest = decode.shaped(decode.rest, decode.value_of(self._await_rest("quiet", seconds)))
+        self._restless = not rest.quiet
+        return rest
 
     def settle(self, seconds: float | None = None) -> Reading:
         """See :meth:`fuzz.beam.agent.Agent.settle`."""

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import erlang
 
 from fuzz.decoding import Batch, Candidates, Ended, Shape
-from fuzz.errors import AgentError
+from fuzz.errors import AgentError, AgentRefusalError
 from fuzz.node import (
     Application,
     Detached,
@@ -25,6 +25,7 @@ from fuzz.node import (
     Point,
     QuickVitals,
     Reading,
+    Rest,
     Suspect,
     Table,
     Vitals,
@@ -37,9 +38,9 @@ _OK = (b"ok", "ok")
 
 #: The head of an external term that is a binary: version, tag, and its length follows.
 _BINARY = b"\x83m"
-#: quiet, processes, ports, atoms, tables, memory, reductions, dropped, the hottest point, bytes
-#: of coverage.
-_READING = struct.Struct(">BIIIIQQIII")
+#: quiet, processes, ports, atoms, tables, memory, reductions, traffic, dropped, the hottest point,
+#: bytes of coverage.
+_READING = struct.Struct(">BIIIIQQQIII")
 #: In the place of the hottest point when none was hit.
 _NO_POINT = 0xFFFFFFFF
 _READING_AT = len(_BINARY) + 4
@@ -71,7 +72,7 @@ def counted(inputs: Iterable[bytes]) -> Any:
 
 
 def value_of(reply: bytes) -> Any:
-    """Return the value of an ``{ok, Value}``; an ``{error, Text}`` raises AgentError."""
+    """Return the value of an ``{ok, Value}``; an ``{error, Text}`` raises AgentRefusalError."""
     try:
         tag, value = erlang.binary_to_term(reply)
         name = tag.value
@@ -79,7 +80,7 @@ def value_of(reply: bytes) -> Any:
         raise AgentError("the agent sent something that is not a reply") from None
     if name in _OK:
         return value
-    raise AgentError(f"the agent refused: {shaped(_text, value)}")
+    raise AgentRefusalError(f"the agent refused: {shaped(_text, value)}")
 
 
 def reading(reply: bytes) -> Reading:
@@ -88,14 +89,21 @@ def reading(reply: bytes) -> Reading:
         value_of(reply)
         raise AgentError("the agent sent something that is not a reading")
     try:
-        quiet, *counts, dropped, hottest, length = _READING.unpack_from(reply, _READING_AT)
+        quiet, *counts, traffic, dropped, hottest, length = _READING.unpack_from(reply, _READING_AT)
     except struct.error:
         raise AgentError("the agent sent a reading that is cut short") from None
     start = _READING_AT + _READING.size
     end = start + length
     events = () if end == len(reply) else shaped(_events, reply[end:])
     point = None if hottest == _NO_POINT else hottest
-    return Reading(reply[start:end], events, QuickVitals(*counts), dropped, quiet == 1, point)
+    vitals = QuickVitals(*counts)
+    return Reading(reply[start:end], events, vitals, dropped, quiet == 1, point, traffic)
+
+
+def rest(value: Any) -> Rest:
+    """Return whether the node was at rest, and its traffic."""
+    quiet, traffic = value
+    return Rest(quiet == 1, int(traffic))
 
 
 def shaped(decoder: Callable[[Any], T], value: Any) -> T:
@@ -218,7 +226,7 @@ def _events(encoded: bytes) -> tuple[Event, ...]:
 
 
 def _event(kind: Any, class_name: Any, reason: Any, stack: Any, *rest: Any) -> Event:
-    *texts, time_ms = rest
+    *texts, time_ms, node = rest
     process, behaviour, supervisor, application, message, pid = map(_text, texts)
     return Event(
         kind=EventKind(_text(kind)),
@@ -232,6 +240,7 @@ def _event(kind: Any, class_name: Any, reason: Any, stack: Any, *rest: Any) -> E
         text=message,
         pid=pid,
         time_ms=time_ms,
+        node=_text(node),
     )
 
 

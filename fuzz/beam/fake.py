@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 
 from fuzz.beam.agent import DECODE_SECONDS, INSTRUMENT_SECONDS
 from fuzz.decoding import Batch, Candidates, Decoder, Ended, Outcome, Shape
-from fuzz.errors import AgentError
+from fuzz.errors import AgentError, AgentRefusalError
 from fuzz.node import (
     Application,
     Detached,
@@ -24,6 +24,7 @@ from fuzz.node import (
     Point,
     QuickVitals,
     Reading,
+    Rest,
     Suspect,
     Vitals,
 )
@@ -43,10 +44,11 @@ class FakeAgent:
         points: Iterable[Point] = (),
         applications: Iterable[Application] = (),
         failures: Iterable[tuple[str, str]] = (),
+        name: str = _INFO.name,
     ) -> None:
         """Be the agent of a node with these points, all its applications running."""
         known = tuple(applications)
-        self._info = replace(_INFO, applications=known)
+        self._info = replace(_INFO, name=name, applications=known)
         self._available = tuple(sorted(points, key=lambda p: p.module))
         self._failures = tuple(failures)
         self._known = [app.name for app in known]
@@ -59,6 +61,10 @@ class FakeAgent:
         self._closed = False
         self.busy = False
         self.silent = False
+        #: What the node has exchanged with others by now, in bytes.
+        self.traffic = 0
+        #: Called whenever the node is asked whether it is at rest, before it answers.
+        self.on_ask: Callable[[], object] = lambda: None
         self.levels = _LEVELS
         self.stuck: tuple[Suspect, ...] = ()
         self.holdings: list[Holding] = []
@@ -94,7 +100,7 @@ class FakeAgent:
         self._answer("instrumentation")
         selection = (tuple(include), tuple(exclude))
         if self._selection not in (None, selection):
-            raise AgentError(
+            raise AgentRefusalError(
                 "the agent refused: the node is instrumented already, with another selection"
             )
         self._selection = selection
@@ -107,11 +113,17 @@ class FakeAgent:
 
     def quiet(self, seconds: float | None = None) -> bool:
         """See :meth:`fuzz.beam.agent.Agent.quiet`."""
+        return self.rest(seconds).quiet
+
+    def rest(self, seconds: float | None = None) -> Rest:
+        """See :meth:`fuzz.beam.agent.Agent.rest`."""
         self._answer("the node to be quiet")
-        return not self.busy
+        self.on_ask()
+        return Rest(not self.busy, self.traffic)
 
     def settle(self, seconds: float | None = None) -> Reading:
         """See :meth:`fuzz.beam.agent.Agent.settle`."""
+        self.on_ask()
         return self._reading(not self.busy)
 
     def vitals(self) -> Vitals:
@@ -178,14 +190,14 @@ class FakeAgent:
         """See :meth:`fuzz.beam.agent.Agent.stop_app`."""
         self._application(name)
         if name not in self._running:
-            raise AgentError(f"the agent refused: {{not_started,{name}}}")
+            raise AgentRefusalError(f"the agent refused: {{not_started,{name}}}")
         self._running.discard(name)
 
     def start_app(self, name: str, seconds: float) -> None:
         """See :meth:`fuzz.beam.agent.Agent.start_app`."""
         self._application(name)
         if name in self.broken:
-            raise AgentError(f"the agent refused: {{{name},...}}")
+            raise AgentRefusalError(f"the agent refused: {{{name},...}}")
         self._running.add(name)
 
     def restart_app(self, name: str, seconds: float) -> None:
@@ -210,14 +222,16 @@ class FakeAgent:
         coverage = b"".join(((i << 8) | min(n, 255)).to_bytes(4, "big") for i, n in pairs)
         hottest = max(self._hits, key=lambda i: (self._hits[i], -i), default=None)
         events = tuple(self._events)
-        reading = Reading(coverage, events, self.levels, self._dropped, quiet, hottest)
+        reading = Reading(
+            coverage, events, self.levels, self._dropped, quiet, hottest, self.traffic
+        )
         self._hits, self._events, self._dropped = {}, [], 0
         return reading
 
     def _application(self, name: str) -> None:
         self._answer(name)
         if name not in self._known:
-            raise AgentError("the agent refused: the node knows no application of that name")
+            raise AgentRefusalError("the agent refused: the node knows no application of that name")
 
     def _answer(self, what: str) -> None:
         if self._closed:

@@ -34,6 +34,7 @@ from hypothesis.stateful import (
 from fuzz.case import GROUP_TOKEN, MSGID_TOKEN, USER_TOKENS, Case, Step, StepKind, encode_case
 from fuzz.checks.base import Check, Ground, Trial
 from fuzz.generate import strategies
+from fuzz.generate.edges import spread
 from fuzz.triage.judge import judge_of
 from fuzz.triage.minimise import minimise
 from fuzz.triage.reduce import Budget
@@ -139,6 +140,8 @@ class Table:
     """
 
     ground: Ground
+    #: Connections of a case take turns with so many edges.
+    edges: int = 1
     known: set[str] = field(default_factory=set)
     trials: list[Trial] = field(default_factory=list)
     found: Trial | None = None
@@ -152,6 +155,7 @@ class Table:
 
     def play(self, case: Case) -> None:
         """Play ``case`` unless that was done; raise :class:`FoundError` for what is not known."""
+        case = spread(case, self.edges) if self.edges > 1 else case
         data = encode_case(case)
         trial = self._seen.get(data)
         if trial is None:
@@ -322,7 +326,7 @@ class Dialogue(RuleBasedStateMachine):
 
 def _run(ground: Ground) -> Iterator[Trial]:
     """Yield the plays of examples until time is up; a finding comes with its smallest case."""
-    table = Table(ground)
+    table = Table(ground, len(ground.rig.endpoint.edges()))
     while not ground.deadline.expired():
         table.clear()
         with suppress(FoundError):  # the table has it

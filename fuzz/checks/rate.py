@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from fuzz.case import USER_TOKENS, Case, Step, StepKind
+from fuzz.case import USER_TOKENS, Case, Step, StepKind, opening
 from fuzz.checks.base import Check, Ground, Trial
 from grammar import (
     BatchSend,
@@ -37,7 +37,8 @@ _EMPTY = cbor.dumps({})
 
 
 def _run(ground: Ground) -> Iterator[Trial]:
-    for name, steps in _questions():
+    edges = len(ground.rig.endpoint.edges())
+    for name, steps in (*(questions_of_edges() if edges > 1 else ()), *_questions()):
         yield ground.ask(name, Case(steps))
 
 
@@ -62,6 +63,16 @@ def _questions() -> Iterator[tuple[str, tuple[Step, ...]]]:
     yield "coming back does not fill the bucket", (*_ALL, most, leaves, _login(_A, 4), second)
     other = _send(*_singles(RATE_BURST // 2, _C), connection=1)
     yield "two users do not share a bucket", (*_ALL, burst, other)
+
+
+def questions_of_edges() -> Iterator[tuple[str, tuple[Step, ...]]]:
+    """Yield what is asked where clients can connect to another edge."""
+    there = opening(4, edge=1), _login(_A, 4)
+    most, more = _send(*_singles(RATE_BURST - _MORE, _B)), _singles(RATE_BURST, _C)
+    yield "two edges share a bucket", (*_ALL, *there, most, _send(*more, connection=4))
+    leaves = Step(StepKind.HALF_CLOSE)
+    moves = *_ALL, most, leaves, *there, _send(*more, connection=4)
+    yield "coming back to another edge does not fill the bucket", moves
 
 
 def _login(user: bytes, connection: int) -> Step:

@@ -35,7 +35,8 @@ def planted(context: click.Context, as_json: bool) -> int | None:
 
     Each has a name, the kind of finding that it must produce, what a client needs to trip it,
     and the truth about it. ``iris-fuzz fuzz --plant NAME`` switches one on. Those that no single
-    case shows by itself are found by a check, which is named.
+    case shows by itself are found by a check, which is named; those that only a cluster shows need
+    ``--edges``, and are played against a cluster here.
 
     \b
     Examples:
@@ -158,6 +159,8 @@ def _listing(defects: Sequence[Planted]) -> Table:
             needs += f"; found by the check {defect.check}"
         if defect.decoder:
             needs += "; found by calling the decoder"
+        if defect.edges:
+            needs += f"; only in a cluster: --edges {defect.edges}"
         told = Text.assemble((f"{defect.mistake}: ", "bold"), defect.truth, (f" ({needs})", "dim"))
         table.add_row(defect.name, defect.kind, told)
     return table
@@ -177,6 +180,7 @@ def _described(defect: Planted) -> dict[str, object]:
         "connections": defect.connections,
         "frames": defect.frames,
         "engine": defect.engine,
+        "edges": defect.edges,
     }
 
 

@@ -64,7 +64,7 @@ def run(
 
     Exit codes: 0 ended by Ctrl-C, 2 it did not start, or ended by itself.
     """
-    check_plants(plants)
+    check_plants(plants, edges)
     options: list[tuple[str, str]] = []
     if plants:
         options.append(("plants", ",".join(plants)))

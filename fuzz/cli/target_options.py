@@ -10,6 +10,7 @@ from typing import Any, TypeVar, cast
 import click
 from click.core import ParameterSource
 
+from fuzz.case import MAX_EDGES
 from fuzz.cli.options import plant_option, port_option
 from fuzz.errors import SettingsError
 from fuzz.settings import EMBEDDED, START_SECONDS, StartSettings, TargetSettings
@@ -60,7 +61,7 @@ _OPTIONS = (
     ),
     click.option(
         "--edge",
-        "edges",
+        "further",
         multiple=True,
         metavar="[HOST:]PORT",
         help="Another edge of the same cluster, with --start or --target; may be repeated.",
@@ -74,6 +75,15 @@ _OPTIONS = (
         is_flag=True,
         help="Let the embedded target ask for tokens: clients of a case get good ones, "
         "unless it says otherwise.",
+    ),
+    click.option(
+        "--edges",
+        type=click.IntRange(0, MAX_EDGES),
+        default=0,
+        show_default=True,
+        metavar="N",
+        help="Let the embedded target be a cluster: a core node and this many edges, on PORT, "
+        "PORT+2, ..., and let clients connect to all of them; 0 is one node for all.",
     ),
     click.option(
         "--allow-host",
@@ -93,8 +103,8 @@ _OPTIONS = (
 
 #: What click hands over for them; each is an argument of :func:`_settings`.
 TARGET_WORDS = (
-    "target", "commands", "folder", "start_seconds", "port", "edges", "plants", "allowed", "auth",
-    "rate",
+    "target", "commands", "folder", "start_seconds", "port", "further", "plants", "allowed",
+    "auth", "rate", "edges",
 )  # fmt: skip
 
 
@@ -123,7 +133,7 @@ def _overruled() -> dict[str, Any]:
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
     }
     if "target" in typed and "commands" not in typed:
-        none = {"commands": (), "folder": None, "start_seconds": None, "edges": ()}
+        none = {"commands": (), "folder": None, "start_seconds": None, "further": ()}
         return {name: value for name, value in none.items() if name not in typed}
     if "commands" in typed and "target" not in typed:
         return {"target": EMBEDDED}
@@ -136,11 +146,12 @@ def _settings(
     folder: Path | None,
     start_seconds: float | None,
     port: int,
-    edges: tuple[str, ...],
+    further: tuple[str, ...],
     plants: tuple[str, ...],
     allowed: tuple[str, ...],
     auth: bool,
     rate: float | None,
+    edges: int,
 ) -> TargetSettings:
     start = None
     if commands:
@@ -148,7 +159,7 @@ def _settings(
         start = StartSettings(commands, folder or Path(), seconds)
     elif folder is not None or start_seconds is not None:
         raise SettingsError("--cwd and --start-timeout are for --start COMMAND, which is missing")
-    return TargetSettings(target, port, plants, allowed, auth, rate, start, edges)
+    return TargetSettings(target, port, plants, allowed, auth, rate, edges, start, further)
 
 
 def announce(settings: TargetSettings) -> None:

@@ -22,6 +22,7 @@ from fuzz.engines.libfuzzer import MAX_BYTES, byte_mutate, fuzz
 from fuzz.engines.link import GoneError, Link, be_a_worker, modules_of, write_seeds
 from fuzz.events import Dismissed, Ended, Found, Progress, Recovered, Refined, Started
 from fuzz.finding import Finding, Kind
+from fuzz.generate.edges import spread_seeds
 from fuzz.generate.mutate import Mutator
 from fuzz.rig import Recovery, rig_of
 from fuzz.settings import FuzzSettings
@@ -70,16 +71,18 @@ class Worker:
         """
         loaded = load_seeds(self._settings.seeds)
         unjudged = self._journal.unjudged()
-        offered = dict.fromkeys([*unjudged, *(data for _, data in loaded.seeds)])
-        seeds = [data for data in offered if len(data) <= MAX_BYTES]
         self._rig.start()
+        edges = len(self._rig.endpoint.edges())
+        offered = dict.fromkeys([*unjudged, *(data for _, data in loaded.seeds)])
+        offered |= dict.fromkeys(spread_seeds(offered, edges))
+        seeds = [data for data in offered if len(data) <= MAX_BYTES]
         watchdog = self._watchdog
         investigator = Investigator(self._rig, watchdog, self._known, self._recovered, self._recent)
         self._engine = CoverageEngine(
             self._rig,
             watchdog,
             investigator,
-            Mutator(random.Random(self._settings.random_seed), byte_mutate),
+            Mutator(random.Random(self._settings.random_seed), byte_mutate, edges=edges),
             self._journal,
             self._evolved,
             self._attributed,

@@ -40,7 +40,8 @@ class Executor:
     """Plays cases against one endpoint.
 
     ``barrier`` returns when the node has read and handled all that was sent to it, and
-    tells whether it did so in time; False gives up the plays that need it. With ``exact`` false
+    tells whether it did so in time; False gives up the plays that need it, and None lets them go on
+    though it may not have. With ``exact`` false
     it tells only that all was read: then nobody knows by when a segment was handled, and plays
     make up for that with patience.
     """
@@ -48,7 +49,7 @@ class Executor:
     def __init__(
         self,
         endpoint: Endpoint,
-        barrier: Callable[[], bool],
+        barrier: Callable[[], bool | None],
         names: Names,
         clock: Clock,
         exact: bool = True,
@@ -96,11 +97,14 @@ class Executor:
                 active = [s for s in active if self._answered(s, answers)]
             elif held:
                 start = self._clock.now()
-                if not self._barrier():
+                rests = self._barrier()
+                if rests is False:
                     return {seat.number for seat in active}
                 for seat in active:  # nobody was listening meanwhile
                     seat.until += self._clock.now() - start
-                active = [s for s in active if s.wait is not Pause.BARRIER or self._resume(s, True)]
+                active = [
+                    s for s in active if s.wait is not Pause.BARRIER or self._resume(s, bool(rests))
+                ]
         return set()
 
     def _answered(self, seat: _Seat, answers: dict[int, bool]) -> bool:

@@ -46,6 +46,7 @@ class Connection:
         self.pieces: list[bytes] = []
         self.sent: list[Sent] = []
         self.left: int | None = None
+        self.edge = 0
         self.plain = transport is Transport.TCP
         self.framing = _Framing(endpoint.host) if transport is Transport.WEBSOCKET else None
         self._last_words = b""

@@ -9,13 +9,23 @@ from dataclasses import dataclass
 class Endpoint:
     """An edge: its raw TCP port and, where it has one, its WebSocket port.
 
-    ``further`` are the other edges of the same cluster.
+    ``further`` are the other edges of the same cluster. ``name`` is that of its node, or what else
+    tells it from the others; empty where there are none.
     """
 
     host: str
     port: int
     websocket_port: int | None = None
     further: tuple[Endpoint, ...] = ()
+    name: str = ""
+
+    def edges(self) -> tuple[Endpoint, ...]:
+        """Return all edges of the cluster, this one first."""
+        return (self, *self.further)
+
+    def edge(self, number: int) -> Endpoint:
+        """Return the edge of a case's OPEN step; see :attr:`fuzz.case.Step.edge`."""
+        return self.edges()[number % (1 + len(self.further))] if number else self
 
 
 @dataclass(frozen=True, slots=True)

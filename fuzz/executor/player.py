@@ -57,7 +57,8 @@ _TEACHING = frozenset({ServerOpcode.GROUP_JOIN, ServerOpcode.RELIABLE_MSG})
 #: The texts of a LOGIN that are to succeed wherever the secret of the target is known.
 _USERS = frozenset(ALL_USER_TOKENS)
 
-#: Sent to the player: True when the wait was answered, False when its time ran out.
+#: Sent to the player: True when the wait was answered, False when its time ran out. At a barrier,
+#: whether the node is at rest: it may be long at work, and then nobody knows what was handled.
 Play = Generator[Wait | Pause, bool, None]
 
 
@@ -115,6 +116,7 @@ class Player:
                 link.left,
                 link.plain,
                 link.framing is not None and link.framing.sound,
+                link.edge,
             )
             for number, link in self._connections.items()
         )
@@ -129,12 +131,13 @@ class Player:
             link.end(Ending.DROPPED)
 
     def _link(
-        self, step: Step, transport: Transport = Transport.TCP
+        self, step: Step, transport: Transport = Transport.TCP, edge: int = 0
     ) -> Generator[Wait | Pause, bool, Connection]:
         link = self._connections.get(step.connection)
         if link is not None:
             return link
-        link = Connection(step.connection, self._endpoint, transport)
+        link = Connection(step.connection, self._endpoint.edge(edge), transport)
+        link.edge = edge % len(self._endpoint.edges()) if edge else 0
         self._connections[step.connection] = link
         if link.connecting:
             if (yield Wait(link, self._patience.connect, write=True)):
@@ -151,7 +154,7 @@ class Player:
         return link
 
     def _open(self, step: Step) -> Play:
-        yield from self._link(step, Transport(step.value))
+        yield from self._link(step, step.transport, step.edge)
 
     def _login(self, step: Step) -> Play:
         first = step.connection not in self._connections
@@ -212,9 +215,9 @@ class Player:
 
     def _rest(self, sent: Iterable[Connection]) -> Play:
         """Wait until all that was ``sent`` has been handled, as far as that can be told."""
-        yield BARRIER
+        rests = yield BARRIER
         self._unsettled = None
-        for link in sent:
+        for link in sent if rests else ():
             self._handled(link)
         if self._exact or self._patience != CONFIRMING:
             return

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from fuzz.case import GROUP_TOKEN, USER_TOKENS, Step, StepKind
 from fuzz.generate.draft import MAX_CONNECTIONS, MAX_STEPS, Draft, Operation
+from fuzz.generate.edges import arrival
 from fuzz.generate.segments import split_in_length
 from fuzz.generate.values import OPEN_ENDED, frame_with
 from grammar import (
@@ -95,6 +96,7 @@ class _Scene:
 
     def _come(self, user: bytes) -> None:
         self.there[user] = self.connections
+        self.steps += arrival(self.draft, self.connections)
         self.steps.append(Step(StepKind.LOGIN, self.connections, user))
         self.connections += 1
 

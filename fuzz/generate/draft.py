@@ -74,13 +74,17 @@ def encoded_size(steps: Sequence[Step]) -> int:
 
 @dataclass(slots=True)
 class Draft:
-    """The steps of a case under change, with the sources of chance and of values."""
+    """The steps of a case under change, with the sources of chance and of values.
+
+    ``edges`` is how many edges there are to connect to.
+    """
 
     steps: list[Step]
     rng: Random
     byte_mutate: ByteMutate
     dictionary: Dictionary
     max_bytes: int
+    edges: int = 1
 
     def room(self) -> int:
         """Return the bytes that may still be added, never below zero."""

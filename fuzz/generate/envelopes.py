@@ -159,7 +159,7 @@ def _pick(draft: Draft) -> tuple[int, list[Envelope], int] | None:
     raw = {
         step.connection
         for step in draft.steps
-        if step.kind is StepKind.OPEN and step.value == Transport.WEBSOCKET_RAW
+        if step.kind is StepKind.OPEN and step.transport is Transport.WEBSOCKET_RAW
     }
     if not raw:
         return None

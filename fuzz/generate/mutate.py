@@ -31,6 +31,7 @@ from fuzz.generate import (
     segments,
     steps,
 )
+from fuzz.generate import edges as edge_operations
 from fuzz.generate.dictionary import Dictionary, iris_dictionary
 from fuzz.generate.draft import (
     CASE_OVERHEAD,
@@ -56,6 +57,9 @@ OPERATIONS: tuple[Operation, ...] = (
     *rawbytes.OPERATIONS,
 )
 
+#: The same where there are several edges.
+CLUSTER_OPERATIONS = (*OPERATIONS, *edge_operations.OPERATIONS)
+
 #: Odds, added up, of stacking one, two, three or four operations: mostly one, since a case
 #: with one change tells which change coverage rewards.
 _STACK = (0.5, 0.75, 0.9)
@@ -71,18 +75,24 @@ MIN_BYTES = CASE_OVERHEAD + STEP_OVERHEAD + len(_LOGIN.data)
 #: Bytes of the raw payload that an empty case may start from.
 FIRST_PAYLOAD = 32
 
-_CUMULATED = tuple(accumulate(operation.weight for operation in OPERATIONS))
-
 
 class Mutator:
     """Changes cases at random; all chance comes from ``rng`` and from ``byte_mutate``.
 
-    ``byte_mutate(data, most)`` returns other bytes, of which at most ``most`` are taken.
+    ``byte_mutate(data, most)`` returns other bytes, of which at most ``most`` are taken. ``edges``
+    is how many the target has: with several, clients connect to different ones.
     """
 
     def __init__(
-        self, rng: Random, byte_mutate: ByteMutate, dictionary: Dictionary | None = None
+        self,
+        rng: Random,
+        byte_mutate: ByteMutate,
+        dictionary: Dictionary | None = None,
+        edges: int = 1,
     ) -> None:
+        self._edges = edges
+        self._operations = OPERATIONS if edges < 2 else CLUSTER_OPERATIONS
+        self._cumulated = tuple(accumulate(operation.weight for operation in self._operations))
         self._rng = rng
         self._byte_mutate = byte_mutate
         self._dictionary = iris_dictionary() if dictionary is None else dictionary
@@ -136,14 +146,20 @@ class Mutator:
     def _draft(self, case: Case, max_bytes: int) -> Draft:
         bound = min(max(max_bytes, MIN_BYTES), MAX_FILE_BYTES)
         return Draft(
-            _fitted(case.steps, bound), self._rng, self._byte_mutate, self._dictionary, bound
+            _fitted(case.steps, bound),
+            self._rng,
+            self._byte_mutate,
+            self._dictionary,
+            bound,
+            self._edges,
         )
 
     def _change(self, draft: Draft) -> None:
         """Apply one operation that changes the draft and leaves it within its bounds."""
         before = list(draft.steps)
         for _ in range(MAX_DRAWS):
-            operation = OPERATIONS[bisect(_CUMULATED, self._rng.random() * _CUMULATED[-1])]
+            drawn = self._rng.random() * self._cumulated[-1]
+            operation = self._operations[bisect(self._cumulated, drawn)]
             if operation.apply(draft) and encoded_size(draft.steps) <= draft.max_bytes:
                 return
             draft.steps[:] = before

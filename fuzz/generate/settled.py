@@ -166,8 +166,8 @@ class _Reader:
             case StepKind.OPEN:
                 known = (Transport.TCP, Transport.WEBSOCKET)
                 fresh = step.connection not in self.lines
-                self._line(step).messages = step.value == Transport.WEBSOCKET
-                return fresh and step.value in known
+                self._line(step).messages = step.transport is Transport.WEBSOCKET
+                return fresh and step.transport in known
             case StepKind.LOGIN:
                 return self._login(step)
             case StepKind.SEND:

@@ -7,8 +7,9 @@ the other transport.
 
 from __future__ import annotations
 
-from fuzz.case import USER_TOKENS, Step, StepKind, Transport
+from fuzz.case import USER_TOKENS, Step, StepKind, Transport, opening
 from fuzz.generate.draft import MAX_STEPS, Draft, Operation, on_connection, replace_data
+from fuzz.generate.edges import arrival
 from fuzz.generate.values import bad_login, fresh_frame, fresh_frame_to, login_frame
 
 #: A pause mostly costs this much at most: at thousands of cases a second it is felt at once.
@@ -73,7 +74,7 @@ def add_client(draft: Draft) -> bool:
         return False
     user = draft.fresh_user()
     index = draft.below(len(draft.steps) + 1)
-    steps = [Step(StepKind.LOGIN, connection, user)]
+    steps = [*arrival(draft, connection), Step(StepKind.LOGIN, connection, user)]
     if draft.chance(0.4):
         steps.append(Step(StepKind.SEND, connection, fresh_frame(draft)))
     elif draft.chance(0.8):
@@ -188,10 +189,10 @@ def other_transport(draft: Draft) -> bool:
     first = next((i for i, s in enumerate(draft.steps) if s.connection == connection), 0)
     opened = draft.steps[first] if draft.steps else None
     if opened is not None and opened.kind is StepKind.OPEN:
-        others = [transport for transport in Transport if transport != opened.value]
-        draft.steps[first] = Step(StepKind.OPEN, connection, value=int(draft.pick(others)))
+        others = [transport for transport in Transport if transport != opened.transport]
+        draft.steps[first] = opening(connection, draft.pick(others), opened.edge)
         return True
-    return draft.insert(first, Step(StepKind.OPEN, connection, value=int(Transport.WEBSOCKET)))
+    return draft.insert(first, opening(connection, Transport.WEBSOCKET))
 
 
 def swap_users(draft: Draft) -> bool:

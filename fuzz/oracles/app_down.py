@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from fuzz.evidence import Evidence, Pulse
 from fuzz.finding import Cause, Finding, Kind
-from fuzz.node import Event, EventKind
+from fuzz.node import Event, EventKind, on_node
 from fuzz.oracles.causes import crash_causes, own_frames, told
 
 #: The reason of a supervisor's last report when it is through with restarting.
@@ -30,9 +30,15 @@ def app_down(evidence: Evidence) -> Iterable[Finding]:
         return
     yield Finding(
         Kind.APP_DOWN,
-        title + (f" (stopped: {lost})" if lost else "") + _gave_up(evidence.events),
+        on_node(title, evidence.edge)
+        + (f" (stopped: {lost})" if lost else "")
+        + _gave_up(evidence.events),
         _cause(evidence, how),
-        {"applications_lost": list(evidence.applications_lost), "reports": told(evidence.events)},
+        {
+            "applications_lost": list(evidence.applications_lost),
+            **({"edge": evidence.edge} if evidence.edge else {}),
+            "reports": told(evidence.events),
+        },
     )
 
 
@@ -40,7 +46,8 @@ def _gave_up(events: Iterable[Event]) -> str:
     """Tell which supervisor was the first to have restarted its children too often."""
     for event in events:
         if event.kind is EventKind.SUPERVISOR and _GAVE_UP in event.reason:
-            return f"; {event.supervisor or 'a supervisor'} gave up after too many restarts"
+            who = on_node(event.supervisor or "a supervisor", event.node)
+            return f"; {who} gave up after too many restarts"
     return ""
 
 

@@ -32,10 +32,10 @@ _COUNTING = ":'-iris_fuzz_hit-'/"
 
 def crash_causes(events: Iterable[Event]) -> tuple[tuple[Cause, tuple[Event, ...]], ...]:
     """Return each cause with the reports that speak of it, the first cause first."""
-    by_process: dict[str, list[Event]] = {}
+    by_process: dict[tuple[str, str], list[Event]] = {}
     for event in events:
         if event.kind is EventKind.CRASH:
-            by_process.setdefault(event.pid, []).append(event)
+            by_process.setdefault((event.node, event.pid), []).append(event)
     best = {
         pid: max(reports, key=lambda report: len(report.stack))
         for pid, reports in by_process.items()
@@ -100,6 +100,7 @@ def told(events: Iterable[Event]) -> list[dict[str, object]]:
             "supervisor": event.supervisor,
             "stack": list(event.stack),
             "text": event.text,
+            **({"node": event.node} if event.node else {}),
         }
         for event in events
     ]

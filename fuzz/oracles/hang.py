@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from fuzz.evidence import Evidence, Pulse
 from fuzz.finding import Cause, Finding, Kind
-from fuzz.node import Doing, Suspect
+from fuzz.node import Doing, Suspect, on_node
 from fuzz.observation import Ending
 from fuzz.oracles.causes import own_frames
 
@@ -57,7 +57,8 @@ def _where(stuck: Suspect | None) -> str:
     if stuck is None or not stuck.stack:
         return ""
     frame = next(iter(own_frames(stuck.stack)), stuck.stack[0])
-    return f" while {stuck.process} {_WAYS[stuck.doing]} {frame}"
+    who = on_node(stuck.process, stuck.node)
+    return f" while {who} {_WAYS[stuck.doing]} {frame}"
 
 
 def _cause(stuck: Suspect | None, wait: str) -> Cause:
@@ -70,7 +71,7 @@ def _cause(stuck: Suspect | None, wait: str) -> Cause:
 
 def _told(suspect: Suspect) -> dict[str, object]:
     return {
-        "process": suspect.process,
+        "process": on_node(suspect.process, suspect.node),
         "doing": suspect.doing,
         "status": suspect.status,
         "mailbox": suspect.mailbox,

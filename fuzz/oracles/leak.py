@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from fuzz.evidence import Evidence, Growth
 from fuzz.finding import Cause, Finding, Kind
+from fuzz.node import off_node
 
 
 def leak(evidence: Evidence) -> Iterable[Finding]:
@@ -17,12 +18,13 @@ def leak(evidence: Evidence) -> Iterable[Finding]:
 
 def leak_of(what: str, growth: Growth | None = None) -> Finding:
     """Return the finding that says that ``what`` leaks, with the measured growth if known."""
+    cause = Cause("leak", off_node(what)[0])
     if growth is None:
-        return Finding(Kind.LEAK, f"{what} grow", Cause("leak", what))
+        return Finding(Kind.LEAK, f"{what} grow", cause)
     return Finding(
         Kind.LEAK,
         f"{what} grow by {growth.amount / growth.plays:,.1f} with each play",
-        Cause("leak", what),
+        cause,
         {
             "what": what,
             "plays": growth.plays,

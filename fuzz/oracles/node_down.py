@@ -25,12 +25,15 @@ def node_down(evidence: Evidence) -> Iterable[Finding]:
     """Judge the end of the node: by signal, by status, by what its dump says."""
     end = evidence.node_exit
     if end is not None:
-        how = end.signal or f"exit status {end.status}"
+        how = end.signal or (f"exit status {end.status}" if end.status is not None else "")
+        # One that somebody else has started is only known to be gone.
+        said = f" by {how}" if how else ", and nobody saw how"
         yield Finding(
             Kind.NODE_DOWN,
-            f"the node ended by {how}" + (f": {end.slogan}" if end.slogan else ""),
+            f"{_the_node(end.node)} ended{said}" + (f": {end.slogan}" if end.slogan else ""),
             _cause(evidence, end, how),
             {
+                **_told(end.node),
                 "status": end.status,
                 "signal": end.signal,
                 "slogan": end.slogan,
@@ -39,18 +42,28 @@ def node_down(evidence: Evidence) -> Iterable[Finding]:
             },
         )
     elif evidence.node_restarted:
+        on_it = " on it" if evidence.node else ""
         yield Finding(
             Kind.NODE_DOWN,
-            "the node restarted by itself: everybody was cut off",
+            f"{_the_node(evidence.node)} restarted by itself: everybody{on_it} was cut off",
             Cause("node restarted"),
-            {"bystanders_cut": list(evidence.bystanders_cut)},
+            {**_told(evidence.node), "bystanders_cut": list(evidence.bystanders_cut)},
         )
     elif evidence.node_silent:
         yield Finding(
             Kind.NODE_DOWN,
-            "the node's process runs, but nothing in it answers",
+            f"{_the_node(evidence.node)}'s process runs, but nothing in it answers",
             Cause("node silent"),
+            _told(evidence.node),
         )
+
+
+def _the_node(name: str) -> str:
+    return f"the node {name}" if name else "the node"
+
+
+def _told(name: str) -> dict[str, object]:
+    return {"node": name} if name else {}
 
 
 def _cause(evidence: Evidence, end: NodeExit, how: str) -> Cause:
@@ -65,7 +78,7 @@ def _cause(evidence: Evidence, end: NodeExit, how: str) -> Cause:
         return first_cause(evidence.events, stable(slogan))
     want = next((reason for words, reason in _WANT if words in slogan), None)
     if want is None:
-        return Cause("node ended", slogan or how)
+        return Cause("node ended", slogan or how or "unseen")
     stack = end.dump.get("stack")
     frames = own_frames(map(str, stack)) if isinstance(stack, list) else ()
     # How deep a recursion was just then is chance.

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from fuzz.evidence import Evidence
 from fuzz.finding import Finding, Kind
-from fuzz.node import Event
+from fuzz.node import Event, on_node
 from fuzz.oracles.causes import crash_causes, told
 
 #: A process that crashed over what its own socket had told it is that of the connection, and
@@ -18,10 +18,11 @@ _SOCKET = re.compile(r"\{(tcp|ssl)(_closed|_error)?,")
 def process_crash(evidence: Evidence) -> Iterable[Finding]:
     """Judge crash reports. ``normal`` and ``shutdown`` ends are no crashes: not reported."""
     for cause, reports in crash_causes(evidence.events):
+        who = cause.origin or "a process"
         where = f" in {cause.frames[0]}" if cause.frames else ""
         yield Finding(
             Kind.PROCESS_CRASH,
-            f"{cause.origin or 'a process'} crashed with {cause.reason}{where}",
+            on_node(f"{who} crashed with {cause.reason}{where}", reports[0].node),
             cause,
             {"reports": told(reports), **_wire(reports)},
         )

@@ -22,11 +22,12 @@ _WIRE = "wire"
 
 _HEAD = '''"""{title}
 
-    python3 {name} [HOST [PORT]] [--ws-port PORT] [--secret TEXT]
+    python3 {name} [HOST [PORT]] [--ws-port PORT] [--secret TEXT] [--edge PORT]
 
 Plays the smallest case that is known against an Iris server (127.0.0.1:8085 if not told
 otherwise), and shows its effect. Kind: {kind}; fingerprint: {fingerprint}.
---secret is that of the server's tokens, if it asks for any at LOGIN.
+--secret is that of the server's tokens, if it asks for any at LOGIN; --edge names each further
+edge of a cluster.
 Exit codes: 0 the effect was seen, 1 it was not, 2 it could not be played (no server answers,
 or it needs --secret), 3 played, but the effect is to be seen on the node only.
 """
@@ -43,7 +44,8 @@ def reproducer(case: Case, finding: Finding, name: str = "reproduce.py") -> str:
     return (
         f"{head}\n{_source()}\n\n"
         "#: What is done, on which connection, the bytes in hex, and a number\n"
-        "#: (open: 0 TCP, 1 WebSocket, 2 WebSocket by hand; pause: milliseconds).\n"
+        "#: (open: 0 TCP, 1 WebSocket, 2 WebSocket by hand, plus 256 for each edge behind the\n"
+        "#: first; pause: milliseconds).\n"
         f"STEPS = (\n{steps})\n"
         "#: What is wrong with what came back, if that can be told from it.\n"
         f"WIRE: Wire = {plain(finding.evidence.get(_WIRE, {}))!r}\n\n"

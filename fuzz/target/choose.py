@@ -6,6 +6,7 @@ from fuzz.errors import SettingsError
 from fuzz.settings import TargetSettings
 from fuzz.target.attached import AttachedTarget
 from fuzz.target.base import Address, Target, is_loopback, loopback_only
+from fuzz.target.cluster import ClusterTarget
 from fuzz.target.embedded import EmbeddedTarget
 from fuzz.target.planted import check_plants
 from fuzz.target.started import StartedTarget
@@ -17,8 +18,10 @@ def choose_target(settings: TargetSettings) -> Target:
     Raises :class:`fuzz.errors.SettingsError` for a host that may not be fuzzed.
     """
     if settings.embedded:
-        check_plants(settings.plants)
+        check_plants(settings.plants, settings.edges)
         options = {"auth_enabled": "true"} if settings.auth else {}
+        if settings.edges:
+            return ClusterTarget(settings.edges, settings.port, settings.plants, options)
         return EmbeddedTarget(settings.port, settings.plants, options)
     where = (settings.address(), *settings.edge_addresses())
     ports = tuple((loopback_only(host, settings.allowed), port) for host, port in where)

@@ -24,7 +24,7 @@ from fuzz.target.reference_build import compile_reference
 BOOT_SECONDS = 60.0
 #: A node whose input has ended halts at once, for nobody wants what it holds; one that does not
 #: even get to that is killed.
-_STOP_SECONDS = 3.0
+STOP_SECONDS = 3.0
 #: One scheduler that does not spin: node and harness share the machine's cores.
 _EMULATOR_FLAGS = ("+S", "1:1", "+sbwt", "none", "+sbwtdcpu", "none", "+sbwtdio", "none")
 #: The ceiling of the node's address space. It reserves 2.1 GiB of that at its start and uses
@@ -36,7 +36,39 @@ _SECRET_BYTES = 32
 _MEMORY_FOLDER = "/dev/shm"
 #: The reference keeps at most some 64 MiB, Mnesia holds them twice, and a dump is cut at 64.
 _SCRATCH_BYTES = 512 * 1024 * 1024
-_READY = re.compile(r"IRIS_REF READY tcp=(\d+) ws=(\d+) node=\S+ auth=(true|false)")
+READY = re.compile(r"IRIS_REF READY tcp=(\d+) ws=(\d+) node=\S+ auth=(true|false)")
+
+
+class Options:
+    """What the nodes of one target are told: arguments of the module ``iris_ref``.
+
+    Tokens are signed with a secret of this object's own, unless ``given`` names another, and of
+    those one ``jti`` is revoked. ``plants`` are the planted defects to switch on.
+    """
+
+    def __init__(self, plants: tuple[str, ...], given: Mapping[str, str] | None) -> None:
+        self._words = {
+            "auth_secret": secrets.token_hex(_SECRET_BYTES),
+            "revoked": REVOKED_JTI,
+            **(given or {}),
+            "stop_on_eof": "true",
+        }
+        if plants:
+            self._words["plants"] = ",".join(plants)
+
+    @property
+    def secret(self) -> bytes:
+        """Return what tokens are signed with."""
+        return self._words["auth_secret"].encode()
+
+    @property
+    def revoked(self) -> frozenset[str]:
+        """Return each ``jti`` that is refused."""
+        return frozenset(self._words["revoked"].split(","))
+
+    def words(self) -> dict[str, str]:
+        """Return the arguments and their values."""
+        return dict(self._words)
 
 
 class EmbeddedTarget:
@@ -61,13 +93,9 @@ class EmbeddedTarget:
         clock: Clock | None = None,
     ) -> None:
         self.name = "embedded"
-        self._plants = plants
-        self._options = {
-            "auth_secret": secrets.token_hex(_SECRET_BYTES),
-            "revoked": REVOKED_JTI,
-            **(options or {}),
-        }
+        self._options = Options(plants, options)
         self._port = port
+        self._web_port: str | None = None
         self._clock = clock or SystemClock()
         self._folder: Path | None = None
         self._process: ChildProcess | None = None
@@ -76,7 +104,7 @@ class EmbeddedTarget:
         """Compile if need be, start the node, and return when it says that it is ready."""
         ebin = compile_reference()
         if self._folder is None:
-            self._folder = _node_folder()
+            self._folder = node_folder()
         self._dump.unlink(missing_ok=True)
         process = ChildProcess(
             self._command(ebin),
@@ -91,17 +119,16 @@ class EmbeddedTarget:
         self._process = process
         deadline = Deadline.after(self._clock, BOOT_SECONDS, "the reference Iris to be ready")
         line = process.wait_for_line(("IRIS_REF READY", "IRIS_REF ERROR"), deadline)
-        ready = _READY.match(line or "")
+        ready = READY.match(line or "")
         if ready is None:
-            why = _why(line, process, deadline)
+            why = why_not_ready(line, process, deadline)
             self.stop()
             raise TargetError(why)
         # From here on the ports are known: a restart must come up on the same ones.
         self._port = int(ready[1])
-        self._options["ws_port"] = ready[2]
-        secret = self._options["auth_secret"].encode() if ready[3] == "true" else None
-        revoked = frozenset(self._options["revoked"].split(","))
-        return Address("127.0.0.1", int(ready[1]), int(ready[2]), secret, revoked)
+        self._web_port = ready[2]
+        secret = self._options.secret if ready[3] == "true" else None
+        return Address("127.0.0.1", int(ready[1]), int(ready[2]), secret, self._options.revoked)
 
     def nodes(self) -> tuple[int, ...]:
         """Return the number of its one process, while that lives."""
@@ -132,7 +159,7 @@ class EmbeddedTarget:
         """End the node, politely first, and remove its folder."""
         if self._process is not None:
             self._process.close_input()
-            self._process.wait(_STOP_SECONDS)
+            self._process.wait(STOP_SECONDS)
         self._kill()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
@@ -152,13 +179,12 @@ class EmbeddedTarget:
     def _command(self, ebin: Path) -> list[str]:
         assert self._folder is not None
         arguments = {
-            **self._options,
+            **self._options.words(),
             "port": str(self._port),
             "data_dir": str(self._folder / "data"),
-            "stop_on_eof": "true",
         }
-        if self._plants:
-            arguments["plants"] = ",".join(self._plants)
+        if self._web_port is not None:
+            arguments["ws_port"] = self._web_port
         return reference_command(ebin, arguments)
 
 
@@ -169,7 +195,8 @@ def reference_command(ebin: Path, arguments: Mapping[str, str]) -> list[str]:
     return ["erl", *_EMULATOR_FLAGS, *start, "-extra", *words]
 
 
-def _node_folder() -> Path:
+def node_folder() -> Path:
+    """Return a new folder for the data of a target."""
     place = Path(scratch_folder() or tempfile.gettempdir())
     return Path(tempfile.mkdtemp(prefix=scratch_prefix("node", place), dir=place))
 
@@ -188,7 +215,8 @@ def scratch_folder() -> str | None:
     return _MEMORY_FOLDER if free >= _SCRATCH_BYTES else None
 
 
-def _why(line: str | None, process: ChildProcess, deadline: Deadline) -> str:
+def why_not_ready(line: str | None, process: ChildProcess, deadline: Deadline) -> str:
+    """Return why a node did not come up, of which ``line`` is what it said, if anything."""
     if line is not None:
         return line.removeprefix("IRIS_REF ERROR ") + "; free it or choose another with --port"
     if deadline.expired():

@@ -15,9 +15,9 @@ REFERENCE_DECODER = Decoder("iris_ref_proto", "decode")
 #: Starting an emulator to read one table takes a quarter of a second.
 _SECONDS = 30.0
 _PRINT = (
-    '[io:format("~s\\t~s\\t~s\\t~ts\\t~ts\\t~b\\t~b\\t~s\\t~s\\t~s~n",'
+    '[io:format("~s\\t~s\\t~s\\t~ts\\t~ts\\t~b\\t~b\\t~s\\t~s\\t~s\\t~b~n",'
     " [Name, Kind, Trigger, Class, Truth, Connections, Frames, maps:get(auth, Entry, false),"
-    ' maps:get(check, Entry, ""), maps:get(decoder, Entry, false)])'
+    ' maps:get(check, Entry, ""), maps:get(decoder, Entry, false), maps:get(edges, Entry, 0)])'
     " || #{name := Name, kind := Kind, trigger := Trigger, class := Class, truth := Truth,"
     " connections := Connections, frames := Frames} = Entry <- iris_ref_plant:catalogue()],"
     " halt()."
@@ -32,7 +32,7 @@ class Planted:
     ``connections`` and ``frames`` (besides LOGIN); with ``auth``, it shows only where LOGIN
     needs a token, so the target asks for one while it is on. ``check`` names the check that is to
     find it; where there is none, a campaign is, and one that calls the decoder directly if
-    ``decoder`` says so.
+    ``decoder`` says so. With ``edges``, it shows only in a cluster that has so many.
     """
 
     name: str
@@ -45,6 +45,7 @@ class Planted:
     auth: bool = False
     check: str = ""
     decoder: bool = False
+    edges: int = 0
 
     @property
     def engine(self) -> str:
@@ -85,18 +86,25 @@ def _planted(
     auth: str,
     check: str,
     decoder: str,
+    edges: str,
 ) -> Planted:
-    numbers = int(connections), int(frames)
     return Planted(
-        name, kind, trigger, mistake, truth, *numbers, auth == "true", check, decoder == "true"
-    )
+        name, kind, trigger, mistake, truth, int(connections), int(frames), auth == "true", check,
+        decoder == "true", int(edges),
+    )  # fmt: skip
 
 
-def check_plants(names: tuple[str, ...]) -> None:
-    """Raise :class:`SettingsError` if any of ``names`` is not a planted defect."""
+def check_plants(names: tuple[str, ...], edges: int | None = None) -> None:
+    """Raise :class:`SettingsError` if any of ``names`` is not a planted defect.
+
+    So it is if one of them does not show with so many ``edges``; None where that does not matter.
+    """
     if not names:
         return
-    known = [planted.name for planted in planted_defects()]
+    known = {planted.name: planted for planted in planted_defects()}
     for name in names:
         if name not in known:
             raise SettingsError(f"there is no planted defect {name}; choose of {', '.join(known)}")
+        needed = known[name].edges
+        if edges is not None and edges < needed:
+            raise SettingsError(f"{name} shows only in a cluster: add --edges {needed}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from fuzz.case import Case, Step, StepKind, Transport
+from fuzz.case import Case, Step, StepKind, Transport, opening
 from fuzz.generate.anatomy import anatomy_of, bounds_of
 from fuzz.triage.generalise_survey import Survey, Tally
 from fuzz.triage.pattern import Cut, FrameRule, Part, Place
@@ -144,9 +144,9 @@ def transports(survey: Survey, rules: list[FrameRule], parts: list[Part]) -> lis
     if not survey.frames:
         return rules
     steps, tally = survey.case.steps, survey.tally()
-    opens = [step for step in steps if step.kind is StepKind.OPEN and step.value]
+    opens = [step for step in steps if step.kind is StepKind.OPEN and step.transport]
     if opens:
-        free = tally.shows(Case(tuple(step for step in steps if step not in opens)))
+        free = tally.shows(Case(tuple(_over_tcp(steps))))
     else:
         free = tally.shows(_framed(survey)) or tally.shows(_upgraded(survey, steps))
     if free:
@@ -162,10 +162,19 @@ def transports(survey: Survey, rules: list[FrameRule], parts: list[Part]) -> lis
     return [replace(rule, websocket=rule.connection in upgraded) for rule in rules]
 
 
+def _over_tcp(steps: tuple[Step, ...]) -> Iterator[Step]:
+    for step in steps:
+        if step.kind is not StepKind.OPEN or not step.transport:
+            yield step
+        elif step.edge:
+            yield opening(step.connection, edge=step.edge)
+
+
 def _upgraded(survey: Survey, steps: tuple[Step, ...]) -> Case:
     """Return a case of ``steps`` over WebSocket."""
+    edges = {step.connection: step.edge for step in steps if step.kind is StepKind.OPEN}
     upgrades = (
-        Step(StepKind.OPEN, connection, value=Transport.WEBSOCKET)
+        opening(connection, Transport.WEBSOCKET, edges.get(connection, 0))
         for connection in survey.case.connections()
     )
     return Case((*upgrades, *steps))

@@ -75,7 +75,7 @@ def frames_of(case: Case) -> tuple[Seen, ...]:
             stream.user = user_in(step.data)
             stream.logins += 1
         elif step.kind is StepKind.OPEN:
-            stream.websocket = step.value != Transport.TCP
+            stream.websocket = step.transport is not Transport.TCP
     return tuple(found)
 
 

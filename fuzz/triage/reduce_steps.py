@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import combinations
 
-from fuzz.case import ALL_USER_TOKENS, USER_TOKENS, Step, StepKind, bind
+from fuzz.case import ALL_USER_TOKENS, USER_TOKENS, Step, StepKind, Transport, bind, opening
 from fuzz.triage.reduce import USER, Reduction, lowest, sift
 from grammar import ClientOpcode
 
@@ -83,10 +83,10 @@ def fewer_users(reduction: Reduction) -> None:
 
 
 def plain_values(reduction: Reduction) -> None:
-    """Shorten pauses, and use the plainest transport."""
+    """Shorten pauses, and use the first edge and the plainest transport."""
     for index, step in enumerate(reduction.steps):
         if step.kind is StepKind.OPEN:
-            for value in range(step.value):
+            for value in _plainer(step):
                 if reduction.offer_at(index, replace(step, value=value)):
                     break
         elif step.kind is StepKind.PAUSE:
@@ -97,6 +97,14 @@ def renumber(reduction: Reduction) -> None:
     """Number the connections from zero in the order of their first use."""
     numbers = {old: new for new, old in enumerate(_connections(reduction.steps))}
     reduction.offer([replace(s, connection=numbers[s.connection]) for s in reduction.steps])
+
+
+def _plainer(step: Step) -> Iterator[int]:
+    """Yield the values of an OPEN step that ask for less, those that ask for the least first."""
+    plainer = tuple(transport for transport in Transport if transport < step.transport)
+    for edge in range(step.edge + 1):
+        here = plainer if edge == step.edge else (*plainer, step.transport)
+        yield from (opening(step.connection, transport, edge).value for transport in here)
 
 
 def _joined(steps: Sequence[Step], index: int) -> Iterator[list[Step]]:

@@ -49,7 +49,7 @@ class Versus:
 
 def _over_websocket(case: Case) -> bool:
     opens = (step for step in case.steps if step.kind is StepKind.OPEN)
-    return any(step.value != Transport.TCP for step in opens)
+    return any(step.transport is not Transport.TCP for step in opens)
 
 
 def _play(side: Investigator, case: Case) -> Shown:

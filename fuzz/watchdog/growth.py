@@ -20,13 +20,11 @@ from dataclasses import dataclass
 from fuzz.case import Case
 from fuzz.errors import AgentError
 from fuzz.evidence import Growth
-from fuzz.node import Event, QuickVitals
+from fuzz.node import DURABLE, Event, Reading, off_node, on_node
 from fuzz.rig import Rig
 
 #: Counts of the quick vitals that must come back to where they were.
 COUNTED = ("atoms", "processes", "ports")
-#: What is meant to stay; see :class:`fuzz.node.Holding`.
-DURABLE = "durable rows"
 #: What explains most comes first.
 _RANK = (
     *("atoms", "processes", "ports", "ETS tables", "ETS rows", "ETS bytes"),
@@ -98,7 +96,7 @@ class GrowthMeter:
             readings.append(self.levels(reports))
         growth = {}
         for name in sorted(set().union(*readings)):
-            if what is None or name in what or kind_of(name) in what or name == DURABLE:
+            if what is None or name == DURABLE or _is_among(name, what):
                 steps = [b.get(name, 0) - a.get(name, 0) for a, b in itertools.pairwise(readings)]
                 grew = sum(step > repeated.crowd * noise_of(name) for step in steps)
                 growth[name] = Growth(name, len(steps), grew, sum(steps))
@@ -132,7 +130,7 @@ class GrowthMeter:
             return {}
         if reports is not None:
             reports += reading.events
-        return {**counts(reading.vitals), **{one.title: one.amount for one in holdings}}
+        return {**counts(reading), **{one.title: one.amount for one in holdings}}
 
     def _after_a_rest(
         self,
@@ -179,15 +177,25 @@ def _principal(leaking: Sequence[Growth]) -> tuple[Growth, ...]:
     The name of a thing says more than that there are more of its kind.
     """
     ranked = sorted(
-        leaking, key=lambda one: (_RANK.index(kind_of(one.what)), one.what in _RANK, one.what)
+        leaking,
+        key=lambda one: (_RANK.index(kind_of(one.what)), thing_of(one.what) in _RANK, one.what),
     )
     atoms = [one for one in ranked if one.what == "atoms"]
     return (*atoms, *[one for one in ranked if one.what != "atoms"][:1])
 
 
+def thing_of(name: str) -> str:
+    """Return ``name`` without its node: a defect is the same on whichever node it shows."""
+    return off_node(name)[0]
+
+
 def kind_of(name: str) -> str:
     """Return the resource of ``name``, as ``ETS rows`` of ``ETS rows of sessions``."""
-    return name.partition(" of ")[0]
+    return thing_of(name).partition(" of ")[0]
+
+
+def _is_among(name: str, what: Sequence[str]) -> bool:
+    return any(one in what for one in (name, thing_of(name), kind_of(name)))
 
 
 def is_stored(name: str, amount: int, rows: int, sent: int) -> bool:
@@ -197,7 +205,7 @@ def is_stored(name: str, amount: int, rows: int, sent: int) -> bool:
     """
     if rows <= 0 or kind_of(name) not in _STORING:
         return False
-    if name == "binaries":
+    if thing_of(name) == "binaries":
         return True  # of the whole node: buffers that a stored message refers to are in it as well
     if kind_of(name) == "ETS rows":
         return amount <= _COPIES * rows
@@ -213,6 +221,10 @@ def noise_of(name: str) -> int:
     return {"binaries": 64, "ETS bytes": 32}.get(kind_of(name), 0)
 
 
-def counts(vitals: QuickVitals) -> dict[str, int]:
-    """Return the counts that are free to read."""
-    return {name: int(getattr(vitals, name)) for name in COUNTED}
+def counts(reading: Reading) -> dict[str, int]:
+    """Return the counts that are free to read, of each node where there are several."""
+    return {
+        on_node(name, node): int(getattr(vitals, name))
+        for node, vitals in reading.nodes or (("", reading.vitals),)
+        for name in COUNTED
+    }

@@ -13,8 +13,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fuzz.case import Case
+from fuzz.node import DURABLE
 from fuzz.rig import Rig
-from fuzz.watchdog.growth import COUNTED, DURABLE, is_stored, noise_of
+from fuzz.watchdog.growth import COUNTED, is_stored, kind_of, noise_of, thing_of
 from fuzz.watchdog.pauses import Pauses
 from fuzz.watchdog.watchdog import Watchdog
 
@@ -62,7 +63,7 @@ class LeakSurvey:
             if name == DURABLE or is_stored(name, amount, rows, sent):
                 continue
             grown = amount > max(noise_of(name), _LEAST) * _PLAYS
-            if grown and name not in COUNTED and not self._pauses.holds(name):
+            if grown and kind_of(name) not in COUNTED and not self._pauses.holds(thing_of(name)):
                 now, recoveries = self._rig.clock.now(), self._rig.recoveries
                 suspicion = _Suspicion(case, now, level, recoveries)
                 held = self._suspicions.setdefault(name, suspicion)
@@ -78,11 +79,12 @@ class LeakSurvey:
         self._begin_anew()
         levels = self._watchdog.levels()
         for name, suspicion in list(self._suspicions.items()):
-            if levels.get(name, 0) < suspicion.level and name != "binaries":
-                self._pauses.begin(name)
+            gone = levels.get(name, 0) < suspicion.level
+            if gone and thing_of(name) != "binaries":
+                self._pauses.begin(thing_of(name))
                 del self._suspicions[name]
             elif now - suspicion.since >= _REST_SECONDS:
-                self._pauses.begin(name)
+                self._pauses.begin(thing_of(name))
                 return name, self._suspicions.pop(name).case
         return None
 

@@ -10,14 +10,14 @@ sign.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from fuzz.case import Case
 from fuzz.errors import AgentError, HarnessFault
 from fuzz.evidence import Cost, Evidence, Growth, Pulse
 from fuzz.executor.endpoint import CONFIRMING, SEARCHING
-from fuzz.node import Doing, Event, EventKind, NodeInfo, QuickVitals, Reading, Suspect
+from fuzz.node import Doing, Event, EventKind, Reading, Suspect, on_node
 from fuzz.observation import Ending, NodeExit, Observation
 from fuzz.rig import Rig
 from fuzz.watchdog.growth import COUNTED, GrowthMeter, Repeated, counts, kind_of
@@ -63,6 +63,8 @@ class _State:
     exit: NodeExit | None = None
     silent: bool = False
     restarted: bool = False
+    #: Which of several nodes that is.
+    node: str = ""
 
     @property
     def serves(self) -> bool:
@@ -96,12 +98,12 @@ class Watchdog:
             return Glance(None, (), (), True)
         events, self._early = (*self._early, *reading.events), ()
         _own_fault(events)
-        grown = self._grown(reading.vitals)
-        broken = any(event.kind not in _HARMLESS for event in events)
+        grown = self._grown(reading)
+        broken = bool(reading.lost) or any(event.kind not in _HARMLESS for event in events)
         total = reading.vitals.reductions
         spent = total - self._reductions if self._reductions is not None else 0
         self._reductions = total
-        hottest = self._function(reading.hottest)
+        hottest = on_node(self._function(reading.hottest), reading.hardest)
         return Glance(reading, events, grown, alarmed or broken, spent, hottest)
 
     def _function(self, point: int | None) -> str:
@@ -166,6 +168,8 @@ class Watchdog:
             node_restarted=state.restarted,
             slow_seconds=slow,
             node_answers=state.serves and not lost and self._rig.agent is not None,
+            node=state.node,
+            edge=self._rig.ailing if pulse is not None else "",
         )
 
     def confirm_growth(
@@ -198,14 +202,14 @@ class Watchdog:
         """Return what the node holds now, its garbage collected: counts by name."""
         return self._meter.levels()
 
-    def _grown(self, vitals: QuickVitals) -> tuple[str, ...]:
+    def _grown(self, reading: Reading) -> tuple[str, ...]:
         """Return what is above its highest level so far; the new level becomes that."""
         grown = []
-        for name, count in counts(vitals).items():
+        for name, count in counts(reading).items():
             level = self._levels.setdefault(name, count)
             if count > level:
                 self._levels[name] = count
-                if not self._pauses.holds(name):
+                if not self._pauses.holds(kind_of(name)):
                     grown.append(name)
         return tuple(grown)
 
@@ -215,30 +219,33 @@ class Watchdog:
         if agent is None:
             return (), False
         try:
-            return agent.settle().events, False
+            reading = agent.settle()
+            return reading.events, bool(reading.lost)
         except AgentError:
             return (), True
 
-    def _is_silent(self) -> bool:
-        """Tell whether the node is as silent as its agent, whose connection is lost.
-
-        A connection can be lost by chance, or by a machine that stood still: the agent is
-        asked again on a new one, and only a node that serves nobody either is silent.
-        """
+    def _state(self, lost: bool) -> _State:
+        """Tell how the nodes are, of which an agent may be ``lost``."""
+        births, exit_ = self._rig.births, self._node_exit(_EXIT_SECONDS if lost else 0)
+        if not lost or exit_ is not None:
+            return _State(exit_)
+        # A connection can be lost by chance, or by a machine that stood still.
         if self._rig.reconnect():
             # It is another process of the agent, whose own work is left out from now on.
             self._reductions = None
-            return False
-        if self._rig.pulse(CONFIRMING.reply) is Pulse.WELL:
-            raise HarnessFault("the agent does not answer any more, though the node serves clients")
-        return True
+            return _restarted(births, self._rig.births)
+        vanished = self._rig.vanished()
+        if vanished:
+            # Whoever started it was told how it ended, and not we.
+            return _State(NodeExit(None, None, node=vanished))
+        return self._silent(self._rig.lost())
 
-    def _state(self, lost: bool) -> _State:
-        """Tell how the node is, whose agent may be ``lost``."""
-        node, exit_ = self._rig.node, self._node_exit(_EXIT_SECONDS if lost else 0)
-        silent = lost and exit_ is None and self._is_silent()
-        answers = lost and exit_ is None and not silent
-        return _State(exit_, silent, answers and _is_another(node, self._rig.node))
+    def _silent(self, node: str) -> _State:
+        """Tell that a node is as silent as its agent: only one that serves nobody either is."""
+        serves = self._rig.edges_served(CONFIRMING.reply)
+        if node in serves:
+            raise HarnessFault("the agent does not answer any more, though the node serves clients")
+        return _State(silent=True, node=node)
 
     def _node_exit(self, seconds: float) -> NodeExit | None:
         return self._rig.target.await_exit(seconds)
@@ -279,15 +286,15 @@ class Watchdog:
         if agent is None:
             return ()
         try:
-            first = {suspect.pid: suspect for suspect in agent.suspects()}
+            first = {(suspect.node, suspect.pid): suspect for suspect in agent.suspects()}
             self._rig.target.await_exit(_APART_SECONDS)
             again = agent.suspects()
         except AgentError:
             return ()
         stuck = [
-            (replace(suspect, doing=_doing(first[suspect.pid], suspect)), first[suspect.pid])
+            (replace(suspect, doing=_doing(before, suspect)), before)
             for suspect in again
-            if suspect.pid in first
+            if (before := first.get((suspect.node, suspect.pid))) is not None
         ]
         ways = list(Doing)
         stuck.sort(
@@ -300,12 +307,15 @@ class Watchdog:
         return tuple(suspect for suspect, _ in stuck)
 
 
-def _is_another(before: NodeInfo | None, now: NodeInfo | None) -> bool:
-    """Tell whether the agent was lost since the node was started anew, by itself.
+def _restarted(before: Mapping[str, int], now: Mapping[str, int]) -> _State:
+    """Tell whether an agent was lost since its node was started anew, by itself.
 
     Its answer to the hello tells when that was.
     """
-    return before is not None and now is not None and before.born != now.born
+    for node, born in now.items():
+        if before.get(node) != born:
+            return _State(restarted=True, node=node)
+    return _State()
 
 
 def calm(observation: Observation) -> bool:

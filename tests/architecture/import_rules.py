@@ -66,7 +66,7 @@ LAYERS = (
     ),
     Layer(("fuzz.generate", "fuzz.beam", "fuzz.target", "fuzz.oracles", "fuzz.store")),
     Layer(("fuzz.executor",)),
-    Layer(("fuzz.bystanders",)),
+    Layer(("fuzz.bystanders", "fuzz.agents")),
     Layer(("fuzz.rig",)),
     Layer(("fuzz.watchdog",)),
     Layer(("fuzz.triage",)),

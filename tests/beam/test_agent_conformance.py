@@ -1,14 +1,16 @@
-"""What every agent promises, run on the fake and on a real one."""
+"""What every agent promises, run on the fake, on a real one, and on a fleet of one or two."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
 
 from fuzz.beam import Agent, Application, Event, EventKind, FakeAgent, Point
+from fuzz.beam.fleet import Fleet, Member
 from fuzz.errors import AgentError
+from fuzz.node import on_node
 from tests.beam.nodes import AgentNode
 
 INCLUDE = ("fixture*",)
@@ -17,43 +19,85 @@ EXCLUDE = ("fixture_ctl", "fixture_snapshot")
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """An agent, and how to make its node do something."""
+    """An agent, and how to make its node do something; ``nodes`` has the names of several."""
 
     agent: Agent
     pass_a_point: Callable[[int], object]
     crash: Callable[[], object]
+    nodes: tuple[str, ...] = ("",)
+
+    def named(self, application: str) -> tuple[str, ...]:
+        """Return what an application is called on each node."""
+        return tuple(on_node(application, node) for node in self.nodes)
 
 
-def _real(node: AgentNode) -> Iterator[Stage]:
-    yield Stage(
-        node.agent,
-        lambda times: node.eval(f"[fixture_plain:hello() || _ <- lists:seq(1, {times})], ok"),
-        lambda: node.eval("fixture_crashes:plain(<<1>>)"),
-    )
-
-
-def _fake() -> Iterator[Stage]:
+def _fake_agent(name: str = "fake@here") -> FakeAgent:
     points = [
         Point("fixture_plain", "hello", 0, 6, "function"),
         Point("fixture_clauses", "all", 0, 17, "function"),
         Point("fixture_ctl", "start", 0, 7, "function"),
     ]
-    agent = FakeAgent(
-        points,
-        [Application("kernel", "8", True, ()), Application("fixture", "1.2.3", False, ())],
-    )
+    applications = [
+        Application("kernel", "8", True, ()),
+        Application("fixture", "1.2.3", False, ()),
+    ]
+    return FakeAgent(points, applications, name=name)
+
+
+def _fakes(*agents: FakeAgent, fleet: bool = True) -> Stage:
+    first = agents[0]
+    agent: Agent = Fleet([Member(one) for one in agents]) if fleet else first
     agent.instrument(INCLUDE, EXCLUDE)
     reason = "{bad_thing,<binary>,#{key},[<binary>|...],<pid>}"
     crash = Event(EventKind.CRASH, "error", reason, (), "", "plain", "", "", "", "<0.1.0>", 0)
-    yield Stage(agent, lambda times: agent.hit(1, times), lambda: agent.report(crash))
+    nodes = tuple(one.info.name.partition("@")[0] for one in agents)
+    return Stage(
+        agent,
+        lambda times: first.hit(1, times),
+        lambda: first.report(crash),
+        nodes if len(nodes) > 1 else ("",),
+    )
 
 
-@pytest.fixture(params=["fake", "real"])
-def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
-    if request.param == "fake":
-        yield from _fake()
-    else:
-        yield from _real(request.getfixturevalue("node"))
+def _real(node: AgentNode, agent: Agent | None = None, nodes: tuple[str, ...] = ("",)) -> Stage:
+    return Stage(
+        agent or node.agent,
+        lambda times: node.eval(f"[fixture_plain:hello() || _ <- lists:seq(1, {times})], ok"),
+        lambda: node.eval("fixture_crashes:plain(<<1>>)"),
+        nodes,
+    )
+
+
+def _real_fleet_of_one(node: AgentNode) -> Stage:
+    agent = Fleet([Member(node.agent)])
+    agent.instrument(INCLUDE, EXCLUDE)
+    return _real(node, agent)
+
+
+def _real_fleet(node: AgentNode) -> Stage:
+    """Return a real agent in a fleet with a fake one: the second node does nothing."""
+    agent = Fleet([Member(node.agent), Member(_fake_agent("other@here"))])
+    agent.instrument(INCLUDE, EXCLUDE)
+    return _real(node, agent, (node.agent.info.name.partition("@")[0], "other"))
+
+
+STAGES: dict[str, Callable[[], Stage]] = {
+    "fake": lambda: _fakes(_fake_agent(), fleet=False),
+    "fleet of one fake": lambda: _fakes(_fake_agent()),
+    "fleet of two fakes": lambda: _fakes(_fake_agent("one@here"), _fake_agent("two@here")),
+}
+REAL_STAGES: dict[str, Callable[[AgentNode], Stage]] = {
+    "real": _real,
+    "fleet of one": _real_fleet_of_one,
+    "fleet of two": _real_fleet,
+}
+
+
+@pytest.fixture(params=[*STAGES, *REAL_STAGES])
+def stage(request: pytest.FixtureRequest) -> Stage:
+    if request.param in STAGES:
+        return STAGES[request.param]()
+    return REAL_STAGES[request.param](request.getfixturevalue("node"))
 
 
 def test_the_same_selection_gives_the_same_points(stage: Stage) -> None:
@@ -113,29 +157,32 @@ def test_quick_vitals_are_positive(stage: Stage) -> None:
 
 
 def test_an_application_is_stopped_started_and_restarted(stage: Stage) -> None:
-    agent = stage.agent
-    assert agent.info.target_applications() == ("fixture",)
-    assert set(agent.applications()) >= {"kernel", "fixture"}
-    agent.stop_app("fixture", 5)
-    assert "fixture" not in agent.applications()
-    agent.start_app("fixture", 5)
-    assert "fixture" in agent.applications()
-    agent.restart_app("fixture", 5)
-    assert "fixture" in agent.applications()
-    agent.stop_app("fixture", 5)
-    agent.restart_app("fixture", 5)
-    assert "fixture" in agent.applications()
+    agent, (name, *others) = stage.agent, stage.named("fixture")
+    assert agent.info.target_applications() == (name, *others)
+    assert set(agent.applications()) >= {*stage.named("kernel"), name, *others}
+    agent.stop_app(name, 5)
+    assert name not in agent.applications()
+    assert set(agent.applications()) >= set(others)
+    agent.start_app(name, 5)
+    assert name in agent.applications()
+    agent.restart_app(name, 5)
+    assert name in agent.applications()
+    agent.stop_app(name, 5)
+    agent.restart_app(name, 5)
+    assert name in agent.applications()
 
 
 def test_an_application_that_nobody_knows_is_refused(stage: Stage) -> None:
+    (name, *_) = stage.named("nobody_has_heard_of_it")
     with pytest.raises(AgentError, match="no application of that name"):
-        stage.agent.restart_app("nobody_has_heard_of_it", 5)
+        stage.agent.restart_app(name, 5)
 
 
 def test_stopping_what_does_not_run_is_refused(stage: Stage) -> None:
-    stage.agent.stop_app("fixture", 5)
+    (name, *_) = stage.named("fixture")
+    stage.agent.stop_app(name, 5)
     with pytest.raises(AgentError, match="not_started,fixture"):
-        stage.agent.stop_app("fixture", 5)
+        stage.agent.stop_app(name, 5)
 
 
 def test_nothing_is_suspicious_at_rest(stage: Stage) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import replace
 
 import pytest
 
@@ -101,6 +102,22 @@ def test_bystanders_keep_their_connections_from_check_to_check() -> None:
         assert all(bystanders.check(AMPLE) for _ in range(3))
         assert bystanders.cut() == ()
         assert len(server.peers) == 2
+        bystanders.close()
+
+
+def test_some_are_seated_on_each_edge_and_named_by_it() -> None:
+    with ScriptedServer(serve) as one, ScriptedServer(hangs_up) as two:
+        first, second = (
+            Endpoint(server.endpoint.host, server.endpoint.port, name=name)
+            for server, name in ((one, "edge1"), (two, "edge2"))
+        )
+        bystanders = Bystanders(replace(first, further=(second,)), Names(0), SystemClock())
+        bystanders.open(soon("the bystanders"))
+        assert not bystanders.check(AMPLE)
+        assert bystanders.cut() == (
+            "a client that is logged in on edge2",
+            "a client before its login on edge2",
+        )
         bystanders.close()
 
 

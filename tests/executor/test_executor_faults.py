@@ -9,6 +9,7 @@ import select
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from math import isinf
 
 import pytest
 
@@ -135,6 +136,17 @@ def test_a_peer_that_stops_reading_is_judged_by_how_it_ends() -> None:
     with ScriptedServer(Peer.hold) as server:
         trace = trace_of(server, send(bytes(1 << 26)), patience=SCANT)
     assert trace.ending is Ending.DEADLINE
+
+
+def test_nobody_knows_what_was_handled_by_a_node_that_is_not_at_rest() -> None:
+    case = Case((login(), send(b"1"), send(b"2"), send(b"3")))
+    with ScriptedServer(polite) as server:
+        answers = iter([None, True, True])
+        runner = Executor(server.endpoint, lambda: next(answers), Names(0), SystemClock())
+        (seen,) = runner.play([case], AMPLE)
+    assert not seen.cut_short
+    (trace,) = seen.traces
+    assert [isinf(sent.done) for sent in trace.sent] == [False, True, False, True]
 
 
 def test_a_play_is_given_up_when_the_node_does_not_answer_the_barrier() -> None:

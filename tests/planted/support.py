@@ -10,6 +10,7 @@ from fuzz.clock import SystemClock
 from fuzz.finding import Cause, Finding
 from fuzz.rig import Recovery, Rig
 from fuzz.target import EmbeddedTarget
+from fuzz.target.cluster import ClusterTarget
 from fuzz.watchdog.attribute import Investigator
 from fuzz.watchdog.watchdog import Watchdog
 
@@ -51,9 +52,13 @@ def pauses(case: Case) -> int:
 
 
 @contextmanager
-def bench(*plants: str) -> Iterator[Bench]:
-    """Return a bench whose target has these defects; its node ends with the context."""
-    rig = Rig(EmbeddedTarget(0, plants), SystemClock())
+def bench(*plants: str, edges: int = 0) -> Iterator[Bench]:
+    """Return a bench whose target has these defects; its nodes end with the context.
+
+    With ``edges`` it is a cluster of so many.
+    """
+    target = ClusterTarget(edges, 0, plants) if edges else EmbeddedTarget(0, plants)
+    rig = Rig(target, SystemClock())
     rig.start()
     try:
         yield Bench(rig)

@@ -12,6 +12,7 @@ from fuzz.case import raw_case
 from fuzz.finding import Cause, Finding, Kind
 from fuzz.generate.seeds import SEEDS
 from fuzz.target.planted import planted_defects
+from tests.planted.cluster_expectations import CLUSTER_EXPECTED
 from tests.planted.crash_expectations import CRASH_EXPECTED
 from tests.planted.decoder_cases import DECODER_CASES, DECODER_EXPECTED
 from tests.planted.fingerprints import FINGERPRINTS
@@ -108,7 +109,7 @@ EXPECTED = {
     "atom_leak": Expected("leak", "atoms", says="atoms grow by 1.0 with each play"),
     **{
         name: Expected(b.what, b.reason, b.origin, b.says, recovered=b.recovered)
-        for name, b in CRASH_EXPECTED.items()
+        for name, b in {**CRASH_EXPECTED, **CLUSTER_EXPECTED}.items()
     },
     **{
         name: Expected(what, reason, says=says)
@@ -152,7 +153,7 @@ def test_a_planted_defect_is_one_finding_with_its_kind_and_reason(
     name: str, kinds: dict[str, Kind]
 ) -> None:
     expected, case = EXPECTED[name], CASES[name][1]
-    with bench(name) as planted:
+    with bench(name, edges=2 if name in CLUSTER_EXPECTED else 0) as planted:
         (finding,) = planted.judge(case, expected.cause)
         assert finding.kind is kinds[name]
         expected.check(finding)

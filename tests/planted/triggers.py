@@ -1,7 +1,8 @@
 """A trigger for each planted defect: the smallest case that a person would write for it.
 
 They are written out in :mod:`tests.planted.crash_triggers`, :mod:`tests.planted.law_triggers`,
-:mod:`tests.planted.relation_triggers` and :mod:`tests.planted.decoder_cases`.
+:mod:`tests.planted.relation_triggers`, :mod:`tests.planted.cluster_triggers` and
+:mod:`tests.planted.decoder_cases`.
 ``corpus/regressions`` is written from here:
 
     python -m tests.planted.triggers corpus/regressions
@@ -17,6 +18,7 @@ from types import MappingProxyType
 from fuzz.case import Case, encode_case
 from fuzz.checks.storm import ONE_CLIENT
 from fuzz.store.golden import encode_replies, replies_path
+from tests.planted.cluster_triggers import CLUSTER_CASES
 from tests.planted.crash_triggers import CRASH_CASES
 from tests.planted.decoder_cases import DECODER_CASES
 from tests.planted.law_triggers import LAW_CASES
@@ -24,7 +26,7 @@ from tests.planted.relation_triggers import RELATION_CASES
 
 #: For each planted defect, the name of its file and the case in it.
 CASES: Mapping[str, tuple[str, Case]] = MappingProxyType(
-    {**CRASH_CASES, **LAW_CASES, **RELATION_CASES, **DECODER_CASES}
+    {**CRASH_CASES, **LAW_CASES, **RELATION_CASES, **CLUSTER_CASES, **DECODER_CASES}
 )
 
 

@@ -20,6 +20,7 @@ from fuzz.report.standalone.wire import bound
 from fuzz.target import EmbeddedTarget
 from fuzz.target.base import Address
 from fuzz.target.planted import planted_defects
+from tests.planted.cluster_expectations import CLUSTER_EXPECTED
 from tests.planted.decoder_cases import DECODER_CASES, DECODER_EXPECTED
 from tests.planted.relation_expectations import RELATION_EXPECTED
 from tests.planted.support import ANY, Bench, bench
@@ -50,6 +51,7 @@ ON_THE_NODE_ONLY: Mapping[str, str] = {
     "plain_spawn": "a process of its own echoes, and nobody waits for it",
     "keys_later": "a process of the key store crashes when the client has long gone",
     "limiter_far": "a process of the limiter crashes, up to a second later",
+    "core_crashes": "a process of another node crashes, and nobody waits for it",
 }  # fmt: skip
 
 
@@ -108,6 +110,11 @@ def address_of(planted: Bench) -> Address:
     return Address(where.host, where.port, where.websocket_port, planted.rig.names.tokens.secret)
 
 
+def further_edges(planted: Bench) -> tuple[str, ...]:
+    further = planted.rig.endpoint.further
+    return tuple(word for edge in further for word in ("--edge", str(edge.port)))
+
+
 def with_secret(address: Address) -> tuple[str, ...]:
     return () if address.secret is None else ("--secret", address.secret.decode())
 
@@ -134,11 +141,12 @@ def test_the_effect_shows_with_the_defect_and_not_without(
     name: str, kinds: dict[str, Kind], clean: Address, guarded: Address, tmp_path: Path
 ) -> None:
     case = CASES[name][1]
-    with bench(name) as planted:
+    with bench(name, edges=2 if name in CLUSTER_EXPECTED else 0) as planted:
         # Of these, a reproducer wants to know no more than the kind, and judging takes long.
         finding = kinds[name] if kinds[name] in BY_KIND else planted.judge(case, _cause(name))[0]
         address = address_of(planted)
-        planted_code, planted_out = run(case, finding, tmp_path, address, *with_secret(address))
+        more = (*with_secret(address), *further_edges(planted))
+        planted_code, planted_out = run(case, finding, tmp_path, address, *more)
     innocent = clean if address.secret is None else guarded
     code, out = run(case, finding, tmp_path, innocent, *with_secret(innocent))
     if name in ON_THE_NODE_ONLY:

@@ -14,6 +14,7 @@ from fuzz.settings import FuzzSettings, TargetSettings
 from fuzz.target import AttachedTarget, EmbeddedTarget, loopback_only
 from fuzz.target.base import Address
 from fuzz.target.choose import choose_target
+from fuzz.target.cluster import ClusterTarget
 from fuzz.target.dump import read_dump
 
 #: An address of the block that is reserved for documentation (RFC 5737): it is nobody's.
@@ -59,6 +60,25 @@ def test_a_target_that_is_neither_is_refused(target: str) -> None:
 def test_defects_are_planted_in_the_embedded_target_only() -> None:
     with pytest.raises(SettingsError, match="embedded target only"):
         TargetSettings("127.0.0.1:8085", plants=("hang",))
+
+
+def test_a_cluster_is_embedded_and_has_so_many_edges() -> None:
+    with pytest.raises(SettingsError, match="--edges is for the embedded target only"):
+        TargetSettings("127.0.0.1:8085", edges=1)
+    with pytest.raises(SettingsError, match="from 0 to 16"):
+        TargetSettings(edges=17)
+    settings = TargetSettings(edges=2, auth=True)
+    assert settings.switches() == ("--auth", "--edges", "2")
+    assert choose_target(settings).name == "embedded, 2 edges"
+
+
+def test_a_defect_that_only_a_cluster_shows_wants_one() -> None:
+    for edges in (0, 1):
+        with pytest.raises(SettingsError, match="only in a cluster: add --edges 2"):
+            choose_target(TargetSettings(plants=("edge_drops_empty",), edges=edges))
+    assert isinstance(
+        choose_target(TargetSettings(plants=("edge_drops_empty",), edges=2)), ClusterTarget
+    )
 
 
 def test_settings_choose_the_target() -> None:

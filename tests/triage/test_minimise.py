@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fuzz.case import Case, Step, StepKind, Transport, encode_case
+from fuzz.case import Case, Step, StepKind, Transport, encode_case, opening
 from fuzz.clock import FakeClock
 from fuzz.generate.seeds import SEEDS
 from fuzz.triage.minimise import Minimised, minimise
@@ -157,6 +157,21 @@ def test_a_transport_that_is_needed_stays() -> None:
 
     case = Case((opened(transport=Transport.WEBSOCKET_RAW), login(), send(b"\x05")))
     assert run(case, FakeJudge(raw)).case == Case((opened(),))
+
+
+def test_the_first_edge_is_tried_and_an_edge_that_is_needed_stays() -> None:
+    def opens(edge: int, transport: int) -> FakeJudge:
+        return FakeJudge(
+            lambda case: any(
+                step.kind is StepKind.OPEN and step.edge >= edge and step.transport >= transport
+                for step in case.steps
+            )
+        )
+
+    case = Case((opening(0, Transport.WEBSOCKET, 3), login(), send(b"\x05")))
+    assert run(case, opens(0, 1)).case == Case((opening(0, Transport.WEBSOCKET),))
+    assert run(case, opens(1, 0)).case == Case((opening(0, Transport.TCP, 1),))
+    assert run(case, opens(1, 1)).case == Case((opening(0, Transport.WEBSOCKET, 1),))
 
 
 def test_a_segment_that_logs_in_becomes_a_step_and_its_user_keeps_a_fresh_name() -> None:

@@ -12,6 +12,7 @@ from fuzz.case import (
     GROUP_TOKEN,
     MAGIC,
     MAX_CONNECTIONS,
+    MAX_EDGES,
     MAX_FILE_BYTES,
     MAX_PAUSE_MS,
     MAX_STEPS,
@@ -24,6 +25,7 @@ from fuzz.case import (
     bind,
     decode_case,
     encode_case,
+    opening,
     raw_case,
     read_case,
 )
@@ -131,6 +133,8 @@ def one(step: Step) -> bytes:
         (one(Step(StepKind.WAIT, MAX_CONNECTIONS)), f"the highest is {MAX_CONNECTIONS - 1}"),
         (one(Step(StepKind.PAUSE, value=MAX_PAUSE_MS + 1)), f"pauses {MAX_PAUSE_MS + 1} ms"),
         (one(Step(StepKind.OPEN, value=3)), "unknown transport 3"),
+        (one(Step(StepKind.OPEN, value=0x0103)), "unknown transport 3"),
+        (one(opening(0, edge=MAX_EDGES)), f"edge {MAX_EDGES}; the highest is {MAX_EDGES - 1}"),
         (
             encode_case(Case((Step(StepKind.WAIT),) * (MAX_STEPS + 1))),
             f"steps; at most {MAX_STEPS}",
@@ -216,3 +220,12 @@ def test_a_value_that_holds_a_token_is_not_bound_again() -> None:
 def test_nothing_to_bind_changes_nothing() -> None:
     assert bind(b"a<b", values) == b"a<b"
     assert bind(b"<user:A>", {}) == b"<user:A>"
+
+
+def test_an_open_names_transport_and_edge_and_the_first_edge_is_what_it_was() -> None:
+    assert opening(1, Transport.WEBSOCKET) == Step(StepKind.OPEN, 1, value=1)
+    step = opening(2, Transport.WEBSOCKET_RAW, 3)
+    assert (step.value, step.transport, step.edge) == (0x0302, Transport.WEBSOCKET_RAW, 3)
+    case = Case((opening(0), step, Step(StepKind.PAUSE, value=2_000)))
+    assert decode_case(encode_case(case)) == case
+    assert (case.edges(), Case((opening(0),)).edges(), raw_case(b"x").edges()) == (4, 1, 1)

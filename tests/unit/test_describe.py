@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fuzz.case import Case, Step, StepKind, Transport
+from fuzz.case import Case, Step, StepKind, Transport, opening
 from fuzz.describe import (
     describe_step,
     describe_steps,
@@ -34,6 +34,7 @@ def send(data: bytes) -> str:
     [
         (Step(StepKind.OPEN, 0, b"", Transport.TCP), "open over TCP"),
         (Step(StepKind.OPEN, 0, b"", Transport.WEBSOCKET), "open over WebSocket"),
+        (opening(0, edge=1), "open over TCP, to edge 2 of the cluster"),
         (Step(StepKind.LOGIN, 0, b"<user:A>:a.b.c"), 'log in as "<user:A>:a.b.c"'),
         (Step(StepKind.SEND, 0, b""), "send 0 bytes: nothing"),
         (Step(StepKind.SEND, 0, b"\x05"), "send 1 byte: GET_STATUS()"),

@@ -62,6 +62,10 @@ class FakeRig:
         self.agent: FakeAgent | None = FakeAgent(points, applications=[APPLICATION])
         self.points = self.agent.instrument().points
         self.node = self.agent.info
+        self.births = {"": 0}
+        self.ailing = ""
+        #: What the silent one of several nodes is called, and one that has ended unseen.
+        self.silent_node = self.vanished_node = ""
         self.pulses: list[Pulse] = []
         self.cut: tuple[str, ...] = ()
         self.calls: list[str] = []
@@ -99,6 +103,15 @@ class FakeRig:
         """Tell whether the agent answers on a new connection: only if it is not silent."""
         assert self.agent is not None
         return not self.agent.silent
+
+    def edges_served(self, seconds: float) -> tuple[str, ...]:
+        return (self.ailing,) if self.pulse(seconds) is Pulse.WELL else ()
+
+    def lost(self) -> str:
+        return self.silent_node
+
+    def vanished(self) -> str:
+        return self.vanished_node
 
     def bystanders_cut(self) -> tuple[str, ...]:
         return self.cut

@@ -111,6 +111,7 @@ class Link:
 
     def __init__(self, trace: ConnectionTrace) -> None:
         self.number = trace.number
+        self.edge = trace.edge
         self.ending = trace.ending
         self.left = trace.left
         self.readable = trace.plain or trace.messages

@@ -159,12 +159,16 @@ class _Account:
         """
         if self.refusals:
             return "refill too fast"
+        by_edge = Counter[int]()
         by_link = Counter[int]()
         by_stay = Counter[tuple[int, int]]()
         for charge in self.charges:
             logins = sum(login < charge.said.order for login in charge.link.logins)
+            by_edge[charge.link.edge] += charge.count
             by_link[charge.link.number] += charge.count
             by_stay[charge.link.number, logins] += charge.count
+        if max(by_edge.values()) <= RATE_BURST:
+            return "per edge"
         if max(by_link.values()) <= RATE_BURST:
             return "per connection"
         if max(by_stay.values()) <= RATE_BURST:
@@ -238,6 +242,7 @@ def _too_many(
 
 
 _TOO_MANY = {
+    "per edge": "a burst of one user on each edge was let through",
     "per connection": "a burst on each connection of one user was let through",
     "per login": "a burst after each login of one user was let through",
     "refill too fast": "a bucket of the rate limit was full again too soon",

@@ -128,11 +128,26 @@ class Client:
 
 @dataclass(frozen=True)
 class Server:
-    """Where the server is; ``secret`` is that of its tokens, if it asks for any."""
+    """Where the server is; ``secret`` is that of its tokens, if it asks for any.
+
+    ``further`` are the ports of the other edges of its cluster, on the same host.
+    """
 
     address: tuple[str, int]
     web: tuple[str, int]
     secret: bytes | None = None
+    further: tuple[int, ...] = ()
+
+    def edge(self, number: int) -> tuple[tuple[str, int], tuple[str, int]]:
+        """Return the addresses of an edge, for TCP and WebSocket; 0 is the first.
+
+        Where there are fewer, it is counted on from the first again.
+        """
+        number %= 1 + len(self.further)
+        if number == 0:
+            return self.address, self.web
+        host, port = self.address[0], self.further[number - 1]
+        return (host, port), (host, port + 1)
 
     def credentials(self, user: bytes) -> bytes:
         """Return the text of a LOGIN that is to succeed."""
@@ -162,7 +177,9 @@ class Server:
             client = Client(self.address)
         except OSError:
             return False
-        well = client.ask(b"\x01" + self.credentials(b"canary01")) and client.status()
+        # An edge whose core is gone answers, and lets nobody in.
+        answered = client.ask(b"\x01" + self.credentials(b"canary01"))
+        well = answered and bool(of(client.heard, LOGIN_OK)) and client.status()
         client.sock.close()
         return well
 
@@ -193,10 +210,12 @@ class Play:
         self.silent: list[int] = []
         self.seconds = 0.0
 
-    def link(self, number: int, transport: int = 0) -> Client:
-        """Return a connection of the case, opened on first use."""
+    def link(self, number: int, value: int = 0) -> Client:
+        """Return a connection of the case, opened on first use: ``value`` is that of an open."""
         if number not in self.links:
-            address = self.server.web if transport else self.server.address
+            edge, transport = divmod(value, 256)
+            plain, web = self.server.edge(edge)
+            address = web if transport else plain
             self.links[number] = Client(address, transport > 0, transport == 1)
         return self.links[number]
 

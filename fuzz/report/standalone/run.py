@@ -36,6 +36,14 @@ def main(steps: Sequence[Step], kind: str, title: str, wire: Wire) -> int:
     parser.add_argument("--ws-port", type=int, help="default: the port plus one")
     parser.add_argument("--allow-host", action="store_true", help="allow a host elsewhere")
     parser.add_argument("--secret", help="of the server's tokens (HS256), if it asks for any")
+    parser.add_argument(
+        "--edge",
+        type=int,
+        action="append",
+        default=[],
+        metavar="PORT",
+        help="of another edge of the cluster; may be repeated",
+    )
     options = parser.parse_args()
     host = options.host
     loopback = host == "localhost" or (
@@ -45,8 +53,12 @@ def main(steps: Sequence[Step], kind: str, title: str, wire: Wire) -> int:
         print(f"{host} is not on the loopback interface; --allow-host says that it is yours")
         return NO_SERVER
     secret = None if options.secret is None else options.secret.encode()
-    server = Server((host, options.port), (host, options.ws_port or options.port + 1), secret)
+    web = (host, options.ws_port or options.port + 1)
+    server = Server((host, options.port), web, secret, tuple(options.edge))
     print(title)
+    edges = 1 + max((value // 256 for kind, _, _, value in steps if kind == "open"), default=0)
+    if edges > 1 + len(server.further):
+        print(f"the steps connect to {edges} edges: name the others with --edge PORT")
     hindrance = unplayable(server, wire)
     if hindrance:
         print(hindrance)

@@ -20,7 +20,7 @@
 -export([init/1]).
 
 %% Version of the control protocol; the client refuses any other.
--define(VERSION, 2).
+-define(VERSION, 3).
 
 %% Modules of OTP that only a session, a report or the end needs.
 -define(USED_LATER, [gen_tcp, inet_tcp, string, unicode_util, sys]).

@@ -24,9 +24,14 @@
 %%% filter takes the message out before any handler sees it (see iris_fuzz_events). Where the
 %%% target's own filters take it out first, no crash is logged either; that is found out
 %%% once, and not waited for again for a long while.
+%%%
+%%% A node that others send to is at rest only for as long as they leave it alone. So traffic/0
+%%% counts what its distribution connections have received, and have handed to the kernel: whoever
+%%% watches several nodes asks until the counts stay (see fuzz/beam/fleet.py). What still waits in
+%%% a connection's own queue is not counted yet, so that it is seen when it leaves.
 -module(iris_fuzz_quiet).
 
--export([open/0, close/1, wait/2, wait_for_log/2]).
+-export([open/0, close/1, wait/2, wait_for_log/2, traffic/0]).
 -export([fail/2]).
 -export_type([echoes/0]).
 
@@ -111,6 +116,31 @@ wait(Echoes, Limit) ->
 wait_for_log(Echoes, Limit) ->
     Quiet = wait(Echoes, Limit),
     {Quiet, deliver_log(Quiet, Echoes)}.
+
+%% What came in and went out over the distribution since the connections that there are, in bytes.
+%% A node that stands alone has none, and pays for one look at an empty list.
+-spec traffic() -> non_neg_integer().
+traffic() ->
+    lists:foldl(fun({_, Controller}, Sum) -> Sum + carried(Controller) end, 0, connections()).
+
+connections() ->
+    erlang:system_info(dist_ctrl).
+
+carried(Port) when is_port(Port) ->
+    case inet:getstat(Port, [recv_oct, send_oct, send_pend]) of
+        {ok, Counts} -> lists:foldl(fun add/2, 0, Counts);
+        %% It has ended.
+        {error, _} -> 0
+    end;
+carried(Pid) ->
+    %% Over TLS a process carries each message, and has to work for it.
+    case process_info(Pid, reductions) of
+        {reductions, Work} -> Work;
+        undefined -> 0
+    end.
+
+add({send_pend, Bytes}, Sum) -> Sum - Bytes;
+add({_, Bytes}, Sum) -> Sum + Bytes.
 
 look(Echoes, Until, Looks) ->
     case is_idle() andalso nothing_was_under_way(Echoes) of

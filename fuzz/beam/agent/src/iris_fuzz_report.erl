@@ -8,10 +8,11 @@
 -export_type([event/0]).
 
 %% Kind, class, reason, stack, process, behaviour, supervisor, application, text, pid, time in
-%% milliseconds. What is not known is empty.
+%% milliseconds, node. What is not known is empty, and so is the node if it is this one: what a
+%% process does for another node is logged there as well (its group leader is there).
 -type event() :: {
     binary(), binary(), binary(), [{binary(), binary(), non_neg_integer()}], binary(), binary(),
-    binary(), binary(), binary(), binary(), integer()
+    binary(), binary(), binary(), binary(), integer(), binary()
 }.
 
 -record(fact, {
@@ -225,8 +226,12 @@ finish(Fact, #{meta := Meta} = Event) ->
         atom_to_binary(owner(Fact)),
         message_text(Event),
         pid_text(Fact#fact.pid),
-        maps:get(time, Meta, 0) div 1000
+        maps:get(time, Meta, 0) div 1000,
+        other_node(Fact#fact.pid)
     }.
+
+other_node(Pid) when is_pid(Pid), node(Pid) =/= node() -> atom_to_binary(node(Pid));
+other_node(_) -> <<>>.
 
 is_own({Module, _, _}) -> iris_fuzz_agent:is_own_name(Module);
 is_own(Name) -> iris_fuzz_agent:is_own_name(Name).

@@ -106,7 +106,7 @@ answer({settle, Limit}, Session) when is_integer(Limit), Limit >= 0 ->
     read(number(Quiet), Session#session{echo = Echo});
 answer({quiet, Limit}, Session) when is_integer(Limit), Limit >= 0 ->
     Quiet = iris_fuzz_quiet:wait(Session#session.echo, Limit),
-    reply({ok, number(Quiet)}, Session);
+    reply({ok, {number(Quiet), iris_fuzz_quiet:traffic()}}, Session);
 answer({instrument, Include, Exclude}, Session) when is_list(Include), is_list(Exclude) ->
     reply(iris_fuzz_cover:instrument(Include, Exclude), Session);
 answer({vitals, Limit}, Session) when is_integer(Limit) ->
@@ -138,6 +138,8 @@ number(false) -> 0.
 %% The layout that the client takes apart: what does not change its place comes first.
 read(Quiet, Session) ->
     #session{sweep = Sweep} = Session,
+    %% Before all that it is to vouch for is looked at.
+    Traffic = iris_fuzz_quiet:traffic(),
     {Memory, _} = Looked = memory(Session#session.memory),
     {Events, Dropped} = iris_fuzz_events:take(),
     {Coverage, Hottest} = iris_fuzz_cover:read(Sweep),
@@ -149,6 +151,7 @@ read(Quiet, Session) ->
         (erlang:system_info(ets_count)):32,
         Memory:64,
         (reductions()):64,
+        Traffic:64,
         Dropped:32,
         (point(Hottest)):32,
         (byte_size(Coverage)):32,

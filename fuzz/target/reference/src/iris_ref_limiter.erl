@@ -6,6 +6,9 @@
 %%% of a user share the bucket without a lock and without this process, which only owns the
 %%% sweep: a row whose time has come is a full bucket, the same as no row, and is removed.
 %%%
+%%% The bucket of a user is the core's, so that it is one, whatever edges the user is on. An edge
+%%% whose core is away counts by itself until it is back.
+%%%
 %%% A batch is charged for each of its messages: as many as there are tokens for are let
 %%% through, in order. LOGIN costs nothing but is refused to a user without a token, so
 %%% that connecting again is no way round the limit. Source: RFC-001.
@@ -14,6 +17,8 @@
 -behaviour(gen_server).
 
 -export([create_table/0, start_link/0, take/2, take_all/2, has_token/1, logged_in/1]).
+%% What is done where the bucket is.
+-export([charge/2, holds_token/1, forget/1]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2, report/1]).
 
 -define(TABLE, ?MODULE).
@@ -36,11 +41,24 @@ start_link() ->
 %% the next token comes if not all may.
 -spec take(binary(), pos_integer()) -> {Granted :: non_neg_integer(), RetryMs :: non_neg_integer()}.
 take(User, Count) ->
+    at_core(charge, [key(User), Count]).
+
+%% PLANTED: bucket_per_edge - each edge has buckets of its own: who is on two edges has two.
+at_core(Function, Arguments) ->
+    Own = iris_ref_plant:on(bucket_per_edge),
+    case Own orelse iris_ref_core:call(?MODULE, Function, Arguments) of
+        {ok, Answer} -> Answer;
+        _ -> apply(?MODULE, Function, Arguments)
+    end.
+
+-type key() :: binary() | {binary(), pid()}.
+
+-spec charge(key(), pos_integer()) -> {non_neg_integer(), non_neg_integer()}.
+charge(Key, Count) ->
     Now = erlang:monotonic_time(nanosecond),
     Cost = Count * token_time(),
     %% The first step brings a time that has passed up to now, and takes 1 ns otherwise.
     Steps = [{2, -1, Now, Now}, {2, Cost + 1}],
-    Key = key(User),
     [_, FullAt] = ets:update_counter(?TABLE, Key, Steps, {Key, Now}),
     case FullAt - Now - burst() * (token_time() + 1) of
         Excess when Excess =< 0 -> {Count, 0};
@@ -76,8 +94,12 @@ token_time() ->
 %% PLANTED: login_refills - the bucket starts with the login: who logs in again has a full one.
 -spec logged_in(binary()) -> ok.
 logged_in(User) ->
-    _ = iris_ref_plant:on(login_refills) andalso ets:delete(?TABLE, key(User)),
+    _ = iris_ref_plant:on(login_refills) andalso at_core(forget, [key(User)]),
     ok.
+
+-spec forget(key()) -> true.
+forget(Key) ->
+    ets:delete(?TABLE, Key).
 
 %% PLANTED: bucket_off_by_one - the bucket is full with one token less: the 500th message of a
 %% burst is refused.
@@ -120,8 +142,12 @@ ceiling(Number, Divisor) -> (Number + Divisor - 1) div Divisor.
 %% Tell whether a user has a token, without taking it.
 -spec has_token(binary()) -> boolean().
 has_token(User) ->
+    at_core(holds_token, [key(User)]).
+
+-spec holds_token(key()) -> boolean().
+holds_token(Key) ->
     Latest = erlang:monotonic_time(nanosecond) + (?BURST - 1) * token_time(),
-    case ets:lookup(?TABLE, key(User)) of
+    case ets:lookup(?TABLE, Key) of
         [{_, FullAt}] -> FullAt =< Latest;
         [] -> true
     end.

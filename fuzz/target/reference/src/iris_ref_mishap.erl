@@ -116,6 +116,8 @@ odd({sender_key_dist, _, KeyData}, _) when byte_size(KeyData) =/= 32 -> key_data
 odd({e2ee_msg, _, _, <<>>}, _) -> sealed_nothing();
 odd({upload_prekeys, <<>>}, _) -> purge();
 odd({group_create, <<>>}, _) -> count_clients();
+odd({group_create, Name}, _) -> iris_ref_crossing:group_named(Name);
+odd({fetch_prekeys, User}, User) -> iris_ref_crossing:own_keys();
 odd({group_leave, Group}, User) -> left(Group, User);
 odd({group_msg, Group, _, _}, User) -> elsewhere(Group, User);
 odd({get_status, Name}, _) -> iris_ref_directory:wait_for(Name);

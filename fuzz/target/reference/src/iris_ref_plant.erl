@@ -15,7 +15,8 @@
 %% The class of mistake, the truth of it, the finding that it must produce, the file in
 %% corpus/regressions that trips it, how many connections and frames (besides LOGIN) that takes,
 %% whether LOGIN needs a token for it to show, and the check of the harness that is to find it: a
-%% campaign is where none is named, with the decoder called directly if it shows only there.
+%% campaign is where none is named, with the decoder called directly if it shows only there. With
+%% edges, it shows only in a cluster of so many edges.
 -type entry() :: #{
     name := name(),
     trigger := binary(),
@@ -26,7 +27,8 @@
     frames := non_neg_integer(),
     auth => true,
     check => atom(),
-    decoder => true
+    decoder => true,
+    edges => pos_integer()
 }.
 
 %% Every defect that can be switched on.
@@ -35,7 +37,7 @@ catalogue() ->
     iris_ref_plants_down:catalogue() ++ iris_ref_plants_crash:catalogue() ++
         iris_ref_plants_stay:catalogue() ++ iris_ref_plants_law:catalogue() ++
         iris_ref_plants_relation:catalogue() ++ iris_ref_plants_storm:catalogue() ++
-        iris_ref_plants_decode:catalogue().
+        iris_ref_plants_decode:catalogue() ++ iris_ref_plants_cluster:catalogue().
 
 %% Tell whether a defect is switched on.
 -spec on(name()) -> boolean().

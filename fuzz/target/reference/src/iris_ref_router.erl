@@ -65,7 +65,8 @@ hand_over({User, _, Pid} = Key, Event) when node(Pid) =:= node() ->
     iris_ref_presence:is_listed(Key);
 hand_over({_, _, Pid} = Key, Event) ->
     try
-        erpc:call(node(Pid), ?MODULE, hand_over, [Key, Event], ?CALL_MS)
+        Sent = iris_ref_crossing:handed_over(Event),
+        erpc:call(node(Pid), ?MODULE, hand_over, [Key, Sent], ?CALL_MS)
     catch
         error:{erpc, _} -> false
     end.

@@ -12,7 +12,7 @@ from contextlib import suppress
 
 import psutil
 
-from fuzz.beam import Agent, AgentClient, AgentFiles
+from fuzz.beam import Agent, AgentClient, Injection
 from fuzz.beam.fleet import Fleet, Member
 from fuzz.clock import Deadline
 from fuzz.errors import AgentError
@@ -23,13 +23,21 @@ _RETRY_SECONDS = 0.05
 
 
 class Agents:
-    """The agents in the nodes of ``target``, which was started with what ``files`` say."""
+    """The agents that ``injection`` has brought into the nodes of ``target``, at ``address``.
 
-    def __init__(self, target: Target, files: AgentFiles, address: Address) -> None:
+    ``cores`` tells whether coverage is read from nodes that are no edges too.
+    """
+
+    def __init__(
+        self, target: Target, injection: Injection, address: Address, cores: bool = False
+    ) -> None:
         self._target = target
-        self._files = files
+        self._injection = injection
         self._address = address
+        self._cores = cores
         self._fleet: Fleet | None = None
+        #: The members by their keys; see :meth:`fuzz.beam.injection.Injection.nodes`.
+        self._keys: dict[str, Member] = {}
 
     def connect(self, deadline: Deadline) -> Agent:
         """Connect to all of them; raise :class:`AgentError` if one does not answer in time.
@@ -38,17 +46,16 @@ class Agents:
         """
         if self._fleet is not None:
             return self._again(self._fleet, deadline)
-        pids = self._target.nodes()
-        if len(pids) < 2 and not self._address.further:
-            # Whoever announced himself: a node that was started anew is another process.
-            return self._connect(deadline, None)
-        self._fleet = Fleet(self._members(pids, deadline))
+        nodes = self._injection.nodes(self._target.nodes())
+        if len(nodes) == 1:
+            return self._injection.connect(nodes[0], deadline)
+        self._fleet = Fleet(self._members(nodes, deadline), self._cores)
         return self._fleet
 
     def vanished(self) -> str:
         """Return the name of a lost node whose process has ended; empty if there is none."""
         for member in self._fleet.lost() if self._fleet is not None else ():
-            if member.agent.info.os_pid not in self._target.nodes():
+            if not psutil.pid_exists(member.agent.info.os_pid):
                 return member.label
         return ""
 
@@ -61,42 +68,39 @@ class Agents:
         names = tuple(member.label for member in members if member.edge)
         return names if len(names) == 1 + len(self._address.further) else ()
 
-    def _connect(self, deadline: Deadline, pid: int | None) -> AgentClient:
-        where = self._files.wait(deadline, os_pid=pid)
-        return AgentClient.connect(where, self._files.token, deadline)
-
-    def _connect_at_last(self, deadline: Deadline, pid: int) -> AgentClient:
+    def _connect_at_last(self, node: str, deadline: Deadline) -> AgentClient:
         """Connect to a node that may be coming up again, and has announced itself before."""
         while True:
             try:
-                return self._connect(deadline, pid)
+                return self._injection.connect(node, deadline)
             except AgentError:
                 if deadline.expired() or self._target.await_exit(_RETRY_SECONDS) is not None:
                     raise
 
-    def _members(self, pids: Sequence[int], deadline: Deadline) -> list[Member]:
+    def _members(self, nodes: Sequence[str], deadline: Deadline) -> list[Member]:
         ports = [edge.port for edge in (self._address, *self._address.further)]
-        ranked = []
-        for pid in pids:
-            listening = listening_ports(pid)
-            rank = next((n for n, port in enumerate(ports) if port in listening), len(ports))
-            ranked.append((rank, pid))
-        members: list[Member] = []
+        ranked: list[tuple[int, Member]] = []
         try:
-            for rank, pid in sorted(ranked):
-                members.append(Member(self._connect(deadline, pid), edge=rank < len(ports)))
+            for node in nodes:
+                agent = self._injection.connect(node, deadline)
+                listening = listening_ports(agent.info.os_pid)
+                rank = next((n for n, port in enumerate(ports) if port in listening), len(ports))
+                self._keys[node] = Member(agent, edge=rank < len(ports))
+                ranked.append((rank, self._keys[node]))
         except AgentError:
-            for member in members:
+            for _, member in ranked:
                 member.agent.close()
             raise
-        return members
+        return [member for _, member in sorted(ranked, key=lambda pair: pair[0])]
 
     def _again(self, fleet: Fleet, deadline: Deadline) -> Fleet:
-        held = {member.agent.info.os_pid for member in fleet.members if not member.lost}
-        for pid in self._target.nodes():
-            if fleet.lost() and pid not in held:
-                agent = self._connect_at_last(deadline, pid)
-                if not fleet.take_back(agent):
+        for node in self._injection.nodes(self._target.nodes()):
+            held = self._keys.get(node)
+            if fleet.lost() and (held is None or held.lost):
+                agent = self._connect_at_last(node, deadline)
+                if fleet.take_back(agent):
+                    self._keys[node] = next(m for m in fleet.members if m.agent is agent)
+                else:
                     agent.close()
         if fleet.lost():
             names = ", ".join(member.label for member in fleet.lost())

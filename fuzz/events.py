@@ -10,13 +10,18 @@ from fuzz.finding import Finding
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The target is up and the engine begins."""
+    """The target is up and the engine begins.
+
+    ``unseen`` names what cannot be seen of it, ``covered`` the applications whose coverage is read.
+    """
 
     target: str
     guided_by: str
     points_total: int
     seeds: int
     notes: tuple[str, ...] = ()
+    unseen: tuple[str, ...] = ()
+    covered: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +98,15 @@ class Faulted:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The end of a run with its last totals, and the coverage of each module."""
+    """The end of a run with its last totals, and the coverage of each module.
+
+    ``left`` tells what stays of us in a node that was not started by us, in sentences.
+    """
 
     progress: Progress
     reason: str
     modules: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    left: tuple[str, ...] = ()
 
 
 Event = Started | Progress | Found | Refined | Dismissed | Recovered | Decoded | Faulted | Ended

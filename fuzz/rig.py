@@ -8,18 +8,19 @@ living node, else the whole node.
 
 from __future__ import annotations
 
-import tempfile
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from fuzz.agents import Agents
-from fuzz.beam import Agent, AgentFiles
+from fuzz.beam import Agent, Attachment, EnvironmentInjection, Injection
+from fuzz.beam.covered import coverage_notes, covered_applications
+from fuzz.beam.epmd import is_here
 from fuzz.beam.fleet import Fleet
 from fuzz.bystanders import Bystanders, canary
 from fuzz.case import Case
 from fuzz.clock import Clock, Deadline, SystemClock
-from fuzz.errors import AgentError, HarnessFault, TargetError
+from fuzz.errors import AgentError, HarnessFault, SettingsError, TargetError
 from fuzz.evidence import Pulse
 from fuzz.executor import Endpoint, Executor, Names, Patience
 from fuzz.executor.endpoint import CONFIRMING, SEARCHING
@@ -27,10 +28,9 @@ from fuzz.executor.tokens import Tokens
 from fuzz.node import NodeInfo, Point
 from fuzz.observation import Observation
 from fuzz.pace import Pace
-from fuzz.scratch import scratch_prefix
-from fuzz.settings import TargetSettings
+from fuzz.settings import CoverageSettings, TargetSettings
 from fuzz.store.crashes import Context
-from fuzz.target import Address, Target
+from fuzz.target import Address, AttachedTarget, Target
 from fuzz.target.choose import choose_target
 
 #: From the ready line to the agent's hello and the first answered canary.
@@ -50,12 +50,21 @@ class Recovery:
 
 
 class Rig:
-    """A target under watch. ``start`` it, play cases, ``recover`` it, ``stop`` it."""
+    """A target under watch. ``start`` it, play cases, ``recover`` it, ``stop`` it.
+
+    ``injection`` is how an agent gets into the target: into one that is started here, by its
+    environment if None; into any other, none then. ``rate`` is the ceiling of cases played in a
+    second; None is without one.
+    """
 
     def __init__(
-        self, target: Target, clock: Clock, use_agent: bool = True, rate: float | None = None
+        self,
+        target: Target,
+        clock: Clock,
+        injection: Injection | None = None,
+        coverage: CoverageSettings | None = None,
+        rate: float | None = None,
     ) -> None:
-        """``rate`` is the ceiling of cases played in a second; None is without one."""
         self.target = target
         self.clock = clock
         self.names = Names()
@@ -65,15 +74,21 @@ class Rig:
         #: When each node was started, by its name; see :class:`fuzz.node.NodeInfo`.
         self.births: dict[str, int] = {}
         self.points: tuple[Point, ...] = ()
+        #: The applications whose coverage is read, and what cannot be read, in sentences.
+        self.covered: tuple[str, ...] = ()
         self.notes: list[str] = []
+        #: What stays of us in a node that was not started here, after ``stop``.
+        self.left: tuple[str, ...] = ()
         #: How often the target was brought back: what it held before is gone then.
         self.recoveries = 0
-        self._pace = Pace(rate, clock, threading.Event().wait)
-        self._use_agent = use_agent and target.restartable
-        self._agents: Agents | None = None
         #: The edge at which the last canary was not well, where there are several.
         self.ailing = ""
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._pace = Pace(rate, clock, threading.Event().wait)
+        if injection is None and target.restartable:
+            injection = EnvironmentInjection()
+        self._injection = injection
+        self._coverage = coverage or CoverageSettings()
+        self._agents: Agents | None = None
         self._bystanders: Bystanders | None = None
         self._executor: Executor | None = None
 
@@ -89,32 +104,31 @@ class Rig:
             raise
 
     def _start(self) -> None:
-        environment: dict[str, str] = {}
-        files: AgentFiles | None = None
-        if self._use_agent:
-            self._folder = tempfile.TemporaryDirectory(prefix=scratch_prefix("agent"))
-            files = AgentFiles(self._folder.name)
-            environment = dict(files.environment())
-        address = self.target.start(environment)
+        injection = self._injection
+        address = self.target.start({} if injection is None else injection.environment())
         self.names.tokens = Tokens(address.secret, revoked=address.revoked)
         deadline = Deadline.after(self.clock, _READY_SECONDS, "the target to serve a client")
-        if files is not None:
-            self._agents = Agents(self.target, files, address)
+        if injection is not None:
+            self._agents = Agents(self.target, injection, address, self._coverage.core)
             self._inject(deadline)
         endpoint = _endpoint(address, self._agents.names() if self._agents is not None else ())
-        exact = self._use_agent  # a bystander's answer says only what was read
+        exact = injection is not None  # a bystander's answer says only what was read
         self._executor = Executor(endpoint, self.barrier, self.names, self.clock, exact)
         self._bystanders = Bystanders(endpoint, self.names, self.clock)
         if not self._serves(deadline):
             raise TargetError(f"{self.target.name}: waited in vain for {deadline.what}")
 
     def stop(self) -> None:
-        """Let go of all connections, and end the target if it was started here."""
-        self._hang_up()
+        """Let go of all connections, and end the target if it was started here.
+
+        From a node that was not, the agent is taken out; ``left`` tells what could not be.
+        """
+        if self._bystanders is not None:
+            self._bystanders.close()
+        self.agent = self._agents = None
         self.target.stop()
-        if self._folder is not None:
-            self._folder.cleanup()
-            self._folder = None
+        if self._injection is not None:
+            self.left = self._injection.leave()
 
     def context(self, settings: TargetSettings) -> Context:
         """Return under which circumstances a case is played here; the target has ``settings``."""
@@ -213,23 +227,45 @@ class Rig:
         if not fresh_node and self._restart_applications():
             return Recovery("application", self.clock.now() - start)
         if not self.target.restartable:
-            deadline = Deadline.after(self.clock, _READY_SECONDS, "the target to serve again")
-            if self._serves(deadline):
-                return Recovery("itself", self.clock.now() - start)
-            raise TargetError(
-                f"{self.target.name} serves nobody any more and is not ours to restart; "
-                "bring it back, then start again"
-            )
+            self._await_return()
+            return Recovery("itself", self.clock.now() - start)
         points = self.points
         self.stop()
         self.start()
-        if points != self.points:
-            raise HarnessFault("after a restart, the node has other coverage points than before")
+        self._expect(points)
         return Recovery("node", self.clock.now() - start)
 
+    def _expect(self, points: tuple[Point, ...]) -> None:
+        if points != self.points:
+            raise HarnessFault("after a restart, the node has other coverage points than before")
+
+    def _await_return(self) -> None:
+        """Wait for somebody else to bring back what is theirs; raise TargetError if nobody does.
+
+        Another process may have taken the place of the one that has ended.
+        """
+        deadline = Deadline.after(self.clock, _READY_SECONDS, "the target to serve again")
+        pause = threading.Event()
+        while not self._is_well(deadline):
+            if deadline.expired():
+                raise TargetError(
+                    f"{self.target.name} serves nobody any more and is not ours to restart; "
+                    "bring it back, then start again"
+                )
+            pause.wait(min(_RETRY_SECONDS, deadline.left()))
+        if self._injection is not None and not (self.agent is not None and self._discard()):
+            points = self.points
+            self._inject(deadline)
+            self._expect(points)
+
     def _restart_applications(self) -> bool:
-        """Restart the target's applications in the living node; tell whether it serves."""
-        if self.agent is None or self.node is None or self.target.poll() is not None:
+        """Restart the target's applications in the living node; tell whether it serves.
+
+        Those of a node that is not ours to restart are not ours to restart either.
+        """
+        if self.agent is None or self.node is None or not self.target.restartable:
+            return False
+        if self.target.poll() is not None:
             return False
         try:
             for name in self.node.target_applications():
@@ -252,28 +288,24 @@ class Rig:
         self.agent = self._agents.connect(deadline)
         self.node = self.agent.info
         self.births = births_of(self.agent)
-        instrumented = self.agent.instrument()
-        self.points = instrumented.points
-        self.notes = [f"no coverage of {module}: {why}" for module, why in instrumented.failures]
+        found = self.agent.instrument(self._coverage.include, self._coverage.exclude)
+        self.points = found.points
+        self.covered = covered_applications(self.node, found)
+        self.notes = coverage_notes(self.node, found)
 
     def _serves(self, deadline: Deadline) -> bool:
         """Wait until the canary is well and the bystanders are seated."""
-        assert self._bystanders is not None
         while not deadline.expired():
-            well = self._pulse(deadline) is Pulse.WELL
-            if well and self._bystanders.open(deadline):
+            if self._is_well(deadline):
                 return True
             if self.target.await_exit(_RETRY_SECONDS) is not None:
                 return False
         return False
 
-    def _hang_up(self) -> None:
-        if self._bystanders is not None:
-            self._bystanders.close()
-        if self.agent is not None:
-            self.agent.close()
-            self.agent = None
-        self._agents = None
+    def _is_well(self, deadline: Deadline) -> bool:
+        """Tell whether the canary is well on each edge, having seated the bystanders if so."""
+        assert self._bystanders is not None
+        return self._pulse(deadline) is Pulse.WELL and self._bystanders.open(deadline)
 
     @property
     def _played_by(self) -> Executor:
@@ -285,9 +317,20 @@ class Rig:
 def rig_of(settings: TargetSettings) -> Rig:
     """Return a rig for the target that ``settings`` name, not started yet.
 
-    Raises :class:`fuzz.errors.SettingsError` for a target that may not, or cannot, be had.
+    Raises :class:`fuzz.errors.SettingsError` for a target that may not, or cannot, be had, and for
+    one into which no agent can be brought.
     """
-    return Rig(choose_target(settings), SystemClock(), rate=settings.rate)
+    target, injection = choose_target(settings), None
+    if settings.attach is not None and isinstance(target, AttachedTarget):
+        if not is_here(settings.address()[0]):
+            raise SettingsError(
+                f"{settings.target} is not on this machine, and an agent can only be brought into "
+                "a node that is; leave out --node to see it from outside"
+            )
+        injection = Attachment(
+            settings.attach, lambda agent: target.follow(agent.node, agent.os_pid)
+        )
+    return Rig(target, SystemClock(), injection, settings.coverage, settings.rate)
 
 
 def births_of(agent: Agent) -> dict[str, int]:

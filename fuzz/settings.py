@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +17,46 @@ EMBEDDED = "embedded"
 #: A core and some edges boot in some seconds; on a busy machine, one after another, in tens.
 START_SECONDS = 60.0
 _LOOPBACK = "127.0.0.1"
+#: A node's name, with or without its host.
+_NODE = re.compile(r"[^@\s/]+(@[^@\s/]+)?")
 #: What a search can be asked to drive up.
 MAXIMISABLE = ("cost",)
+
+
+@dataclass(frozen=True, slots=True)
+class AttachSettings:
+    """Nodes of this machine that are to be seen into, though somebody else has started them.
+
+    ``nodes`` are names with or without their host, that of the edge first. The cookie is in
+    ``cookie_file``, in ``~/.erlang.cookie`` if None.
+    """
+
+    nodes: tuple[str, ...]
+    cookie_file: Path | None = None
+
+    def __post_init__(self) -> None:
+        for node in self.nodes:
+            if _NODE.fullmatch(node) is None:
+                raise SettingsError(f"--node is NAME or NAME@HOST, not {node!r}")
+
+    def switches(self) -> tuple[str, ...]:
+        """Return the words on a command line that choose these nodes again."""
+        nodes = (word for name in self.nodes for word in ("--node", name))
+        file = () if self.cookie_file is None else ("--cookie-file", str(self.cookie_file))
+        return (*nodes, *file)
+
+
+@dataclass(frozen=True, slots=True)
+class CoverageSettings:
+    """Whose coverage is read: patterns for names of modules or of applications.
+
+    ``*`` and ``?`` are wild. Without ``include`` it is that of the project's own applications;
+    ``core`` asks for the coverage of the core nodes beside that of the edges.
+    """
+
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    core: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +96,8 @@ class TargetSettings:
     ``rate`` is the ceiling of cases played in a second; None is without one. With ``edges``, the
     embedded target is a cluster of a core and so many edges, the first of them on ``port``; 0 is a
     single node. ``further`` are the other edges of a cluster of one's own, each ``PORT`` or
-    ``HOST:PORT``.
+    ``HOST:PORT``. ``attach`` names the nodes of a running target into which an agent is brought;
+    without, it is a black box.
     """
 
     target: str = EMBEDDED
@@ -69,11 +109,15 @@ class TargetSettings:
     edges: int = 0
     start: StartSettings | None = None
     further: tuple[str, ...] = ()
+    attach: AttachSettings | None = None
+    coverage: CoverageSettings = CoverageSettings()
 
     def __post_init__(self) -> None:
         if not 0 <= self.edges <= MAX_EDGES:
             raise SettingsError(f"--edges wants a number from 0 to {MAX_EDGES}")
         if self.embedded:
+            if self.attach is not None:
+                raise SettingsError("--node wants the edge's address too: --attach HOST:PORT")
             if self.further:
                 raise SettingsError(
                     "--edge names further edges of your own Iris: it goes with --start or --target"
@@ -89,6 +133,10 @@ class TargetSettings:
             raise SettingsError("--edges is for the embedded target only")
 
     def _check_address(self) -> None:
+        if self.start is not None and self.attach is not None:
+            raise SettingsError(
+                "--node is for an Iris that runs: one that --start starts needs none"
+            )
         if self.start is None:
             if _address(self.target) is None:
                 raise SettingsError(f"--target is `embedded` or HOST:PORT, not {self.target!r}")
@@ -116,7 +164,7 @@ class TargetSettings:
     def switches(self) -> tuple[str, ...]:
         """Return the words on a command line that choose this target again.
 
-        The port of an embedded target is left to whoever plays there.
+        The port of an embedded target is left to whoever plays there, and so is what is covered.
         """
         plants = (word for name in self.plants for word in ("--plant", name))
         hosts = (word for host in self.allowed for word in ("--allow-host", host))
@@ -127,7 +175,8 @@ class TargetSettings:
         further = tuple(word for edge in self.further for word in ("--edge", edge))
         if self.start is not None:
             return (*self.start.switches(), "--port", str(self.port), *further)
-        return ("--target", self.target, *hosts, *further)
+        nodes = () if self.attach is None else self.attach.switches()
+        return ("--target", self.target, *hosts, *further, *nodes)
 
     def address(self) -> tuple[str, int]:
         """Return host and port of a target that runs, or that is started by commands."""

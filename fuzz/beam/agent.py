@@ -49,7 +49,7 @@ class Agent(Protocol):
         """Put coverage points into the target's modules, while they run.
 
         Patterns (``*``, ``?``) match the name of a module or of its application. Without
-        any, these are the modules of running applications that are not part of OTP. The
+        any, these are the modules of the project's own applications (see iris_fuzz_select). The
         same selection gives the same points, in the same order, at any time.
         """
         ...

@@ -215,6 +215,12 @@ def _shape(ended: Any, shape: Any, slots: int, frames: Any) -> Shape:
     return Shape(Ended(_text(ended)), _text(shape), slots, _frames(frames))
 
 
+def arrival(reply: Any) -> tuple[str, str, int, int]:
+    """Return what an envoy tells: its verdict, a text, the agent's port, the node's process."""
+    verdict, said, port, os_pid = erlang.binary_to_term(reply)
+    return _text(verdict), _text(said), int(port), int(os_pid)
+
+
 def detached(value: Any) -> Detached:
     """Return the outcome of a detach request."""
     restored, kept = value

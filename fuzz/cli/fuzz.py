@@ -110,8 +110,8 @@ def fuzz(
       iris-fuzz fuzz --time 60
       iris-fuzz fuzz --plant crash_alone --until-finding
       iris-fuzz fuzz --time 600 --corpus /tmp/night --summary night.json
-      iris-fuzz fuzz --target 127.0.0.1:8085 --cases 100000
       iris-fuzz fuzz --start "make core" --start "make edge" --cwd ../iris
+      iris-fuzz fuzz --attach 127.0.0.1:8085 --node iris_edge --exclude ranch
       iris-fuzz fuzz --time 600 --decoder iris_ref_proto:decode/1
 
     With --maximise cost, a case that costs more for each of its bytes than any before (in

@@ -8,7 +8,9 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.status import Status
+from rich.text import Text
 
+from fuzz.report.text import say
 from fuzz.rig import Rig, rig_of
 from fuzz.settings import TargetSettings
 
@@ -28,3 +30,4 @@ def started(settings: TargetSettings, console: Console) -> Iterator[tuple[Rig, S
             yield rig, status
         finally:
             rig.stop()
+            say(Console(stderr=True), [Text(f"note: {sentence}") for sentence in rig.left])

@@ -13,7 +13,14 @@ from click.core import ParameterSource
 from fuzz.case import MAX_EDGES
 from fuzz.cli.options import plant_option, port_option
 from fuzz.errors import SettingsError
-from fuzz.settings import EMBEDDED, START_SECONDS, StartSettings, TargetSettings
+from fuzz.settings import (
+    EMBEDDED,
+    START_SECONDS,
+    AttachSettings,
+    CoverageSettings,
+    StartSettings,
+    TargetSettings,
+)
 from fuzz.target.base import is_loopback, loopback_only
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -25,11 +32,27 @@ _LEAST_RATE = 1.0
 _OPTIONS = (
     click.option(
         "--target",
+        "--attach",
+        "target",
         default=EMBEDDED,
         show_default=True,
         metavar="embedded|HOST:PORT",
         help="The reference Iris, started for you, or a server that is running, which "
-        "is seen from outside only.",
+        "is seen from outside only unless --node is given.",
+    ),
+    click.option(
+        "--node",
+        "nodes",
+        multiple=True,
+        metavar="NAME[@HOST]",
+        help="Bring the agent into this node of the running server, over distribution, and take "
+        "it out again at the end; it must be on this machine. May be repeated, the edge first.",
+    ),
+    click.option(
+        "--cookie-file",
+        type=click.Path(path_type=Path, dir_okay=False),
+        metavar="FILE",
+        help="The file with the cookie of the nodes. [default: ~/.erlang.cookie]",
     ),
     click.option(
         "--start",
@@ -99,12 +122,30 @@ _OPTIONS = (
         metavar="CASES",
         help="Play at most so many cases in a second. [default: as many as it takes]",
     ),
+    click.option(
+        "--include",
+        multiple=True,
+        metavar="PATTERN",
+        help="Read the coverage of modules or applications of this name (* and ? are wild); may "
+        "be repeated. [default: the project's own applications, not OTP and not dependencies]",
+    ),
+    click.option(
+        "--exclude",
+        multiple=True,
+        metavar="PATTERN",
+        help="Leave out modules or applications of this name; may be repeated.",
+    ),
+    click.option(
+        "--cover-core",
+        is_flag=True,
+        help="Read the coverage of core nodes too, and not of edges alone.",
+    ),
 )
 
 #: What click hands over for them; each is an argument of :func:`_settings`.
 TARGET_WORDS = (
     "target", "commands", "folder", "start_seconds", "port", "further", "plants", "allowed",
-    "auth", "rate", "edges",
+    "auth", "rate", "edges", "nodes", "cookie_file", "include", "exclude", "cover_core",
 )  # fmt: skip
 
 
@@ -152,6 +193,11 @@ def _settings(
     auth: bool,
     rate: float | None,
     edges: int,
+    nodes: tuple[str, ...],
+    cookie_file: Path | None,
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
+    cover_core: bool,
 ) -> TargetSettings:
     start = None
     if commands:
@@ -159,7 +205,21 @@ def _settings(
         start = StartSettings(commands, folder or Path(), seconds)
     elif folder is not None or start_seconds is not None:
         raise SettingsError("--cwd and --start-timeout are for --start COMMAND, which is missing")
-    return TargetSettings(target, port, plants, allowed, auth, rate, edges, start, further)
+    if cookie_file is not None and not nodes:
+        raise SettingsError("--cookie-file belongs to --node, which names the node to be let into")
+    return TargetSettings(
+        target,
+        port,
+        plants,
+        allowed,
+        auth,
+        rate,
+        edges,
+        start,
+        further,
+        attach=AttachSettings(nodes, cookie_file) if nodes else None,
+        coverage=CoverageSettings(include, exclude, cover_core),
+    )
 
 
 def announce(settings: TargetSettings) -> None:

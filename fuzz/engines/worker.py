@@ -39,6 +39,8 @@ _PROGRESS_SECONDS = 0.25
 _RECENT = 8_192
 #: A case whose play takes longer is made small by ``iris-fuzz tmin``: the campaign goes on.
 _QUICK_SECONDS = 2.0
+#: What only an agent can tell of a target.
+_UNSEEN = ("coverage", "crash reports", "leaks", "the end of the node", "what it is busy with")
 
 
 class Worker:
@@ -113,8 +115,9 @@ class Worker:
         blind = self._rig.agent is None
         if blind:
             notes.append(
-                "there is no agent in this target: crash reports, leaks and coverage cannot be "
-                "seen, and the search is guided by the shape of the replies alone"
+                f"there is no agent in this target: {', '.join(_UNSEEN)} cannot be seen, and the "
+                "search is guided by the shape of the replies alone; for a node of this machine, "
+                "--node NAME brings one in"
             )
         guide = "replies" if blind else "BEAM coverage"
         return Started(
@@ -123,6 +126,8 @@ class Worker:
             points_total=len(self._rig.points),
             seeds=seeds,
             notes=tuple(notes),
+            unseen=_UNSEEN if blind else (),
+            covered=self._rig.covered,
         )
 
     # What the engine calls back.
@@ -150,7 +155,7 @@ class Worker:
             if attributed.confirms:
                 self._confirmed(attributed, attributed.case, better)
                 return
-            told = _with_rate(attributed)
+            told = self._with_rate(attributed)
             saved = self._store.save(encode_case(attributed.case), told, self._context())
         self._found[finding.fingerprint] += 1
         self._told[finding.fingerprint, finding.kind] = finding
@@ -162,10 +167,20 @@ class Worker:
     def _confirmed(self, attributed: Attributed, case: Case, better: bool) -> None:
         """Keep what was seen on a fresh node, and look at the finding more closely."""
         if better:
-            told = _with_rate(attributed)
+            told = self._with_rate(attributed)
             self._store.improve(encode_case(case), told, self._context())
         if self._affordable(attributed):
             self._brief(case, attributed.finding, better)
+
+    def _with_rate(self, attributed: Attributed) -> Finding:
+        """Return the finding, with how often its case showed it."""
+        ground = " on a fresh node" if self._rig.target.restartable else " on the running node"
+        where = ground if attributed.confirms else ""
+        rate = f"{attributed.reproduced} of {attributed.plays}{where}"
+        if attributed.plays == 0:
+            rate = "not played again: the target was gone"
+        finding = attributed.finding
+        return replace(finding, evidence={**finding.evidence, "reproduced": rate})
 
     def _affordable(self, attributed: Attributed) -> bool:
         """Tell whether some hundred plays of a finding's case are cheap, and harm nobody.
@@ -231,8 +246,10 @@ class Worker:
 
     def _end(self, reason: str) -> NoReturn:
         """End the run: its last event carries the totals."""
+        progress = self._progress()
         modules = modules_of(self._rig.points, self._engine.covered())
-        self._link.leave([Ended(self._progress(), reason, modules)])
+        self._rig.stop()  # what stays in a node is known only then
+        self._link.leave([Ended(progress, reason, modules, self._rig.left)])
 
     def _clean_up(self) -> None:
         """Stop the target, and write what is only in memory."""
@@ -256,16 +273,6 @@ class Worker:
 
     def _context(self) -> Context:
         return self._rig.context(self._settings.target)
-
-
-def _with_rate(attributed: Attributed) -> Finding:
-    """Return the finding, with how often its case showed it."""
-    where = " on a fresh node" if attributed.confirms else ""
-    rate = f"{attributed.reproduced} of {attributed.plays}{where}"
-    if attributed.plays == 0:
-        rate = "not played again: the target was gone"
-    finding = attributed.finding
-    return replace(finding, evidence={**finding.evidence, "reproduced": rate})
 
 
 def main(settings: FuzzSettings, pipe: Connection, log: str) -> None:

@@ -172,8 +172,16 @@ def summary_lines(summary: Summary, width: int | None = None) -> list[Text]:
         row("ended by", summary.reason or "an error"),
         row("cases", f"{cases}, {summary.cases_per_second():.0f}/s"),
         *_rows(summary),
+        *_limits(summary),
         *_list(summary, width),
     ]
+
+
+def _limits(summary: Summary) -> list[Text]:
+    """Return rows for what could not be seen, and for what could not be taken away again."""
+    unseen = summary.started.unseen if summary.started else ()
+    rows = [row("not seen", f"{', '.join(unseen)}: there was no agent")] if unseen else []
+    return rows + [row("left", sentence) for sentence in summary.left]
 
 
 def _rows(summary: Summary) -> list[Text]:
@@ -184,7 +192,7 @@ def _rows(summary: Summary) -> list[Text]:
     decoder = () if summary.decoded is None else (row("decoder", _decoded(summary.decoded)),)
     return [
         *decoder,
-        row("coverage", _points(progress)),
+        row("coverage", _points(progress) + _of_applications(summary)),
         *cost,
         row("corpus", f"{progress.corpus} cases that reached something new"),
         row("replays", f"{progress.replays} cases played alone, to see what each one does"),
@@ -236,6 +244,11 @@ def _decoded(done: Decoded) -> str:
         f"{done.inputs:,} inputs in {done.seconds:.1f} s, {rate:.0f}/s; {done.seeds} of them "
         "reached something new, and are seeds"
     )
+
+
+def _of_applications(summary: Summary) -> str:
+    covered = summary.started.covered if summary.started else ()
+    return f" of {', '.join(covered)}" if covered else ""
 
 
 def _cost(costliest: int) -> str:

@@ -41,7 +41,8 @@ class Summary:
     """Takes every event; holds the state of the run as it is known so far.
 
     The findings that ``known`` excuses are told like all others, and fail nothing. ``dismissed``
-    counts the suspicions that no fresh node shared, by title.
+    counts the suspicions that no fresh node shared, by title. ``left`` is what stays of us in a
+    node that somebody else has started.
     """
 
     known: KnownIssues = field(default_factory=KnownIssues)
@@ -53,6 +54,7 @@ class Summary:
     modules: dict[str, tuple[int, int]] = field(default_factory=dict)
     reason: str = ""
     decoded: Decoded | None = None
+    left: tuple[str, ...] = ()
     _recent: deque[Progress] = field(default_factory=deque)
 
     def take(self, event: Event) -> None:
@@ -77,6 +79,7 @@ class Summary:
         elif isinstance(event, Ended):
             self.progress, self.reason = event.progress, event.reason
             self.modules = dict(event.modules)
+            self.left = event.left
 
     def failed(self) -> bool:
         """Tell whether there is a finding that is not excused as a known issue."""
@@ -105,6 +108,10 @@ class Summary:
             "points_covered": progress.points_covered,
             "points_total": progress.points_total,
             "guided_by": self.started.guided_by if self.started else "",
+            "covered": list(self.started.covered) if self.started else [],
+            "not_seen": list(self.started.unseen) if self.started else [],
+            "notes": list(self.started.notes) if self.started else [],
+            "left_behind": list(self.left),
             "corpus": progress.corpus,
             "replays": progress.replays,
             "restarts": progress.restarts,

@@ -1,10 +1,17 @@
-"""A target that is already running: seen from outside only, never started or stopped."""
+"""A target that is already running: never started or stopped by us.
+
+It is seen from outside. Where an agent in its node has told which process that is, on this
+machine, the end of the process is seen as well.
+"""
 
 from __future__ import annotations
 
+import os
+import select
 import socket
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 
 from fuzz.errors import TargetError
 from fuzz.observation import NodeExit
@@ -29,6 +36,14 @@ class AttachedTarget:
         self.name = f"{host}:{port}"
         self._address = Address(host, port, websocket_port, further=further)
         self._stopped = threading.Event()
+        #: The processes of nodes by name, as descriptors: a number could become another's.
+        self._followed: dict[str, int] = {}
+
+    def follow(self, node: str, os_pid: int) -> None:
+        """Take ``os_pid`` for the process of a node; one that is gone is not followed."""
+        self._let_go(node)
+        with suppress(ProcessLookupError):
+            self._followed[node] = os.pidfd_open(os_pid)
 
     def start(self, environment: Mapping[str, str]) -> Address:
         """Return the address; a running node cannot be given an environment.
@@ -50,14 +65,34 @@ class AttachedTarget:
         return ()
 
     def poll(self) -> NodeExit | None:
-        """Return None: the node's process is not ours to see."""
-        return None
+        """Return which node ended, if that was seen; how it did is told to whoever started it."""
+        return self._first_ended(0)
 
     def await_exit(self, seconds: float) -> NodeExit | None:
-        """Return None when the time is over, or it was stopped: the process is not ours to see."""
-        self._stopped.wait(seconds)
-        return None
+        """Return at the end of a node if that is seen, None when time is over or it was stopped.
+
+        A stop does not cut short a wait for a process that is followed.
+        """
+        if not self._followed:
+            self._stopped.wait(seconds)
+        return self._first_ended(seconds)
 
     def stop(self) -> None:
         """Leave it as it is, since it was not started here; end a wait for it."""
         self._stopped.set()
+        for node in tuple(self._followed):
+            self._let_go(node)
+
+    def _let_go(self, node: str) -> None:
+        if node in self._followed:
+            os.close(self._followed.pop(node))
+
+    def _first_ended(self, seconds: float) -> NodeExit | None:
+        names = {process: node for node, process in self._followed.items()}
+        poll = select.poll()
+        for process in names:
+            poll.register(process, select.POLLIN)
+        ended = poll.poll(seconds * 1000) if names else []
+        # What else there may be is that the descriptor was closed meanwhile.
+        node = next((names[one] for one, event in ended if event & select.POLLIN), None)
+        return None if node is None else NodeExit(status=None, signal=None, node=node)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -44,6 +45,12 @@ def embedded_node(tmp_path: Path) -> Iterator[AgentNode]:
     load = "[code:load_file(M) || M <- [fixture_ctl, fixture_plain]]"
     with ExitStack() as stack:
         yield _start(tmp_path, stack, ("-mode", "embedded", "-eval", load), start=False)
+
+
+@pytest.fixture
+def unused_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
 
 
 def _start(

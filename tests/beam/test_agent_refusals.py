@@ -130,12 +130,6 @@ def test_nobody_on_the_port_is_told(unused_port: int) -> None:
 
 
 @pytest.fixture
-def unused_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
-@pytest.fixture
 def impostor() -> Iterator[Callable[[bytes], int]]:
     """Return a starter of servers that answer any first request with given bytes."""
     threads = []

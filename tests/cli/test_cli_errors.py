@@ -132,6 +132,10 @@ def test_wrong_usage_is_told_with_what_is_wrong(
         (("--target", "nonsense"), "HOST:PORT, not 'nonsense'"),
         (("--target", "127.0.0.1:0"), "HOST:PORT"),
         (("--target", "127.0.0.1:8085", "--plant", "hang"), "embedded target only"),
+        (("--attach", "nonsense"), "HOST:PORT, not 'nonsense'"),
+        (("--node", "edge"), "--node wants the edge's address too: --attach HOST:PORT"),
+        (("--attach", "127.0.0.1:8085", "--node", "a b"), "NAME or NAME@HOST, not 'a b'"),
+        (("--attach", "127.0.0.1:8085", "--cookie-file", "c"), "--cookie-file belongs to --node"),
     ],
 )
 def test_settings_that_cannot_be_carried_out_are_refused(

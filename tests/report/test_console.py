@@ -265,3 +265,13 @@ def test_the_summary_has_a_row_for_cost_where_cost_was_sought() -> None:
         STARTED, sought
     )
     assert "costliest" not in summed_up(STARTED, PROGRESS)
+
+
+def test_the_summary_tells_whose_coverage_it_is_and_what_was_not_seen() -> None:
+    covered = replace(STARTED, covered=("iris_edge", "iris_core"))
+    assert "(25%) of iris_edge, iris_core\n" in summed_up(covered, PROGRESS)
+    blind = replace(STARTED, unseen=("coverage", "leaks"))
+    text = summed_up(blind, Ended(PROGRESS, "time is up", left=("a module stays",)))
+    assert "not seen  coverage, leaks: there was no agent\n" in text
+    assert "left      a module stays\n" in text
+    assert "not seen" not in summed_up(covered, PROGRESS)

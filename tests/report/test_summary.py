@@ -112,3 +112,13 @@ def test_the_costliest_case_is_told_only_where_cost_was_sought() -> None:
     assert "reductions_per_byte" not in summary.as_json()
     summary.take(replace(PROGRESS, reductions_per_byte=901))
     assert summary.as_json()["reductions_per_byte"] == 901
+
+
+def test_what_could_not_be_seen_and_what_stays_behind_is_in_the_summary() -> None:
+    summary = Summary()
+    assert summary.as_json()["not_seen"] == summary.as_json()["left_behind"] == []
+    summary.take(Started("h:1", "replies", 0, 9, ("a note",), ("coverage", "leaks"), ("iris",)))
+    summary.take(Ended(PROGRESS, "time is up", left=("a module stays",)))
+    said = summary.as_json()
+    assert (said["not_seen"], said["covered"]) == (["coverage", "leaks"], ["iris"])
+    assert (said["notes"], said["left_behind"]) == (["a note"], ["a module stays"])

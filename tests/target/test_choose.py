@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
 import threading
 from pathlib import Path
 
@@ -10,7 +12,9 @@ import pytest
 
 from fuzz.clock import SystemClock
 from fuzz.errors import SettingsError, TargetError
-from fuzz.settings import FuzzSettings, TargetSettings
+from fuzz.observation import NodeExit
+from fuzz.rig import rig_of
+from fuzz.settings import AttachSettings, FuzzSettings, TargetSettings
 from fuzz.target import AttachedTarget, EmbeddedTarget, loopback_only
 from fuzz.target.base import Address
 from fuzz.target.choose import choose_target
@@ -94,6 +98,21 @@ def test_settings_choose_the_target() -> None:
         choose_target(TargetSettings(f"{ELSEWHERE}:8085"))
 
 
+def test_the_nodes_of_a_running_target_are_in_the_words_that_choose_it_again() -> None:
+    attach = AttachSettings(("edge", "core@here"), Path("a b"))
+    settings = TargetSettings("127.0.0.1:8085", attach=attach)
+    words = ("--node", "edge", "--node", "core@here", "--cookie-file", "a b")
+    assert settings.switches() == ("--target", "127.0.0.1:8085", *words)
+    assert AttachSettings(("edge",)).switches() == ("--node", "edge")
+
+
+def test_no_agent_can_be_brought_into_a_node_elsewhere() -> None:
+    attach = AttachSettings(("edge",))
+    settings = TargetSettings(f"{ELSEWHERE}:8085", allowed=(ELSEWHERE,), attach=attach)
+    with pytest.raises(SettingsError, match="is not on this machine"):
+        rig_of(settings)
+
+
 @pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan")])
 def test_a_time_that_ends_nothing_is_refused(seconds: float) -> None:
     with pytest.raises(SettingsError, match="--time"):
@@ -121,6 +140,21 @@ def test_stopping_an_attached_target_ends_a_wait_for_it() -> None:
     target.stop()
     waiting.join(5.0)
     assert not waiting.is_alive()
+
+
+def test_the_end_of_a_process_that_is_followed_is_seen_until_another_takes_its_place() -> None:
+    target = AttachedTarget("127.0.0.1", 8085)
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as child:
+        target.follow("iris", child.pid)
+        assert target.await_exit(0.01) is None
+        child.kill()
+        assert target.await_exit(10.0) == NodeExit(None, None, node="iris")
+        assert target.poll() == NodeExit(None, None, node="iris")
+    target.follow("iris", os.getpid())
+    assert target.poll() is None
+    target.stop()
+    target.follow("iris", child.pid)  # nobody's number any more
+    assert target.poll() is None
 
 
 DUMP = """=erl_crash_dump:0.5

@@ -99,6 +99,17 @@ def test_a_table_whose_rows_came_back_once_may_leak_all_the_same() -> None:
     assert first.finding.cause.reason == "ETS rows of sessions"
 
 
+def test_a_table_no_larger_than_a_full_store_explains_is_no_leak_where_no_fresh_node_tells() -> (
+    None
+):
+    desk = Desk(leak={("ETS rows", "sessions"): 1})
+    desk._add({("durable rows", ""): 1_000})
+    assert desk.confirmed("leak") == []
+    desk._add({("ETS rows", "sessions"): 10_000})
+    first, _ = desk.confirmed("leak")
+    assert first.finding.cause.reason == "ETS rows of sessions"
+
+
 def test_what_a_timer_takes_away_is_no_leak() -> None:
     desk = Desk(row={("ETS rows", "sessions"): 1})
     desk.survey.survey(case("row"))

@@ -29,7 +29,7 @@ running() ->
         {
             atom_to_binary(Name),
             unicode:characters_to_binary(Version),
-            part_of_otp(Name),
+            flag(iris_fuzz_otp:is_application(Name)),
             modules(Name)
         }
      || {Name, _, Version} <- lists:reverse(application:which_applications())
@@ -38,20 +38,8 @@ running() ->
 %% The applications that run and do not come with Erlang.
 -spec targets() -> [atom()].
 targets() ->
-    [Name || {Name, _, _} <- application:which_applications(), part_of_otp(Name) =:= 0].
-
-part_of_otp(Name) ->
-    Modules = application:get_key(Name, modules),
-    case Modules of
-        {ok, [Module | _]} -> flag(iris_fuzz_select:is_below(code:lib_dir(), Module));
-        _ -> flag(lists:prefix(code:lib_dir() ++ "/", application_directory(Name)))
-    end.
-
-application_directory(Name) ->
-    case code:lib_dir(Name) of
-        Directory when is_list(Directory) -> Directory;
-        {error, bad_name} -> ""
-    end.
+    Running = [Name || {Name, _, _} <- application:which_applications()],
+    [Name || Name <- Running, not iris_fuzz_otp:is_application(Name)].
 
 flag(true) -> 1;
 flag(false) -> 0.

@@ -5,17 +5,16 @@
 %%% it (see iris_fuzz_forms). An atomic that went from zero to one also sets the mark of its
 %%% block, and a read looks at the marks only.
 %%%
-%%% A module can have two versions of its code in a node, and loading a third kills processes
-%%% that run the first. So each load asks first whether the old version can be purged without
-%%% harm, and gives that module up if not. A process that never leaves a loop inside its
-%%% module stays in the version it was started in: restart the application to see all of it.
+%%% A module that cannot be replaced without harm is given up (see iris_fuzz_swap). A process that
+%%% never leaves a loop inside its module stays in the version it was started in: restart the
+%%% application to see all of it.
 %%%
 %%% What is instrumented is kept in a table that belongs to the supervisor: a fault in here must
 %%% not lose the way back.
 -module(iris_fuzz_cover).
 -behaviour(gen_server).
 
--export([start_link/0, new_table/0, note_loaded/1, instrument/2, read/1, restore/0]).
+-export([start_link/1, new_table/0, note_loaded/1, instrument/2, read/1, restore/0]).
 -export([init/1, handle_call/3, handle_cast/2]).
 
 -type name() :: binary().
@@ -23,6 +22,10 @@
     Module :: name(), Function :: name(), arity(), Line :: non_neg_integer(), Kind :: name()
 }.
 -type failure() :: {Module :: name(), Reason :: binary()}.
+
+%% Processes of connections that have just been closed end in no time; one that stays in
+%% instrumented code for longer will not leave it soon.
+-define(PUT_BACK_MS, 1000).
 
 %% A module on its way: what it was, and what it becomes.
 -record(plan, {
@@ -38,9 +41,9 @@
     code = <<>> :: binary()
 }).
 
--spec start_link() -> {ok, pid()}.
-start_link() ->
-    gen_server:start_link({local, ?MODULE}, ?MODULE, [], []).
+-spec start_link(iris_fuzz_agent:settings()) -> {ok, pid()}.
+start_link(Settings) ->
+    gen_server:start_link({local, ?MODULE}, ?MODULE, Settings, []).
 
 -spec new_table() -> ok.
 new_table() ->
@@ -52,8 +55,7 @@ new_table() ->
 -spec note_loaded([{module(), term()}]) -> ok.
 note_loaded(Before) ->
     New = [M || {M, _} <- code:all_loaded() -- Before, not iris_fuzz_agent:is_own_name(M)],
-    Library = code:lib_dir(),
-    Foreign = [M || M <- New, iris_fuzz_select:is_below(Library, M)],
+    Foreign = [M || M <- New, iris_fuzz_otp:is_module(M)],
     true = ets:insert(?MODULE, {foreign, Foreign ++ fetch(foreign)}),
     ok.
 
@@ -70,35 +72,41 @@ instrument(Include, Exclude) ->
 restore() ->
     gen_server:call(?MODULE, restore, infinity).
 
-init([]) ->
-    {ok, none}.
+init(Settings) ->
+    {ok, Settings}.
 
-handle_call({instrument, Selection}, _, State) ->
+handle_call({instrument, Selection}, _, Settings) ->
     Reply =
         case ets:lookup(?MODULE, instrumented) of
-            [] -> instrument_now(Selection);
+            [] -> instrument_now(Selection, Settings);
             [{instrumented, Selection, Result}] -> {ok, Result};
             [_] -> {error, <<"the node is instrumented already, with another selection">>}
         end,
-    {reply, Reply, State};
-handle_call(restore, _, State) ->
-    Outcomes = [{Module, put_back(Original)} || {Module, _, _, _} = Original <- fetch(originals)],
+    {reply, Reply, Settings};
+handle_call(restore, _, Settings) ->
+    Until = erlang:monotonic_time(millisecond) + ?PUT_BACK_MS,
+    Outcomes = [
+        {Module, iris_fuzz_swap:out(Module, File, Original, WasLoaded, Until)}
+     || {Module, File, Original, WasLoaded} <- fetch(originals)
+    ],
     Restored = lists:sort([atom_to_binary(Module) || {Module, ok} <- Outcomes]),
-    Kept = lists:sort([{atom_to_binary(Module), Reason} || {Module, {kept, Reason}} <- Outcomes]),
+    Kept = lists:sort([{atom_to_binary(Module), Why} || {Module, {error, Why}} <- Outcomes]),
     _ = [persistent_term:erase(?MODULE) || Kept =:= []],
-    {reply, {Restored, Kept, fetch(foreign)}, State}.
+    {reply, {Restored, Kept, fetch(foreign)}, Settings}.
 
-handle_cast(_, State) ->
-    {noreply, State}.
+handle_cast(_, Settings) ->
+    {noreply, Settings}.
 
 fetch(Key) ->
     ets:lookup_element(?MODULE, Key, 2).
 
 %%% Instrumenting
 
-instrument_now({Include, Exclude} = Selection) ->
+instrument_now({Include, Exclude} = Selection, Settings) ->
     %% A process of its own, for compiling leaves a large heap behind.
-    {Worker, Monitor} = spawn_monitor(fun() -> exit({made, plan_all(Include, Exclude)}) end),
+    {Worker, Monitor} = spawn_monitor(fun() ->
+        exit({made, plan_all(Include, Exclude, Settings)})
+    end),
     receive
         {'DOWN', Monitor, process, Worker, {made, {Plans, Failures}}} ->
             {ok, load_all(Selection, Plans, Failures)};
@@ -106,85 +114,74 @@ instrument_now({Include, Exclude} = Selection) ->
             {error, iris_fuzz_shape:text(Reason)}
     end.
 
-plan_all(Include, Exclude) ->
+plan_all(Include, Exclude, Settings) ->
     Before = code:all_loaded(),
     {Modules, Unfit} = iris_fuzz_select:modules(Include, Exclude),
-    Planned = [plan(Module, File) || {Module, File} <- Modules],
-    Plans = [Plan || #plan{} = Plan <- Planned],
-    Unplanned = [Failure || {_, _} = Failure <- Planned],
     Made =
-        case load_compiler() of
-            ok -> compile_all(Plans, Unfit ++ Unplanned);
-            {error, Reason} -> {[], Unfit ++ [{P#plan.module, Reason} || P <- Plans]}
+        case load_compiler(maps:get(compiler, Settings, none)) of
+            ok ->
+                Tried = [try_plan(Module, File) || {Module, File} <- Modules],
+                Planned = try_out(Tried, Settings),
+                Unplanned = [Failure || {_, _} = Failure <- Planned],
+                compile_all([Plan || #plan{} = Plan <- Planned], Unfit ++ Unplanned);
+            {error, Reason} ->
+                {[], Unfit ++ [{Module, Reason} || {Module, _} <- Modules]}
         end,
     note_loaded(Before),
     Made.
 
-plan(Module, File) ->
-    case original(Module, File) of
-        {ok, Original} -> plan(Module, File, Original);
-        {error, Reason} -> {Module, Reason}
+%% Code is read that anybody may have written: what is odd about one module is no matter of the
+%% others.
+try_plan(Module, File) ->
+    try
+        plan(Module, File)
+    catch
+        _:Fault -> {Module, iris_fuzz_shape:text(Fault)}
     end.
 
-plan(Module, File, Original) ->
-    case beam_lib:chunks(Original, [debug_info, abstract_code]) of
-        {ok, {Module, [{debug_info, Info}, {abstract_code, {raw_abstract_v1, Forms}}]}} ->
+%% What a guest cannot put back, it does not touch.
+try_out(Planned, #{linger_ms := _}) ->
+    Stacks = iris_fuzz_swap:stacks(),
+    [try_out_one(One, Stacks) || One <- Planned];
+try_out(Planned, #{}) ->
+    Planned.
+
+try_out_one(#plan{module = Module, file = File, original = Original} = Plan, Stacks) ->
+    case iris_fuzz_swap:try_out(Module, File, Original, Stacks) of
+        ok -> Plan;
+        {error, Reason} -> {Module, Reason}
+    end;
+try_out_one(Failure, _) ->
+    Failure.
+
+plan(Module, File) ->
+    case iris_fuzz_source:read(Module, File) of
+        {ok, Original, Forms, Options} ->
             {_, Points} = iris_fuzz_forms:transform(Forms, 0),
             #plan{
                 module = Module, file = File, original = Original, forms = Forms,
                 was_loaded = erlang:module_loaded(Module),
-                options = options(Info), count = length(Points)
+                options = Options, count = length(Points)
             };
-        {ok, _} ->
-            {Module, <<"it was compiled without +debug_info">>};
-        {error, beam_lib, Reason} ->
-            {Module, iris_fuzz_shape:text(Reason)}
+        {error, Reason} ->
+            {Module, Reason}
     end.
-
-%% The file on disk must be what runs, or putting it back would change the target.
-original(Module, File) ->
-    case erl_prim_loader:get_file(File) of
-        {ok, Binary, _} ->
-            case {erlang:module_loaded(Module), beam_lib:md5(Binary)} of
-                {true, {ok, {Module, Sum}}} ->
-                    same_code(Module:module_info(md5), Sum, Binary);
-                {false, {ok, {Module, _}}} ->
-                    {ok, Binary};
-                {_, _} ->
-                    {error, <<"its file holds no such module">>}
-            end;
-        error ->
-            {error, <<"its file cannot be read">>}
-    end.
-
-same_code(Sum, Sum, Binary) -> {ok, Binary};
-same_code(_, _, _) -> {error, <<"its file is not the code that is loaded">>}.
-
-%% Options that change what the code means or how it runs; the rest concern files and messages.
-options({debug_info_v1, erl_abstract_code, {_, Options}}) when is_list(Options) ->
-    [Option || Option <- Options, is_kept(Option)];
-options(_) ->
-    [].
-
-is_kept(inline) -> true;
-is_kept(no_auto_import) -> true;
-is_kept({no_auto_import, _}) -> true;
-is_kept({Key, _}) -> lists:member(Key, [inline, inline_size, inline_effort, inline_unroll]);
-is_kept(_) -> false.
 
 %% A node in embedded mode loads nothing by itself and knows the folders of its release only;
-%% the compiler may not be among them though it is beside them.
-load_compiler() ->
+%% the compiler may not be among them though it is beside them, or where the harness has its own.
+load_compiler(Elsewhere) ->
+    Beside = filename:join([code:lib_dir(), "compiler-*", "ebin"]),
     case code:ensure_loaded(compile) of
-        {module, compile} ->
-            ok;
-        {error, embedded} ->
-            Pattern = filename:join([code:lib_dir(), "compiler-*", "ebin", "*.beam"]),
-            _ = [code:load_abs(filename:rootname(File)) || File <- filelib:wildcard(Pattern)],
-            compiler_is_there(erlang:module_loaded(compile));
-        {error, _} ->
-            compiler_is_there(false)
+        {module, compile} -> ok;
+        {error, _} -> compiler_is_there(lists:any(fun load_folder/1, [Beside, Elsewhere]))
     end.
+
+load_folder(none) ->
+    false;
+load_folder(Pattern) ->
+    Files = filelib:wildcard(filename:join(Pattern, "*.beam")),
+    _ = [code:load_abs(filename:rootname(File)) || File <- Files],
+    erlang:module_loaded(compile).
 
 compiler_is_there(true) ->
     ok;
@@ -248,47 +245,14 @@ load_all(Selection, Plans, Failures) ->
     true = ets:insert(?MODULE, {instrumented, Selection, Result}),
     Result.
 
-load(#plan{module = Module, file = File} = Plan) ->
-    case replace(Module, File, Plan#plan.code) of
+load(#plan{module = Module, file = File, original = Original} = Plan) ->
+    case iris_fuzz_swap:in(Module, File, Plan#plan.code) of
         ok ->
-            Original = {Module, File, Plan#plan.original, Plan#plan.was_loaded},
-            true = ets:insert(?MODULE, {originals, [Original | fetch(originals)]}),
+            Put = {Module, File, Original, Plan#plan.was_loaded},
+            true = ets:insert(?MODULE, {originals, [Put | fetch(originals)]}),
             [];
         {error, Reason} ->
             [{Module, Reason}]
-    end.
-
-replace(Module, File, Code) ->
-    case code:soft_purge(Module) of
-        true ->
-            case code:load_binary(Module, File, Code) of
-                {module, Module} -> ok;
-                {error, Reason} -> {error, iris_fuzz_shape:text(Reason)}
-            end;
-        false ->
-            {error, <<"processes still run an older version of it">>}
-    end.
-
-put_back({Module, File, Original, WasLoaded}) ->
-    case replace(Module, File, Original) of
-        ok when WasLoaded -> gone(Module);
-        ok -> unload(Module);
-        {error, Reason} -> {kept, Reason}
-    end.
-
-unload(Module) ->
-    case gone(Module) of
-        ok ->
-            true = code:delete(Module),
-            gone(Module);
-        Kept ->
-            Kept
-    end.
-
-gone(Module) ->
-    case code:soft_purge(Module) of
-        true -> ok;
-        false -> {kept, <<"processes still run its instrumented version">>}
     end.
 
 %%% Reading

@@ -4,29 +4,27 @@
 %%% inherit one environment, and it is renamed into place so that a reader sees all of it.
 -module(iris_fuzz_file).
 
--export([write_ready/1, write_error/1, delete/0]).
+-export([write_ready/2, write_error/2, delete/1]).
 
--spec write_ready(inet:port_number()) -> ok | {error, file:posix() | no_directory}.
-write_ready(Port) ->
-    write([{port, integer_to_list(Port)}]).
+-spec write_ready(iris_fuzz_agent:settings(), inet:port_number()) -> ok | {error, file:posix()}.
+write_ready(Settings, Port) ->
+    write(Settings, [{port, integer_to_list(Port)}]).
 
 %% An agent that could not start says so in place of its port, in one line.
--spec write_error(term()) -> ok | {error, file:posix() | no_directory}.
-write_error(Reason) ->
+-spec write_error(iris_fuzz_agent:settings(), term()) -> ok | {error, file:posix()}.
+write_error(Settings, Reason) ->
     Text = lists:flatten(io_lib:format("~0tp", [Reason], [{chars_limit, 1000}])),
-    write([{error, [Char || Char <- Text, Char =/= $\n]}]).
+    write(Settings, [{error, [Char || Char <- Text, Char =/= $\n]}]).
 
--spec delete() -> ok.
-delete() ->
-    case path() of
-        {ok, Path} ->
-            _ = file:delete(Path),
-            ok;
-        {error, no_directory} ->
-            ok
-    end.
+-spec delete(iris_fuzz_agent:settings()) -> ok.
+delete(#{folder := Folder}) ->
+    _ = file:delete(path(Folder)),
+    ok;
+delete(#{}) ->
+    ok.
 
-write(Outcome) ->
+%% A guest has no folder: who has brought it in asks for the port.
+write(#{folder := Folder}, Outcome) ->
     Facts = [
         {version, integer_to_list(iris_fuzz_agent:version())},
         {node, atom_to_list(node())},
@@ -35,10 +33,9 @@ write(Outcome) ->
         | Outcome
     ],
     Text = unicode:characters_to_binary([[atom_to_list(K), $=, V, $\n] || {K, V} <- Facts]),
-    case path() of
-        {ok, Path} -> write_atomically(Path, Text);
-        {error, no_directory} = Error -> Error
-    end.
+    write_atomically(path(Folder), Text);
+write(#{}, _) ->
+    ok.
 
 write_atomically(Path, Text) ->
     Scratch = Path ++ ".new",
@@ -47,14 +44,9 @@ write_atomically(Path, Text) ->
         {error, _} = Error -> Error
     end.
 
-path() ->
-    case os:getenv("IRIS_FUZZ_DIR") of
-        false ->
-            {error, no_directory};
-        Directory ->
-            Node = [plain(Char) || Char <- atom_to_list(node())],
-            {ok, filename:join(Directory, Node ++ "-" ++ os:getpid() ++ ".agent")}
-    end.
+path(Folder) ->
+    Node = [plain(Char) || Char <- atom_to_list(node())],
+    filename:join(Folder, Node ++ "-" ++ os:getpid() ++ ".agent").
 
 plain(Char) when Char =:= $/; Char < 32 -> $_;
 plain(Char) -> Char.

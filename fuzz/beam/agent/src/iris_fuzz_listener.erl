@@ -1,7 +1,7 @@
 %%% Accepts control connections on a port of 127.0.0.1 that the kernel chooses.
 -module(iris_fuzz_listener).
 
--export([start_link/0, init/1]).
+-export([start_link/1, port/0, init/2]).
 
 %% Until the hello. A request is a small tuple; this is generous even for long lists of patterns.
 -define(MAX_REQUEST, 65536).
@@ -12,12 +12,18 @@
 %% Between two tries to accept while the node has no file descriptor left.
 -define(DESCRIPTORS_MS, 100).
 
--spec start_link() -> {ok, pid()} | {error, term()}.
-start_link() ->
-    proc_lib:start_link(?MODULE, init, [self()]).
+-spec start_link(iris_fuzz_agent:settings()) -> {ok, pid()} | {error, term()}.
+start_link(Settings) ->
+    proc_lib:start_link(?MODULE, init, [self(), Settings]).
 
--spec init(pid()) -> no_return().
-init(Parent) ->
+%% Where it listens now: after a fault it is another port.
+-spec port() -> inet:port_number().
+port() ->
+    {dictionary, Dictionary} = process_info(whereis(?MODULE), dictionary),
+    proplists:get_value(port, Dictionary).
+
+-spec init(pid(), iris_fuzz_agent:settings()) -> no_return().
+init(Parent, Settings) ->
     Options = [
         binary,
         {ip, {127, 0, 0, 1}},
@@ -29,7 +35,8 @@ init(Parent) ->
     ],
     {ok, Listen} = gen_tcp:listen(0, Options),
     {ok, Port} = inet:port(Listen),
-    ok = iris_fuzz_file:write_ready(Port),
+    undefined = put(port, Port),
+    ok = iris_fuzz_file:write_ready(Settings, Port),
     register(?MODULE, self()),
     proc_lib:init_ack(Parent, {ok, self()}),
     accept(Listen).

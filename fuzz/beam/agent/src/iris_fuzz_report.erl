@@ -269,15 +269,11 @@ owner_module(#fact{module = Module}) when Module =/= '' ->
 owner_module(#fact{process = {Module, _, _}}) when is_atom(Module) ->
     Module;
 owner_module(#fact{stack = Stack}) ->
-    Library = code:lib_dir(),
-    Foreign = [M || {M, _, _, _} <- Stack, is_atom(M), not is_below(Library, code:which(M))],
+    Foreign = [M || {M, _, _, _} <- Stack, is_atom(M), not iris_fuzz_otp:is_module(M)],
     case Foreign of
         [Module | _] -> Module;
         [] -> ''
     end.
-
-is_below(Library, Path) when is_list(Path) -> lists:prefix(Library, Path);
-is_below(_, Special) -> Special =:= preloaded.
 
 message_text(#{msg := Message, meta := Meta}) ->
     try

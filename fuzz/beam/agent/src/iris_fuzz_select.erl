@@ -1,13 +1,17 @@
 %%% Chooses the modules to instrument.
 %%%
-%%% Without patterns these are the modules of the running applications that are not part of OTP
-%%% itself. With patterns to include, they are the modules of any running application, and any
-%%% others that are loaded, whose own name or whose application's name matches one. What
-%%% a pattern to exclude matches in either way is left out. In a pattern, * stands for any
-%%% characters and ? for one.
+%%% Without patterns to include, these are the modules of the running applications that are the
+%%% project's own: not those that come with OTP or Elixir, and not its dependencies. Those are told
+%%% by where their source was when it was compiled: rebar3 and mix have it in `_build/PROFILE/lib/'
+%%% or `deps/', erlang.mk in `deps/'. An application that does not tell is taken for one of the
+%%% project's, and so are all of them if none would be left.
+%%%
+%%% With patterns to include, they are the modules of any running application, and any others that
+%%% are loaded, whose own name or whose application's name matches one. What a pattern to exclude
+%%% matches in either way is left out. In a pattern, * stands for any characters and ? for one.
 -module(iris_fuzz_select).
 
--export([modules/2, is_below/2]).
+-export([modules/2, is_dependency/1]).
 
 %% The modules with their files, sorted by name, and those that are chosen but cannot be used.
 -spec modules([binary()], [binary()]) ->
@@ -15,11 +19,13 @@
 modules(Include, Exclude) ->
     Wanted = [regex(Pattern) || Pattern <- Include],
     Unwanted = [regex(Pattern) || Pattern <- Exclude],
+    Candidates = candidates(),
+    Own = own_applications(Candidates),
     Chosen = lists:usort([
         Module
-     || {Application, Module} <- candidates(),
+     || {Application, Module} <- Candidates,
         not iris_fuzz_agent:is_own_name(Module),
-        is_included(Application, Module, Wanted),
+        is_included(Application, Module, Wanted, Own),
         not matches(Application, Module, Unwanted)
     ]),
     Judged = [judge(Module) || Module <- Chosen],
@@ -39,9 +45,26 @@ candidates() ->
     Others = [{'', Module} || {Module, _} <- code:all_loaded(), not is_map_key(Module, Owned)],
     OfApplications ++ Others.
 
-is_included('', _, []) -> false;
-is_included(_, Module, []) -> not is_below(code:lib_dir(), Module);
-is_included(Application, Module, Wanted) -> matches(Application, Module, Wanted).
+own_applications(Candidates) ->
+    Names = lists:usort([Name || {Name, _} <- Candidates, Name =/= '']),
+    Foreign = [Name || Name <- Names, not iris_fuzz_otp:is_application(Name)],
+    case [Name || Name <- Foreign, not is_dependency(source(Name, Candidates))] of
+        [] -> Foreign;
+        Own -> Own
+    end.
+
+%% Where the first of an application's modules that tells was compiled from.
+source(Application, Candidates) ->
+    Loaded = [M || {Name, M} <- Candidates, Name =:= Application, erlang:module_loaded(M)],
+    Told = [Path || M <- Loaded, {source, Path} <- M:module_info(compile)],
+    hd(Told ++ [""]).
+
+-spec is_dependency(Source :: file:filename()) -> boolean().
+is_dependency(Source) ->
+    nomatch =/= re:run(Source, "/(deps|_build/[^/]+/lib)/[^/]+/").
+
+is_included(Application, _, [], Own) -> lists:member(Application, Own);
+is_included(Application, Module, Wanted, _) -> matches(Application, Module, Wanted).
 
 matches(Application, Module, Regexes) ->
     Names = [atom_to_binary(Application), atom_to_binary(Module)],
@@ -58,15 +81,6 @@ regex(Pattern) ->
 part($*) -> ".*";
 part($?) -> ".";
 part(Char) -> io_lib:format("\\x{~.16b}", [Char]).
-
-%% Whether a module comes from below a directory; preloaded ones come from nowhere but OTP.
--spec is_below(file:filename(), module()) -> boolean().
-is_below(Directory, Module) ->
-    case code:which(Module) of
-        Path when is_list(Path) -> lists:prefix(Directory ++ "/", Path);
-        preloaded -> true;
-        _ -> false
-    end.
 
 %% Loading code a second time must do no more than replace it.
 judge(Module) ->

@@ -6,10 +6,11 @@
 -module(iris_fuzz_session).
 -behaviour(gen_server).
 
--export([start_link/1]).
+-export([start_link/2]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
 
 -record(session, {
+    settings :: iris_fuzz_agent:settings(),
     socket :: gen_tcp:socket(),
     %% Unknown until the hello has been accepted.
     echo :: iris_fuzz_quiet:echoes() | undefined,
@@ -29,13 +30,13 @@
 %% In the place of a coverage point when none was hit.
 -define(NO_POINT, 16#FFFFFFFF).
 
--spec start_link(gen_tcp:socket()) -> {ok, pid()}.
-start_link(Socket) ->
-    gen_server:start_link(?MODULE, Socket, []).
+-spec start_link(iris_fuzz_agent:settings(), gen_tcp:socket()) -> {ok, pid()}.
+start_link(Settings, Socket) ->
+    gen_server:start_link(?MODULE, {Settings, Socket}, []).
 
-init(Socket) ->
+init({Settings, Socket}) ->
     erlang:send_after(?HELLO_MS, self(), hello_is_late),
-    {ok, #session{socket = Socket}}.
+    {ok, #session{settings = Settings, socket = Socket}}.
 
 handle_call(_, _, Session) ->
     {reply, {error, unexpected}, Session}.
@@ -68,8 +69,10 @@ decode(Packet) ->
         error:badarg -> error
     end.
 
-greet({hello, Version, Token}, Session) when is_binary(Token) ->
-    case {same_secret(Token, secret()), iris_fuzz_agent:version()} of
+greet({hello, Version, Token}, #session{settings = #{token := Secret}} = Session) when
+    is_binary(Token)
+->
+    case {same_secret(Token, Secret), iris_fuzz_agent:version()} of
         {false, _} ->
             refuse(<<"the token is wrong">>, Session);
         {true, Version} ->
@@ -82,12 +85,6 @@ greet({hello, Version, Token}, Session) when is_binary(Token) ->
     end;
 greet(_, Session) ->
     refuse(<<"the first request must be a hello">>, Session).
-
-secret() ->
-    case os:getenv("IRIS_FUZZ_TOKEN") of
-        false -> <<>>;
-        Token -> unicode:characters_to_binary(Token)
-    end.
 
 %% Takes as long for a near miss as for any other token of the same length. An agent that
 %% was given no token accepts none.
@@ -195,6 +192,6 @@ refuse(Text, #session{socket = Socket} = Session) ->
     {stop, normal, Session}.
 
 %% From here on the socket is the leaver's, and this process is in its way only.
-leave(#session{socket = Socket} = Session) ->
-    _ = iris_fuzz_agent:detach(Socket),
+leave(#session{socket = Socket, settings = Settings} = Session) ->
+    _ = iris_fuzz_agent:detach(Socket, Settings),
     {stop, normal, Session}.

@@ -2,7 +2,7 @@
 %%% The node ends with its standard input, so that it cannot outlive its test.
 -module(fixture_ctl).
 
--export([start/0]).
+-export([start/0, hold/1, deep/1]).
 
 start() ->
     %% The reports go to the agent only; on standard output they would be in the way.
@@ -26,3 +26,19 @@ evaluate(Line) ->
     {ok, Expressions} = erl_parse:parse_exprs(Tokens),
     {value, Value, _} = erl_eval:exprs(Expressions, erl_eval:new_bindings()),
     Value.
+
+%% Keeps a fun, and calls it for whoever asks.
+hold(Fun) ->
+    receive
+        {call, From} ->
+            From ! {called, Fun()},
+            hold(Fun)
+    end.
+
+%% Waits below so many frames.
+deep(0) ->
+    receive
+        stop -> ok
+    end;
+deep(Frames) ->
+    [deep(Frames - 1)].

@@ -72,6 +72,7 @@ class FakeRig:
         #: How often the bystanders were asked whether they are well.
         self.asked = 0
         self.recoveries = 0
+        self.left: tuple[str, ...] = ()
         self.plays: list[tuple[tuple[Case, ...], Patience]] = []
         self._words = words
 

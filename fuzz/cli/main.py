@@ -22,6 +22,7 @@ from fuzz.cli.config import CONFIG_NAME, defaults, read_config
 from fuzz.cli.decode import decode
 from fuzz.cli.doctor import doctor
 from fuzz.cli.fuzz import fuzz
+from fuzz.cli.init import init
 from fuzz.cli.minimal import promote, tmin
 from fuzz.cli.planted import planted
 from fuzz.cli.record import record
@@ -72,6 +73,7 @@ def cli(context: click.Context, config: Path | None) -> None:
     \b
     Begin with:
       iris-fuzz doctor                      is this machine ready?
+      iris-fuzz init                        a file of options for the server in this folder
       iris-fuzz fuzz --time 60              fuzz the reference Iris for a minute
       iris-fuzz check                       what does it owe its users?
       iris-fuzz show corpus/crashes/FILE    what does this case do?
@@ -84,13 +86,14 @@ def cli(context: click.Context, config: Path | None) -> None:
                 2  could not run: one sentence says why
               130  interrupted; but fuzz ends with its summary, and 0 or 1
     """
-    context.obj = read_config(config)
-    context.default_map = defaults(context.obj, cli.commands)
+    if context.invoked_subcommand != init.name:  # it writes the file, and may have to mend it
+        context.obj = read_config(config)
+        context.default_map = defaults(context.obj, cli.commands)
 
 
 _VERBS = (
     fuzz, decode, check, replay, show, tmin, triage, promote, compat, record, planted, target,
-    doctor,
+    doctor, init,
 )  # fmt: skip
 for command in _VERBS:
     cli.add_command(command)

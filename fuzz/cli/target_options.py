@@ -222,6 +222,16 @@ def _settings(
     )
 
 
+def declared() -> tuple[click.Option, ...]:
+    """Return the options as click knows them: their names, defaults and help."""
+
+    @click.command()
+    @target_options
+    def nobody(target: TargetSettings) -> None: ...
+
+    return tuple(param for param in nobody.params if isinstance(param, click.Option))
+
+
 def announce(settings: TargetSettings) -> None:
     """Say what is about to be done to a host that is not this machine.
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import secrets
+import signal
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,26 +41,53 @@ def run_foreground(layout: Layout, echo: Callable[[str], None], data: Path | Non
     ``echo`` is handed what the nodes print. An edge needs its core, so each node is started
     when the one before it is ready.
     """
-    with tempfile.TemporaryDirectory(prefix="iris-fuzz-target-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="iris-fuzz-target-") as scratch, _interrupt() as told:
         nodes: list[ChildProcess] = []
         try:
             for command in _commands(layout, data or Path(scratch)):
                 nodes.append(ChildProcess(command, _ENVIRONMENT, scratch, echo, MEMORY_BYTES))
-                deadline = Deadline.after(SystemClock(), BOOT_SECONDS, "a node to be ready")
-                if nodes[-1].wait_for_line(("IRIS_REF READY",), deadline) is None:
-                    return nodes[-1].wait(_STOP_SECONDS) or 1
-            while True:
+                if not _comes_up(nodes[-1], told):
+                    return 0 if told() else nodes[-1].wait(_STOP_SECONDS) or 1
+            while not told():
                 for node in nodes:
                     code = node.wait(_LOOK_SECONDS)
                     if code is not None:
                         return code
-        except KeyboardInterrupt:
             return 0
         finally:
             for node in reversed(nodes):
                 node.close_input()
                 node.wait(_STOP_SECONDS)
                 node.kill()
+
+
+@contextmanager
+def _interrupt() -> Iterator[Callable[[], bool]]:
+    """Note an interrupt, and do not raise it; yield what tells whether there was one.
+
+    Raised while the end of a process is being looked up, it would leave that for ever locked.
+    """
+    told: list[int] = []
+    before = {
+        number: signal.signal(number, lambda number, _frame: told.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield lambda: bool(told)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _comes_up(node: ChildProcess, told: Callable[[], bool]) -> bool:
+    """Wait until a node is ready; False if it ends, takes too long, or there is an interrupt."""
+    clock = SystemClock()
+    deadline = Deadline.after(clock, BOOT_SECONDS, "a node to be ready")
+    while not (told() or deadline.expired() or node.returncode() is not None):
+        look = Deadline.after(clock, _LOOK_SECONDS, deadline.what)
+        if node.wait_for_line(("IRIS_REF READY",), look) is not None:
+            return True
+    return False
 
 
 def _commands(layout: Layout, data: Path) -> list[list[str]]:

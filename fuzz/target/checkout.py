@@ -14,8 +14,8 @@ from pathlib import Path
 
 #: ``start_core: deps``; an assignment (``A := 1``) and a rule of make's own (``.PHONY:``) are none.
 _RULE = re.compile(r"^([A-Za-z][\w-]*)\s*:(?!=)", re.MULTILINE)
-#: A rule that starts something, and says in its name what.
-_STARTS = re.compile(r"^(start|run|boot)([_-]?(?P<what>.*))?$")
+#: A rule that starts something, and may say in its name what.
+_STARTS = re.compile(r"^(?P<verb>start|run|boot)([_-]?(?P<what>.*))?$")
 #: Rules that start all at once, or a shell for a person.
 _NOT_A_NODE = re.compile(r"(^|[_-])(all|shell|console|test|tests|bench|attach)($|[_-])")
 #: Whatever is called a port, and a number behind it: ``{port, 8085}``, ``-define(TCP_PORT, 8085)``,
@@ -55,14 +55,15 @@ def survey(folder: Path) -> Checkout:
 
 def _makefile(folder: Path) -> tuple[tuple[str, ...], str]:
     rules = dict.fromkeys(_RULE.findall(_text(folder / "Makefile")))
-    parts = {
-        rule: found["what"] or ""
-        for rule in rules
-        if (found := _STARTS.match(rule)) and not _NOT_A_NODE.search(rule)
-    }
-    nodes = [rule for rule, what in parts.items() if what]
-    chosen = sorted(nodes, key=_order) or list(parts)[:1]
-    return tuple(f"make {rule}" for rule in chosen), "Makefile"
+    found = [match for match in map(_STARTS.match, rules) if match is not None]
+    starts = [match for match in found if not _NOT_A_NODE.search(match[0])]
+    # One node has often a rule for the background and one for a terminal: of one word, not both.
+    nodes: dict[str, list[str]] = {}
+    for match in starts:
+        if match["what"]:
+            nodes.setdefault(match["verb"], []).append(match[0])
+    chosen = max(nodes.values(), key=len, default=[match[0] for match in starts[:1]])
+    return tuple(f"make {rule}" for rule in sorted(chosen, key=_order)), "Makefile"
 
 
 def _order(rule: str) -> tuple[bool, str]:

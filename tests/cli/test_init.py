@@ -25,6 +25,7 @@ start_edge2:
 \terl -iris_edge port 8187 &
 start_core: compile
 \terl -sname iris_core &
+run_core:
 start_all: start_core start_edge1
 start_shell:
 stop_core:

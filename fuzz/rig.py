@@ -347,7 +347,7 @@ def _endpoint(address: Address, names: Sequence[str]) -> Endpoint:
         numbers = range(1, len(edges) + 1)
         names = [f"edge {number}" for number in numbers] if address.further else [""]
     first, *others = (
-        Endpoint(edge.host, edge.port, edge.websocket_port, (), name)
+        Endpoint(edge.host, edge.port, edge.websocket_port, (), name, address.defers)
         for edge, name in zip(edges, names, strict=True)
     )
     return replace(first, further=tuple(others))

@@ -10,7 +10,7 @@ class Endpoint:
     """An edge: its raw TCP port and, where it has one, its WebSocket port.
 
     ``further`` are the other edges of the same cluster. ``name`` is that of its node, or what else
-    tells it from the others; empty where there are none.
+    tells it from the others; empty where there are none. ``defers`` is that of its address.
     """
 
     host: str
@@ -18,6 +18,7 @@ class Endpoint:
     websocket_port: int | None = None
     further: tuple[Endpoint, ...] = ()
     name: str = ""
+    defers: bool = False
 
     def edges(self) -> tuple[Endpoint, ...]:
         """Return all edges of the cluster, this one first."""

@@ -166,7 +166,11 @@ class Player:
         if link.ending is None and first:
             deadline = self._deadline(self._patience.reply, "the reply to LOGIN")
             yield from self._reply(link, deadline)
-            if link.ending is not Ending.DEADLINE:
+            if self._endpoint.defers:
+                # Who leaves before what waited has come was not owed it.
+                self._unsettled = link.number
+                yield from self._settle()
+            elif link.ending is not Ending.DEADLINE:
                 self._handled(link)
         elif link.ending is None:
             # What was sent before may hold a frame that is not complete: then this LOGIN is

@@ -25,6 +25,7 @@ class AttachedTarget:
     """An address that somebody else looks after; ``further`` are other edges of its cluster."""
 
     restartable = False
+    forgets = False
 
     def __init__(
         self,

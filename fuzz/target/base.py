@@ -18,7 +18,8 @@ class Address:
 
     ``secret`` signs the tokens that LOGIN needs; None where it needs none, or nobody told.
     ``revoked`` are the values of ``jti`` that it was told to refuse. ``further`` are the other
-    edges of the same cluster.
+    edges of the same cluster. It ``defers`` if LOGIN may be answered before all is done that it
+    leads to, such as the messages that waited: as a rule, for another node has them.
     """
 
     host: str
@@ -27,6 +28,7 @@ class Address:
     secret: bytes | None = None
     revoked: frozenset[str] = frozenset()
     further: tuple[Address, ...] = ()
+    defers: bool = True
 
 
 class Target(Protocol):
@@ -35,11 +37,13 @@ class Target(Protocol):
     ``start`` returns when the target says that it accepts connections, and raises
     :class:`fuzz.errors.TargetError` with its own last words when it does not come up.
     ``poll`` returns how the node ended, or None while it lives (or cannot be seen).
-    A target that the harness did not start is never stopped, and ``restartable`` is false.
+    A target that the harness did not start is never stopped, and ``restartable`` is false. One
+    that ``forgets`` has nothing of what it stored when it has been started again.
     """
 
     name: str
     restartable: bool
+    forgets: bool
 
     def start(self, environment: Mapping[str, str]) -> Address:
         """Bring it up with ``environment`` added to the harness's own."""

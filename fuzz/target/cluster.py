@@ -87,6 +87,7 @@ class ClusterTarget:
     """
 
     restartable = True
+    forgets = True
 
     def __init__(
         self,

@@ -84,6 +84,7 @@ class EmbeddedTarget:
     """
 
     restartable = True
+    forgets = True
 
     def __init__(
         self,
@@ -128,7 +129,9 @@ class EmbeddedTarget:
         self._port = int(ready[1])
         self._web_port = ready[2]
         secret = self._options.secret if ready[3] == "true" else None
-        return Address("127.0.0.1", int(ready[1]), int(ready[2]), secret, self._options.revoked)
+        ports = int(ready[1]), int(ready[2])
+        revoked = self._options.revoked
+        return Address("127.0.0.1", *ports, secret, revoked, defers=False)
 
     def nodes(self) -> tuple[int, ...]:
         """Return the number of its one process, while that lives."""

@@ -48,6 +48,7 @@ class StartedTarget:
     """
 
     restartable = True
+    forgets = False
 
     def __init__(
         self, settings: StartSettings, ports: tuple[Port, ...], clock: Clock | None = None

@@ -121,10 +121,10 @@ class GrowthMeter:
         """Tell whether a table is no larger than what is stored for good explains.
 
         A store that is full gives up a row for each new one, while the tables beside it still
-        grow. Elsewhere a fresh node tells that apart from a leak. One that is not ours to restart
-        may be full, so a table leaks there when it has outgrown the store.
+        grow. Elsewhere a fresh node tells that apart from a leak. One that keeps what it stored may
+        be full, so a table leaks there when it has outgrown the store.
         """
-        if self._rig.target.restartable or not kind_of(name).startswith("ETS"):
+        if self._rig.target.forgets or not kind_of(name).startswith("ETS"):
             return False
         return is_stored(name, levels.get(name, 0), levels.get(DURABLE, 0), sent)
 

@@ -32,6 +32,7 @@ class FakeTarget:
 
     name = "a fake"
     restartable = True
+    forgets = True
 
     def __init__(self, clock: FakeClock) -> None:
         self.end: NodeExit | None = None

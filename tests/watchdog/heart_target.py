@@ -39,6 +39,7 @@ class HeartTarget:
 
     name = "heart"
     restartable = True
+    forgets = True
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -50,7 +50,7 @@ class Desk:
         investigator = Investigator(
             self.rig.as_rig(), self.watchdog, lambda _: False, lambda _: None
         )
-        self.rig.target.restartable = False
+        self.rig.target.forgets = False
         return list(investigator.investigate_growth(case(word), "ETS rows of sessions"))
 
 

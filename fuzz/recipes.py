@@ -117,6 +117,8 @@ RECIPES: Mapping[bytes, Recipe] = MappingProxyType(
         b"goodnbf": _good('"sub":"NAME","exp":NOW+3600,"nbf":NOW-60'),
         b"goodmore": _good('"sub":"NAME","exp":NOW+3600,"admin":true,"name":"Ann"'),
         b"goodescape": _good('"\\u0073ub":"NAME","exp":NOW+3600'),
+        # A NumericDate need not be whole (RFC 7519, section 2), and PyJWT takes one that is not.
+        b"expfraction": _good('"sub":"NAME","exp":NOW+3600.5'),
         b"goodlong": _good('"sub":"NAME","exp":NOW+315360000'),
         # Not signed, though the header says so (RFC 8725, section 2.1).
         b"none": _unsigned("none"),
@@ -170,8 +172,9 @@ RECIPES: Mapping[bytes, Recipe] = MappingProxyType(
         b"revoked": _claiming('"sub":"NAME","exp":NOW+3600,"jti":"' + REVOKED_JTI + '"'),
         # A token of 1 MiB: whatever a server makes of its size, it was signed by nobody.
         b"huge": Recipe(claims='"sub":"NAME","exp":NOW+3600,"x":"FILL"', key=Key.OTHER),
-        # Good by the letter of RFC 7519, and a server may be stricter.
-        b"expfraction": _open('"sub":"NAME","exp":NOW+3600.5'),
+        # Good by the letter of RFC 7519, and a server may be stricter: a reader of JSON may set
+        # limits to the size of numbers (RFC 8259, section 6), and calendars end before 1e300; 1e999
+        # is beyond what a double holds, and PyJWT refuses it.
         b"exphuge": _open('"sub":"NAME","exp":1e300'),
         b"expoverflow": _open('"sub":"NAME","exp":1e999'),
         b"explast": _open('"sub":"NAME","exp":NOW-3600,"exp":NOW+3600'),

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from fuzz.finding import Cause, Finding, Kind
 from fuzz.observation import ConnectionTrace, Guard, Observation
 from fuzz.oracles.laws.dialogue import Link
-from fuzz.oracles.laws.token import Token, is_number, is_whole, key_in, read_token
+from fuzz.oracles.laws.token import Token, is_number, is_time, key_in, read_token
 from grammar import AuthFailed, Login, LoginOk, encode
 from grammar.limits import NAME
 
@@ -197,11 +197,11 @@ def is_good(attempt: Attempt, guard: Guard) -> bool:
         and isinstance(token.header.get("kid", ""), str)
         and "aud" not in claims
         and all(isinstance(claims.get(name, ""), str) for name in ("iss", "jti"))
-        and is_whole(claims["exp"]) and claims["exp"] > latest + SKEW_SECONDS
+        and is_time(claims["exp"]) and claims["exp"] > latest + SKEW_SECONDS
         and _has_come(claims.get("nbf"), soonest - SKEW_SECONDS)
         and _has_come(claims.get("iat"), soonest)
     )  # fmt: skip
 
 
 def _has_come(claim: object, by: float) -> bool:
-    return claim is None or (is_whole(claim) and claim <= by)
+    return claim is None or (is_time(claim) and claim <= by)

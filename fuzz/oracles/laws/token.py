@@ -7,7 +7,8 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
 from typing import TypeGuard
 
-#: Integers beyond are not the same number to all readers of JSON (RFC 8259, section 6).
+#: Integers beyond are not the same number to all readers of JSON, and a reader may set limits of
+#: its own to the size of a number (RFC 8259, section 6).
 _EXACT = 2**53
 
 
@@ -17,7 +18,7 @@ class Token:
 
     ``signed`` are the bytes that the signature is for. ``padded`` tells that a part has the
     ``=`` of base64, ``plain`` that all readers read the same: each part is spelt as it must be,
-    no member stands twice, and each is text, true, false or a whole number.
+    no member stands twice, and each is text, true, false or a number of usual size.
     """
 
     header: dict[str, object]
@@ -60,9 +61,12 @@ def is_number(value: object) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def is_whole(value: object) -> TypeGuard[int]:
-    """Tell whether a value is a whole number that all readers of JSON agree on."""
-    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < _EXACT
+def is_time(value: object) -> TypeGuard[int | float]:
+    """Tell whether a value is a NumericDate that all readers of JSON agree on, to the second.
+
+    It need not be whole (RFC 7519, section 2: "non-integer values can be represented").
+    """
+    return is_number(value) and abs(value) < _EXACT
 
 
 class _Object(dict[str, object]):
@@ -88,7 +92,7 @@ def _read(part: bytes) -> _Object | None:
 
 def _plain(value: _Object) -> bool:
     return not value.twice and all(
-        isinstance(one, bool) or is_whole(one) or (isinstance(one, str) and _is_text(one))
+        isinstance(one, bool) or is_time(one) or (isinstance(one, str) and _is_text(one))
         for one in value.values()
     )
 

@@ -11,6 +11,10 @@ made last in this case, ``<msgid:1>`` the id of the message it delivered last. U
 have the length of their token; the others are bound by :func:`bind`, which also puts
 right a two-byte length that stands directly before the token and is true of it.
 
+The file: :data:`MAGIC`, the version (one byte), the number of steps (two), and each step as
+its kind (one byte, :class:`StepKind`), connection (one), value (two), length of its data (four)
+and its data; all numbers are big-endian.
+
 A file that does not start with :data:`MAGIC` is a raw payload: one segment on one
 logged-in connection.
 """
@@ -52,6 +56,9 @@ MAX_STEPS = 1024
 #: of the longest, so that no case can stall a campaign.
 MAX_PAUSE_MS = 2_000
 MAX_PAUSES_MS = 5 * MAX_PAUSE_MS
+#: Restarts of one case: what is right after the second is no news after a third, and each takes
+#: as long as a hundred other steps.
+MAX_RESTARTS = 4
 #: Above the largest field of the protocol (a 1 MiB batch) and its framing, four times over.
 MAX_FILE_BYTES = 4 * 1024 * 1024
 
@@ -78,6 +85,7 @@ class StepKind(IntEnum):
     HALF_CLOSE = 4
     RESET = 5
     PAUSE = 6
+    RESTART = 7  # of the server's applications, in the node that lives on
 
 
 class Transport(IntEnum):
@@ -95,7 +103,9 @@ class Step:
     ``data`` is the segment of a SEND and ``user`` or ``user:token`` of a LOGIN. ``value``
     is the milliseconds of a PAUSE; of an OPEN (see :func:`opening`) it is the
     :class:`Transport`, and in its higher byte the number of the edge to connect to. A connection
-    that is used before it is opened is opened over TCP, to the first edge.
+    that is used before it is opened is opened over TCP, to the first edge. A RESTART ends all
+    connections that are open, in an orderly stop of the server: it belongs to none, and its
+    ``connection`` is 0.
     """
 
     kind: StepKind
@@ -135,7 +145,11 @@ class Case:
 
     def connections(self) -> tuple[int, ...]:
         """Return the connection numbers in use, in order of first use."""
-        return tuple(dict.fromkeys(step.connection for step in self.steps))
+        return connections_of(self.steps)
+
+    def restarts(self) -> int:
+        """Return how often the case has the server restarted."""
+        return sum(step.kind is StepKind.RESTART for step in self.steps)
 
     def edges(self) -> int:
         """Return how many edges it takes to play it as it is meant: 1 for most."""
@@ -144,6 +158,12 @@ class Case:
     def sent_bytes(self) -> int:
         """Return how many bytes its steps hold: what all of its clients send."""
         return sum(len(step.data) for step in self.steps)
+
+
+def connections_of(steps: Iterable[Step]) -> tuple[int, ...]:
+    """Return the numbers of the connections that ``steps`` use, in order of first use."""
+    used = (step.connection for step in steps if step.kind is not StepKind.RESTART)
+    return tuple(dict.fromkeys(used))
 
 
 _CASE = Struct(
@@ -293,6 +313,11 @@ def _checked(steps: Iterable[Step]) -> tuple[Step, ...]:
     pauses = sum(step.value for step in checked if step.kind is StepKind.PAUSE)
     if pauses > MAX_PAUSES_MS:
         raise CaseFileError(f"the case pauses {pauses} ms in all; at most {MAX_PAUSES_MS} are kept")
+    restarts = Case(checked).restarts()
+    if restarts > MAX_RESTARTS:
+        raise CaseFileError(
+            f"the case restarts the server {restarts} times; at most {MAX_RESTARTS} are played"
+        )
     for step in checked:
         if step.connection >= MAX_CONNECTIONS:
             raise CaseFileError(

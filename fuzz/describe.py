@@ -57,7 +57,12 @@ class FieldText:
 
 def describe_steps(case: Case) -> list[str]:
     """Return one line of plain text for each step of ``case``."""
-    return [f"connection {step.connection}: {describe_step(step)}" for step in case.steps]
+    return [describe_place(step) + describe_step(step) for step in case.steps]
+
+
+def describe_place(step: Step) -> str:
+    """Return the connection that ``step`` is on, up to what it does; empty if it is on none."""
+    return "" if step.kind is StepKind.RESTART else f"connection {step.connection}: "
 
 
 def describe_step(step: Step) -> str:
@@ -79,6 +84,8 @@ def describe_step(step: Step) -> str:
             return "reset: cut the connection at once"
         case StepKind.PAUSE:
             return f"pause for {step.value} ms"
+        case StepKind.RESTART:
+            return "restart the server's applications, which ends all connections"
 
 
 def explain_tokens(case: Case) -> list[str]:

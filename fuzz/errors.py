@@ -19,6 +19,10 @@ class CaseFileError(IrisFuzzError):
     """A case file is empty, truncated, too large or of another version."""
 
 
+class UnplayableError(IrisFuzzError):
+    """A case asks for what cannot be done with this target."""
+
+
 class SettingsError(IrisFuzzError):
     """An option, or a combination of options, that cannot be carried out."""
 

@@ -43,9 +43,9 @@ class ConnectionTrace:
     ``received`` holds what came back, in the pieces that the steps waited for;
     ``waited_for`` names the wait that ran out when ``ending`` is DEADLINE; ``sent`` holds the
     segments, before any framing of WebSocket; ``edge`` counts the edges of the target, from 0;
-    ``left`` is the order (see :class:`Sent`) at
-    which we half-closed or cut it, None if the peer was first; ``plain`` tells raw TCP, and
-    ``messages`` a WebSocket session in order, in which each segment was a message of its own.
+    ``left`` is the order (see :class:`Sent`) at which we half-closed or cut it, or had the server
+    restarted, None if the peer was first; ``plain`` tells raw TCP, and ``messages`` a WebSocket
+    session in order, in which each segment was a message of its own.
     """
 
     number: int
@@ -83,7 +83,8 @@ class Observation:
 
     ``guard`` is None where LOGIN needs no token, or the secret is not known; ``users`` are the
     names that were made for this play, which nobody else uses; ``expects`` is what the case says
-    that its clients are to hear.
+    that its clients are to hear. ``restarts`` are the orders (see :class:`Sent`) at which the case
+    had the server restarted.
     """
 
     traces: tuple[ConnectionTrace, ...]
@@ -93,6 +94,7 @@ class Observation:
     guard: Guard | None = None
     users: frozenset[bytes] = field(default=frozenset(), compare=False)
     expects: Expectation | None = field(default=None, compare=False)
+    restarts: tuple[int, ...] = ()
 
     def endings(self) -> frozenset[Ending]:
         """Return the ways in which connections ended."""

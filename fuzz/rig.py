@@ -20,7 +20,7 @@ from fuzz.beam.fleet import Fleet
 from fuzz.bystanders import Bystanders, canary
 from fuzz.case import Case
 from fuzz.clock import Clock, Deadline, SystemClock
-from fuzz.errors import AgentError, HarnessFault, SettingsError, TargetError
+from fuzz.errors import AgentError, HarnessFault, SettingsError, TargetError, UnplayableError
 from fuzz.evidence import Pulse
 from fuzz.executor import Endpoint, Executor, Names, Patience
 from fuzz.executor.endpoint import CONFIRMING, SEARCHING
@@ -113,7 +113,9 @@ class Rig:
             self._inject(deadline)
         endpoint = _endpoint(address, self._agents.names() if self._agents is not None else ())
         exact = injection is not None  # a bystander's answer says only what was read
-        self._executor = Executor(endpoint, self.barrier, self.names, self.clock, exact)
+        self._executor = Executor(
+            endpoint, self.barrier, self.names, self.clock, exact, self._restart_applications
+        )
         self._bystanders = Bystanders(endpoint, self.names, self.clock)
         if not self._serves(deadline):
             raise TargetError(f"{self.target.name}: waited in vain for {deadline.what}")
@@ -140,8 +142,21 @@ class Rig:
         """Return where the target listens."""
         return self._played_by.endpoint
 
+    @property
+    def can_restart(self) -> bool:
+        """Tell whether a case may have the server's applications restarted."""
+        return self.target.restartable and self.agent is not None
+
     def play(self, cases: Sequence[Case], patience: Patience = SEARCHING) -> list[Observation]:
-        """Play cases side by side; see :meth:`fuzz.executor.Executor.play`."""
+        """Play cases side by side; see :meth:`fuzz.executor.Executor.play`.
+
+        Raises :class:`UnplayableError` for a case that restarts a server where we must not.
+        """
+        if not self.can_restart and any(case.restarts() for case in cases):
+            raise UnplayableError(
+                "the case restarts the server, which takes a target that iris-fuzz has started "
+                "itself, with its agent inside"
+            )
         self._pace.begin(len(cases))
         return self._played_by.play(cases, patience)
 
@@ -224,7 +239,7 @@ class Rig:
         """
         start = self.clock.now()
         self.recoveries += 1
-        if not fresh_node and self._restart_applications():
+        if not fresh_node and self._restart_applications() and self._discard():
             return Recovery("application", self.clock.now() - start)
         if not self.target.restartable:
             self._await_return()
@@ -261,7 +276,8 @@ class Rig:
     def _restart_applications(self) -> bool:
         """Restart the target's applications in the living node; tell whether it serves.
 
-        Those of a node that is not ours to restart are not ours to restart either.
+        Those of a node that is not ours to restart are not ours to restart either. What the node
+        has reported stays with the agent, which is none of them.
         """
         if self.agent is None or self.node is None or not self.target.restartable:
             return False
@@ -273,7 +289,7 @@ class Rig:
         except AgentError:
             return False
         deadline = Deadline.after(self.clock, CONFIRMING.connect, "the application to serve again")
-        return self._serves(deadline) and self._discard()
+        return self._serves(deadline)
 
     def _discard(self) -> bool:
         """Throw away what the agent has to tell: a restart of ours is no finding."""

@@ -3,7 +3,8 @@
 The node and the harness take turns on a loopback connection: whoever plays one case at a
 time spends most of it waiting. Here up to a batch of players run side by side in one
 thread; a round resumes every player that can go on, then waits once for all sockets, and
-a barrier is served when nobody can go on without it.
+a barrier is served when nobody can go on without it. A case that has the server restarted is
+played alone, since that ends what all others do.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 
 from fuzz.case import Case
 from fuzz.clock import Clock
+from fuzz.errors import HarnessFault
 from fuzz.executor.endpoint import Endpoint, Patience
 from fuzz.executor.names import Names
 from fuzz.executor.player import Pause, Play, Player, Wait
@@ -43,7 +45,8 @@ class Executor:
     tells whether it did so in time; False gives up the plays that need it, and None lets them go on
     though it may not have. With ``exact`` false
     it tells only that all was read: then nobody knows by when a segment was handled, and plays
-    make up for that with patience.
+    make up for that with patience. ``restart`` restarts the server and tells whether it serves
+    again; False gives up the play. It is None where nobody asks for it.
     """
 
     def __init__(
@@ -53,15 +56,22 @@ class Executor:
         names: Names,
         clock: Clock,
         exact: bool = True,
+        restart: Callable[[], bool] | None = None,
     ) -> None:
         self.endpoint = endpoint
         self._exact = exact
         self._barrier = barrier
+        self._restart = restart
         self._names = names
         self._clock = clock
 
     def play(self, cases: Sequence[Case], patience: Patience) -> list[Observation]:
         """Play ``cases`` side by side; return one observation each, in their order."""
+        if len(cases) > 1 and any(case.restarts() for case in cases):
+            return [self._side_by_side([case], patience)[0] for case in cases]
+        return self._side_by_side(cases, patience)
+
+    def _side_by_side(self, cases: Sequence[Case], patience: Patience) -> list[Observation]:
         start = self._clock.now()
         guard = self._names.tokens.guard()
         seats = []
@@ -83,6 +93,7 @@ class Executor:
                 guard,
                 seat.player.users(),
                 case.expects,
+                tuple(seat.player.restarts),
             )
             for seat, case in zip(seats, cases, strict=True)
         ]
@@ -95,6 +106,12 @@ class Executor:
             answers = self._poll(active, patient=not held)
             if answers:
                 active = [s for s in active if self._answered(s, answers)]
+            elif active and active[0].wait is Pause.RESTART:
+                if self._restart is None:
+                    raise HarnessFault("a case restarts the server where that cannot be done")
+                if not self._restart():
+                    return {seat.number for seat in active}
+                active = [seat for seat in active if self._resume(seat, True)]
             elif held:
                 start = self._clock.now()
                 rests = self._barrier()

@@ -4,7 +4,8 @@ A player never blocks. It yields a :class:`Wait` for a socket, or :data:`BARRIER
 must not go on before the node has read and handled all that was sent so far: between two
 segments (the cut is part of the case, and a kernel would join them), before a connection
 is cut, and between the closing of two connections (what one sent to the other must have
-arrived). The batch runs many players and serves all their barriers with one round trip.
+arrived). The batch runs many players and serves all their barriers with one round trip. With
+:data:`RESTART` it asks for a restart of the server.
 """
 
 from __future__ import annotations
@@ -44,12 +45,16 @@ class Wait:
 
 
 class Pause(Enum):
-    """The one other thing that a player can ask for."""
+    """What else a player can ask for; see the top of this module."""
 
     BARRIER = "barrier"
+    RESTART = "restart"
 
 
 BARRIER = Pause.BARRIER
+RESTART = Pause.RESTART
+#: Steps that see for themselves to it that what was sent before has been handled.
+_SETTLING = frozenset({StepKind.WAIT, StepKind.RESTART})
 
 #: The replies that give a token its value.
 _TEACHING = frozenset({ServerOpcode.GROUP_JOIN, ServerOpcode.RELIABLE_MSG})
@@ -93,13 +98,15 @@ class Player:
         self._connections: dict[int, Connection] = {}
         #: The connection that sent or ended last, until a barrier has told that all was handled.
         self._unsettled: int | None = None
+        #: The orders of the restarts so far.
+        self.restarts: list[int] = []
 
     def run(self) -> Play:
         """Play the steps, then half-close what is open, in order of opening."""
         for step in self._case.steps:
             # A connection's own end comes after all that it sent, without any help.
             ends = step.kind is StepKind.HALF_CLOSE and step.connection == self._unsettled
-            if not ends and step.kind is not StepKind.WAIT:
+            if not ends and step.kind not in _SETTLING:
                 yield from self._settle()
             yield from _STEPS[step.kind](self, step)
         yield from self._finish()
@@ -203,6 +210,28 @@ class Player:
 
     def _pause(self, step: Step) -> Play:
         yield Wait(None, step.value / 1000)
+
+    def _restart(self, _step: Step) -> Play:
+        """Have the server restarted, and read what it had to say before on each connection.
+
+        What it does not end itself is cut: that a server keeps it is for nobody to judge.
+        """
+        yield from self._rest(self._connections.values())
+        for link in self._connections.values():
+            self._take(link)  # one that the server has ended before was not ended by this
+        there = [link for link in self._connections.values() if link.ending is None]
+        order = self._next_order()
+        self.restarts.append(order)
+        for link in there:
+            link.left = order
+        yield RESTART
+        deadline = self._deadline(self._patience.close, "the ends of streams after a restart")
+        for link in there:
+            while link.ending is None and not deadline.expired():
+                if (yield Wait(link, deadline.left())):
+                    self._take(link)
+            if link.ending is None:
+                link.reset()
 
     def _finish(self) -> Play:
         still_open = [link for link in self._connections.values() if link.ending is None]
@@ -311,6 +340,7 @@ _STEPS: dict[StepKind, Callable[[Player, Step], Play]] = {
     StepKind.HALF_CLOSE: Player._half_close,
     StepKind.RESET: Player._reset,
     StepKind.PAUSE: Player._pause,
+    StepKind.RESTART: Player._restart,
 }
 
 

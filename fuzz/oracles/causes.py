@@ -4,9 +4,9 @@ One crash speaks several times: the ``gen_statem`` reports its termination, ``pr
 its crash, the emulator an error line, the supervisor a lost child, and every linked
 process its own end with the same reason. The first report of the first process that
 crashed, with a stack if any of its reports has one, names the cause. One that ended in a
-call, for the reason of the process that it called, counts only if that one is not heard
-of. A supervisor's report counts only when no process spoke for itself: it often knows no more than
-``killed``.
+call, for the reason of the process that it called, or since a child did not start, counts only
+if that one is not heard of. A supervisor's report counts only when no process spoke for itself: it
+often knows no more than ``killed``.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from fuzz.node import Event, EventKind
 
 #: The exit reason of a process whose call failed: ``{Reason, {gen_server, call, Arguments}}``.
 _CALL = re.compile(r"\{gen(_server|_statem|_event)?,\s*call\b")
+#: The same of a process that starts others: an application's master, or whoever calls a supervisor.
+_START = "failed_to_start_child"
 #: What a target's code calls into, and is called from: never the place of its own mistake.
 _PLUMBING = frozenset(
     {"gen", "gen_event", "gen_server", "gen_statem", "proc_lib", "supervisor", "sys"}
@@ -56,8 +58,10 @@ def crash_causes(events: Iterable[Event]) -> tuple[tuple[Cause, tuple[Event, ...
 
 
 def _was_let_down(event: Event) -> bool:
-    """Tell whether a process ended because the one that it had called did."""
-    return event.class_name == "exit" and _CALL.search(event.reason) is not None
+    """Tell whether a process ended because the one that it had called, or started, did."""
+    if event.class_name != "exit":
+        return False
+    return _START in event.reason or _CALL.search(event.reason) is not None
 
 
 def own_frames(stack: Iterable[str]) -> tuple[str, ...]:

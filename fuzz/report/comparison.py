@@ -32,7 +32,8 @@ def comparison_lines(a: str, b: str, compared: Sequence[Compared], given: int) -
         lines += [Text(f"    {one.name}: {_why(one)}", style="dim") for one in chance]
     left_out = _those(compared, Verdict.LEFT_OUT)
     if left_out:
-        lines += [Text(), Text("left out, since the port of WebSocket is not known:", style="dim")]
+        why = "left out, for want of a known WebSocket port, or of the means to restart a server:"
+        lines += [Text(), Text(why, style="dim")]
         lines += [Text(f"    {one.name}", style="dim") for one in left_out]
     played = len(compared) - len(left_out)
     return [*lines, Text(), Text(_total(played, given, groups, len(chance)))]

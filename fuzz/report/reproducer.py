@@ -27,11 +27,15 @@ _HEAD = '''"""{title}
 Plays the smallest case that is known against an Iris server (127.0.0.1:8085 if not told
 otherwise), and shows its effect. Kind: {kind}; fingerprint: {fingerprint}.
 --secret is that of the server's tokens, if it asks for any at LOGIN; --edge names each further
-edge of a cluster.
+edge of a cluster.{restarts}
 Exit codes: 0 the effect was seen, 1 it was not, 2 it could not be played (no server answers,
 or it needs --secret), 3 played, but the effect is to be seen on the node only.
 """
 '''
+
+
+_RESTARTS = """
+The case has the server restarted: it asks you to do that, and waits."""
 
 
 def reproducer(case: Case, finding: Finding, name: str = "reproduce.py") -> str:
@@ -39,7 +43,11 @@ def reproducer(case: Case, finding: Finding, name: str = "reproduce.py") -> str:
     steps = "".join(f"    {_plain(step)!r},\n" for step in case.steps)
     title = ascii(finding.title)[1:-1].replace('"', "'").replace("\\", "/")
     head = _HEAD.format(
-        title=title, name=name, kind=finding.kind.value, fingerprint=finding.fingerprint
+        title=title,
+        name=name,
+        kind=finding.kind.value,
+        fingerprint=finding.fingerprint,
+        restarts=_RESTARTS if case.restarts() else "",
     )
     return (
         f"{head}\n{_source()}\n\n"

@@ -15,7 +15,14 @@ from rich.table import Table
 from rich.text import Text
 
 from fuzz.case import Case, StepKind
-from fuzz.describe import FieldText, describe_step, explain, explain_tokens, printable
+from fuzz.describe import (
+    FieldText,
+    describe_place,
+    describe_step,
+    explain,
+    explain_tokens,
+    printable,
+)
 from fuzz.store.sidecar import Sidecar, plain
 from grammar.layout import Role
 
@@ -41,7 +48,7 @@ def render_case(case: Case, sidecar: Sidecar | None = None) -> Group:
     parts.extend(_line(text, "dim") for text in explain_tokens(case))
     sends = 0
     for number, step in enumerate(case.steps, 1):
-        where = f"{number:>3}  connection {step.connection}: "
+        where = f"{number:>3}  {describe_place(step)}"
         if step.kind is not StepKind.SEND:
             parts.append(_line(where + describe_step(step), "bold"))
             continue

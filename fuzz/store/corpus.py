@@ -32,9 +32,10 @@ def load_seeds(folders: Iterable[Path]) -> Seeds:
     """Read the cases that lie in ``folders``, each file once.
 
     Hidden files, sidecars (``.json``), notes (``.md``) and sub-folders are passed over; a
-    file that is no case becomes a problem. A folder that is missing or cannot be read
-    raises :class:`StoreError`: a campaign without the seeds it was given is not what was
-    asked for.
+    file that is no case becomes a problem, and so does a case that restarts the server: cases of
+    a campaign are played side by side, and a hundred of them in the time that takes. A folder that
+    is missing or cannot be read raises :class:`StoreError`: a campaign without the seeds it was
+    given is not what was asked for.
     """
     paths = {path for folder in folders for path in _files(folder)}
     seeds: list[tuple[Path, bytes]] = []
@@ -112,7 +113,8 @@ def _read(path: Path) -> bytes:
             data = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise CaseFileError(f"cannot be read: {error.strerror}") from None
-    decode_case(data)
+    if decode_case(data).restarts():
+        raise CaseFileError("it restarts the server, which a campaign never does")
     return data
 
 

@@ -22,7 +22,7 @@ class Verdict(StrEnum):
     SAME = "same"
     DIFFERENT = "different"
     BY_CHANCE = "by chance"  # they differed, and not in each play
-    LEFT_OUT = "left out"  # it is over WebSocket, and of one side that port is not known
+    LEFT_OUT = "left out"  # one side has no known WebSocket port, or is not ours to restart
 
 
 @dataclass(frozen=True, slots=True)

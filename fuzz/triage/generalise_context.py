@@ -15,8 +15,12 @@ _STEP_WORDS = {
     StepKind.RESET: "with the connection cut",
     StepKind.HALF_CLOSE: "with a half-close",
     StepKind.PAUSE: "with a pause",
+    StepKind.RESTART: "with a restart of the server",
     StepKind.WAIT: "with the replies awaited",
 }
+
+#: Steps that are on no connection.
+_NOBODYS = frozenset({StepKind.RESTART})
 
 
 def logins(survey: Survey, rules: list[FrameRule], parts: list[Part]) -> list[FrameRule]:
@@ -103,7 +107,7 @@ def _without_login(survey: Survey, connection: int, logged_in: bool) -> Case:
     at = next(
         number
         for number, step in enumerate(steps)
-        if step.connection == connection and step.kind is not StepKind.OPEN
+        if step.connection == connection and step.kind not in {StepKind.OPEN, *_NOBODYS}
     )
     return Case(
         (*steps[:at], Step(StepKind.LOGIN, connection, unused_user(survey.case)), *steps[at:])
@@ -137,7 +141,8 @@ def connections(survey: Survey, parts: list[Part]) -> None:
         return
     tally = survey.tally()
     for number in numbers:
-        tally.shows(Case(tuple(s for s in survey.case.steps if s.connection != number)))
+        rest = (s for s in survey.case.steps if s.connection != number or s.kind in _NOBODYS)
+        tally.shows(Case(tuple(rest)))
     one = tuple(replace(step, connection=numbers[0]) for step in survey.case.steps)
     tally.shows(Case(one))
     if survey.exhausted:

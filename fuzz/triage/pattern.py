@@ -25,7 +25,7 @@ from fuzz.triage.pattern_frames import People, Seen, frames_of, people_of
 
 #: Steps of a case that a filter asks for where the pattern needs them; all others are so
 #: common that they tell nothing.
-_TELLING = frozenset({StepKind.RESET, StepKind.HALF_CLOSE, StepKind.PAUSE})
+_TELLING = frozenset({StepKind.RESET, StepKind.HALF_CLOSE, StepKind.PAUSE, StepKind.RESTART})
 #: A sentence longer than this is read by nobody: what is too much is counted, and is told by
 #: the parts one by one.
 _LONGEST = 400

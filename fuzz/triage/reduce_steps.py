@@ -6,7 +6,16 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import combinations
 
-from fuzz.case import ALL_USER_TOKENS, USER_TOKENS, Step, StepKind, Transport, bind, opening
+from fuzz.case import (
+    ALL_USER_TOKENS,
+    USER_TOKENS,
+    Step,
+    StepKind,
+    Transport,
+    bind,
+    connections_of,
+    opening,
+)
 from fuzz.triage.reduce import USER, Reduction, lowest, sift
 from grammar import ClientOpcode
 
@@ -18,19 +27,21 @@ def drop_connections(reduction: Reduction) -> None:
     """Leave out connections with all that is done on them."""
     steps = reduction.steps
     sift(
-        list(dict.fromkeys(step.connection for step in steps)),
-        lambda kept: reduction.offer([step for step in steps if step.connection in kept]),
+        list(connections_of(steps)),
+        lambda kept: reduction.offer(
+            [s for s in steps if s.connection in kept or s.kind is StepKind.RESTART]
+        ),
     )
 
 
 def join_connections(reduction: Reduction) -> None:
     """Do on one connection what is done on two, with the second login and without it."""
-    for first, second in combinations(_connections(reduction.steps), 2):
+    for first, second in combinations(connections_of(reduction.steps), 2):
         for kinds in (set(StepKind) - {StepKind.OPEN}, {StepKind.SEND}):
             moved = [
                 replace(step, connection=first) if step.connection == second else step
                 for step in reduction.steps
-                if step.connection != second or step.kind in kinds
+                if step.connection != second or step.kind in kinds or step.kind is StepKind.RESTART
             ]
             if reduction.offer(moved):
                 return
@@ -95,8 +106,8 @@ def plain_values(reduction: Reduction) -> None:
 
 def renumber(reduction: Reduction) -> None:
     """Number the connections from zero in the order of their first use."""
-    numbers = {old: new for new, old in enumerate(_connections(reduction.steps))}
-    reduction.offer([replace(s, connection=numbers[s.connection]) for s in reduction.steps])
+    numbers = {old: new for new, old in enumerate(connections_of(reduction.steps))}
+    reduction.offer([replace(s, connection=numbers.get(s.connection, 0)) for s in reduction.steps])
 
 
 def _plainer(step: Step) -> Iterator[int]:
@@ -145,10 +156,6 @@ def _pausing(reduction: Reduction, index: int, step: Step) -> Callable[[int], bo
 
 def _rename(reduction: Reduction, names: dict[bytes, bytes]) -> bool:
     return reduction.offer([replace(step, data=bind(step.data, names)) for step in reduction.steps])
-
-
-def _connections(steps: Sequence[Step]) -> list[int]:
-    return list(dict.fromkeys(step.connection for step in steps))
 
 
 def _users(steps: Sequence[Step]) -> list[bytes]:

@@ -34,7 +34,7 @@ class Versus:
             if side.lost is not None:
                 raise TargetError(str(side.lost))
         size = case.sent_bytes()
-        if _over_websocket(case) and not all(rig.endpoint.websocket_port for rig in self._rigs):
+        if not all(_playable(case, rig) for rig in self._rigs):
             return Compared(name, size, Verdict.LEFT_OUT)
         left, right = ([_play(side, case)] for side in self._sides)
         if differ(left[0], right[0]):
@@ -45,6 +45,13 @@ class Versus:
                 left.append(_play(self._sides[0], case))
                 right.append(_play(self._sides[1], case))
         return weigh(name, size, left, right)
+
+
+def _playable(case: Case, rig: Rig) -> bool:
+    """Tell whether a target has what ``case`` needs: a WebSocket port, or the means to restart."""
+    if case.restarts() and not rig.can_restart:
+        return False
+    return not _over_websocket(case) or rig.endpoint.websocket_port is not None
 
 
 def _over_websocket(case: Case) -> bool:

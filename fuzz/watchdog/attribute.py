@@ -332,7 +332,9 @@ class Investigator:
         glance = self._watchdog.glance(observations)
         growth: tuple[Growth, ...] = ()
         seconds = answered_in(case, observations[0])
-        cost = Cost(glance.reductions, case.sent_bytes(), where=glance.hottest, seconds=seconds)
+        # What a restart costs is not asked of the case.
+        spent = 0 if case.restarts() else glance.reductions
+        cost = Cost(spent, case.sent_bytes(), where=glance.hottest, seconds=seconds)
         well = not (glance.alarmed or cost.excessive() or any(map(judge_laws, observations)))
         # Whoever is connected may be served while nobody new is.
         if well and self._rig.pulse(SEARCHING.reply) is Pulse.WELL:

@@ -11,6 +11,7 @@ from fuzz.case import (
     MAX_FILE_BYTES,
     MAX_PAUSE_MS,
     MAX_PAUSES_MS,
+    MAX_RESTARTS,
     MAX_STEPS,
     USER_TOKENS,
     Case,
@@ -27,17 +28,19 @@ def merge(batch: Sequence[Case]) -> Case:
     Cut to the limits of a case: what does not fit is left out, the latest first.
     """
     steps: list[Step] = []
-    base = size = 0
+    base = size = restarts = 0
     strangers = list(ALL_USER_TOKENS)
     for case in batch:
         named = [token for token in USER_TOKENS if any(token in s.data for s in case.steps)]
         width = max(step.connection for step in case.steps) + 1
         size += len(encode_case(case))
+        restarts += case.restarts()
         if (
             base + width > MAX_CONNECTIONS
             or len(steps) + len(case.steps) > MAX_STEPS
             or len(named) > len(strangers)
             or size > MAX_FILE_BYTES
+            or restarts > MAX_RESTARTS
         ):
             break
         users = dict(zip(named, strangers, strict=False))

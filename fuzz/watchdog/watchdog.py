@@ -97,6 +97,8 @@ class Watchdog:
         except AgentError:
             return Glance(None, (), (), True)
         events, self._early = (*self._early, *reading.events), ()
+        if any(observation.restarts for observation in observations):
+            events = tuple(event for event in events if not _ordered_stop(event))
         _own_fault(events)
         grown = self._grown(reading)
         broken = bool(reading.lost) or any(event.kind not in _HARMLESS for event in events)
@@ -333,6 +335,11 @@ def _doing(before: Suspect, after: Suspect) -> Doing:
         return Doing.MAILBOX
     # A call that failed and was made again has done a little work.
     return Doing.CALL if after.status == "waiting" else Doing.LOOP
+
+
+def _ordered_stop(event: Event) -> bool:
+    """Tell whether an application was stopped as it was told to: a case had it restarted."""
+    return event.kind is EventKind.APPLICATION and event.reason == "stopped"
 
 
 def _own_fault(events: Sequence[Event]) -> None:

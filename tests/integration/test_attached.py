@@ -22,6 +22,7 @@ from fuzz.rig import Rig
 from fuzz.settings import FuzzSettings, TargetSettings
 from fuzz.target import AttachedTarget, EmbeddedTarget
 from fuzz.target.base import Address
+from fuzz.triage.replay import Replayer, Verdict
 from fuzz.watchdog.attribute import Investigator
 from fuzz.watchdog.watchdog import Watchdog
 from tests.integration.support import ROOT, kinds_of
@@ -103,3 +104,13 @@ def test_a_finding_is_told_before_the_end_of_a_server_that_is_not_ours(
 def test_a_websocket_where_there_is_no_port_for_it_is_no_finding() -> None:
     with somebodys_server() as address, attached(address) as rig:
         assert Bench(rig).judge(CASES["dialogue-websocket"]) == ()
+
+
+def test_a_case_that_restarts_the_server_is_refused_with_a_sentence() -> None:
+    path = ROOT / "corpus" / "regressions" / TRIGGERS["restart_forgets"][0]
+    with somebodys_server() as address, attached(address) as rig:
+        result = Replayer(rig).replay(path, plays=3)
+        # Nobody has touched the server.
+        assert rig.bystanders_well()
+    assert (result.verdict, result.plays) == (Verdict.ERROR, 0)
+    assert result.note.startswith("the case restarts the server, which takes a target that")

@@ -72,6 +72,10 @@ CRASH_EXPECTED: Mapping[str, Broken] = MappingProxyType(
         "build_up": Broken(
             "crash", "error:{badmatch,false}", _CONN, "in iris_ref_mishap:refused/0"
         ),
+        "restart_refuses": Broken(
+            "crash", "error:{badmatch,false}", "iris_ref_offline:init/1",
+            "its port refuses connections (stopped: iris_ref)", ("node",),
+        ),
         "call_cycle": Broken(
             "hang", "call", _CONN, "waits for an answer in iris_ref_mishap:handle/2",
             ("application",),

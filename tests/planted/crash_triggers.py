@@ -139,6 +139,10 @@ _STEPS: Mapping[str, tuple[str, tuple[Step, ...]]] = {
         "fetch-prekeys-without-name-41-times",
         (_login(), _send(*[FetchPrekeys(b"")] * 41)),
     ),
+    "restart_refuses": (
+        "empty-message-stored-over-a-restart",
+        (_login(), _send(SendMessage(B, b"")), Step(StepKind.RESTART)),
+    ),
     # What hangs, grows, or takes too long.
     "hang": ("cbor-map-without-break", (_login(), _send(CborMsg(B, b"\xbf")))),
     "call_cycle": ("send-seq-to-oneself", (_login(), _send(SendSeq(A, 0, b"")))),

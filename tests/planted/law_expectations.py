@@ -36,6 +36,10 @@ LAW_EXPECTED: Mapping[str, tuple[str, str, str]] = MappingProxyType(
         "group_cached": ("group", "read by one who has left", "was read by one who has left"),
         "roster_short": ("roster", "leaves out a member of the group", "leaves out a member"),
         "bundle_stale": ("bundle", "not the last", "other keys than its user has uploaded last"),
+        "restart_forgets": (
+            "lost", "to a user who is offline: over a restart", "never delivered over a restart",
+        ),
+        "restart_replays": ("returned", "over a restart", "came again over a restart"),
         "bucket_off_by_one": ("rate", "too early", "500 messages were too many"),
         "batch_unmetered": ("rate", "not limited", "was let through"),
         "rate_per_connection": ("rate", "per connection", "a burst on each connection"),

@@ -31,6 +31,7 @@ from grammar.limits import RATE_BURST
 A, B, C, D = USER_TOKENS[:4]
 
 _WAIT = Step(StepKind.WAIT)
+_RESTART = Step(StepKind.RESTART)
 _BUNDLE = cbor.dumps(
     {
         "identity_key": b"i" * 32,
@@ -215,6 +216,22 @@ _STEPS: Mapping[str, tuple[str, tuple[Step, ...]]] = {
         (
             _login(A),
             _send(UploadPrekeys(_BUNDLE), UploadPrekeys(_OTHER_BUNDLE), FetchPrekeys(A)),
+        ),
+    ),
+    "restart_forgets": (
+        "message-stored-over-a-restart",
+        (_login(A), _send(SendMessage(B, b"1")), _RESTART, _login(B, 1)),
+    ),
+    "restart_replays": (
+        "message-acknowledged-before-a-restart",
+        (
+            _login(A),
+            _send(SendMessage(B, b"1")),
+            _login(B, 1),
+            _WAIT,
+            _send(Ack(MSGID_TOKEN), connection=1),
+            _RESTART,
+            _login(B, 2),
         ),
     ),
     "bucket_off_by_one": (

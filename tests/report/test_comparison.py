@@ -46,7 +46,7 @@ def test_groups_chance_and_what_is_left_out_are_told() -> None:
         "by chance:",
         "    chance: LOGIN_OK is missing; A does not show the same in each play",
         "",
-        "left out, since the port of WebSocket is not known:",
+        "left out, for want of a known WebSocket port, or of the means to restart a server:",
         "    websocket",
         "",
         "4 of 6 cases compared; 2 differ, in 1 group; 1 by chance",

@@ -88,13 +88,11 @@ def run(
     """Write a reproducer and run it in an isolated Python; return its code and output."""
     if isinstance(finding, Kind):
         finding = Finding(finding, 'a "title" with \\ in it', Cause("what"))
-    file = folder / "reproduce.py"
-    file.write_text(reproducer(case, finding))
-    where = (address.host, str(address.port), "--ws-port", str(address.websocket_port))
     done = subprocess.run(
-        [sys.executable, "-I", str(file), *where, *more],
+        command(case, finding, folder, address, *more),
         cwd=folder,
         env={"PATH": os.environ["PATH"]},
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         timeout=SECONDS,
@@ -102,6 +100,14 @@ def run(
     )
     assert "Traceback" not in done.stderr, done.stderr
     return done.returncode, done.stdout
+
+
+def command(case: Case, finding: Finding, folder: Path, address: Address, *more: str) -> list[str]:
+    """Write a reproducer; return how it is run in an isolated Python."""
+    file = folder / "reproduce.py"
+    file.write_text(reproducer(case, finding))
+    where = (address.host, str(address.port), "--ws-port", str(address.websocket_port))
+    return [sys.executable, "-I", str(file), *where, *more]
 
 
 def address_of(planted: Bench) -> Address:
@@ -136,7 +142,11 @@ LIKE_ANOTHER = frozenset(
 )
 
 
-@pytest.mark.parametrize("name", sorted(CASES.keys() - LIKE_ANOTHER))
+#: What shows only when somebody restarts the server.
+RESTARTING = frozenset(name for name, (_, case) in CASES.items() if case.restarts())
+
+
+@pytest.mark.parametrize("name", sorted(CASES.keys() - LIKE_ANOTHER - RESTARTING))
 def test_the_effect_shows_with_the_defect_and_not_without(
     name: str, kinds: dict[str, Kind], clean: Address, guarded: Address, tmp_path: Path
 ) -> None:
@@ -161,6 +171,42 @@ def _cause(name: str) -> Cause:
     if name in DECODER_EXPECTED:
         return Cause("decoder", *DECODER_EXPECTED[name][:2])
     return Cause("relation", RELATION_EXPECTED[name][0]) if name in RELATION_EXPECTED else ANY
+
+
+def with_restarts(target: Bench, case: Case, finding: Finding, folder: Path) -> tuple[int, str]:
+    """Run a reproducer, and restart the server whenever it asks for that."""
+    said = []
+    with subprocess.Popen(
+        command(case, finding, folder, address_of(target)),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for line in process.stdout:
+            said.append(line)
+            if "restart the server now" in line:
+                target.rig.recover()
+                process.stdin.write("\n")
+                process.stdin.flush()
+        return process.wait(SECONDS), "".join(said)
+
+
+def test_a_restart_is_asked_of_a_person(tmp_path: Path) -> None:
+    case = CASES["restart_forgets"][1]
+    with bench("restart_forgets") as planted:
+        (finding,) = planted.judge(case)
+        code, out = with_restarts(planted, case, finding, tmp_path)
+        assert (code, "SHOWN: the message came 0 times" in out) == (SHOWN, True), out
+    with bench() as innocent:
+        code, out = with_restarts(innocent, case, finding, tmp_path)
+        assert (code, "NOT SHOWN: the message came 1 times" in out) == (NOT_SHOWN, True), out
+
+
+def test_a_restart_of_which_nobody_is_asked_is_not_played(clean: Address, tmp_path: Path) -> None:
+    code, out = run(CASES["restart_forgets"][1], Kind.SEMANTIC, tmp_path, clean)
+    assert (code, "nobody is there to do it" in out) == (NO_SERVER, True), out
 
 
 def test_tokens_are_bound_and_websocket_is_spoken(clean: Address, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fuzz.case import MAX_FILE_BYTES
+from fuzz.case import MAX_FILE_BYTES, Case, Step, StepKind, encode_case
 from fuzz.errors import StoreError
 from fuzz.store.corpus import EvolvedCorpus, load_seeds
 from tests.store.support import case_of, run
@@ -47,6 +47,15 @@ def test_what_is_no_case_is_passed_over_or_said(tmp_path: Path) -> None:
     assert cut == f"{tmp_path / 'cut'}: the case is damaged or cut short (StreamError)"
     assert empty.startswith(f"{tmp_path / 'empty'}: the case is empty")
     assert huge.startswith(f"{tmp_path / 'huge'}: the case is {MAX_FILE_BYTES + 1} bytes")
+
+
+def test_a_case_that_restarts_the_server_is_no_seed(tmp_path: Path) -> None:
+    case = Case((Step(StepKind.LOGIN, 0, b"a"), Step(StepKind.RESTART)))
+    (tmp_path / "restart").write_bytes(encode_case(case))
+    loaded = load_seeds([tmp_path])
+    assert loaded.seeds == ()
+    (problem,) = loaded.problems
+    assert problem.endswith("restart: it restarts the server, which a campaign never does")
 
 
 def test_a_missing_folder_is_one_sentence(tmp_path: Path) -> None:

@@ -383,3 +383,16 @@ def test_what_two_clients_send_is_sent_by_one_where_that_will_do() -> None:
     case = Case((login(A), send(hello), login(B, 1), send(hello, 1)))
     result = run(case, FakeJudge(two_messages_and_another_user))
     assert (result.after.steps, result.after.frames) == (2, 2)
+
+
+def test_a_restart_stays_when_the_connection_of_its_number_goes() -> None:
+    steps = (login(A, 0), send(b"\x05", 0), login(B, 3), Step(StepKind.RESTART), login(B, 4))
+
+    def comes_back(case: Case) -> bool:
+        kinds = [step.kind for step in case.steps]
+        return (
+            StepKind.RESTART in kinds and StepKind.LOGIN in kinds[kinds.index(StepKind.RESTART) :]
+        )
+
+    small = run(Case(steps), FakeJudge(comes_back)).case
+    assert small.steps == (Step(StepKind.RESTART), login(A, 0))

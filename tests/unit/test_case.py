@@ -15,6 +15,7 @@ from fuzz.case import (
     MAX_EDGES,
     MAX_FILE_BYTES,
     MAX_PAUSE_MS,
+    MAX_RESTARTS,
     MAX_STEPS,
     MSGID_TOKEN,
     USER_TOKENS,
@@ -35,7 +36,7 @@ quick = settings(max_examples=200, deadline=None, derandomize=True)
 
 steps = st.builds(
     Step,
-    st.sampled_from([kind for kind in StepKind if kind not in (StepKind.OPEN, StepKind.PAUSE)]),
+    st.sampled_from(sorted(set(StepKind) - {StepKind.OPEN, StepKind.PAUSE, StepKind.RESTART})),
     st.integers(0, MAX_CONNECTIONS - 1),
     st.binary(max_size=40),
     st.integers(0, 0xFFFF),
@@ -46,7 +47,12 @@ opens = st.builds(
 pauses = st.builds(
     Step, st.just(StepKind.PAUSE), st.integers(0, 7), st.just(b""), st.integers(0, MAX_PAUSE_MS)
 )
-cases = st.builds(Case, st.lists(steps | opens | pauses, min_size=1, max_size=8).map(tuple))
+#: With one restart at most: more of them are refused sooner than more of the others.
+cases = st.builds(
+    lambda made, restart: Case((*made, *restart)),
+    st.lists(steps | opens | pauses, min_size=1, max_size=8),
+    st.sampled_from([(), (Step(StepKind.RESTART),)]),
+)
 
 #: One of each kind, as a person reads the bytes.
 EVERY_KIND = Case(
@@ -58,13 +64,14 @@ EVERY_KIND = Case(
         Step(StepKind.HALF_CLOSE, 1),
         Step(StepKind.RESET, 1),
         Step(StepKind.PAUSE, 1, b"", 500),
+        Step(StepKind.RESTART),
     )
 )
 
 
 def test_the_layout_is_frozen() -> None:
     assert encode_case(EVERY_KIND) == (
-        b"IRISCASE\x01\x00\x07"
+        b"IRISCASE\x01\x00\x08"
         b"\x00\x01\x00\x01\x00\x00\x00\x00"
         b"\x01\x01\x00\x00\x00\x00\x00\x08<user:B>"
         b"\x02\x01\x00\x00\x00\x00\x00\x01\x05"
@@ -72,6 +79,7 @@ def test_the_layout_is_frozen() -> None:
         b"\x04\x01\x00\x00\x00\x00\x00\x00"
         b"\x05\x01\x00\x00\x00\x00\x00\x00"
         b"\x06\x01\x01\xf4\x00\x00\x00\x00"
+        b"\x07\x00\x00\x00\x00\x00\x00\x00"
     )
 
 
@@ -139,7 +147,11 @@ def one(step: Step) -> bytes:
             encode_case(Case((Step(StepKind.WAIT),) * (MAX_STEPS + 1))),
             f"steps; at most {MAX_STEPS}",
         ),
-        (MAGIC + b"\x01\x00\x01\x07" + b"\x00" * 7, "unknown kind 7"),
+        (
+            encode_case(Case((Step(StepKind.RESTART),) * (MAX_RESTARTS + 1))),
+            f"restarts the server {MAX_RESTARTS + 1} times; at most {MAX_RESTARTS}",
+        ),
+        (MAGIC + b"\x01\x00\x01\x08" + b"\x00" * 7, "unknown kind 8"),
         (b"x" * (MAX_FILE_BYTES + 1), f"at most {MAX_FILE_BYTES}"),
     ],
 )
@@ -164,6 +176,11 @@ def test_a_file_is_named_in_every_refusal(tmp_path: Path) -> None:
 def test_connections_are_in_order_of_first_use() -> None:
     case = Case(tuple(Step(StepKind.WAIT, number) for number in (3, 0, 3, 1)))
     assert case.connections() == (3, 0, 1)
+
+
+def test_a_restart_is_on_no_connection() -> None:
+    case = Case((Step(StepKind.RESTART), Step(StepKind.WAIT, 2), Step(StepKind.RESTART)))
+    assert (case.connections(), case.restarts()) == ((2,), 2)
 
 
 values = {token: b"u%07d" % index for index, token in enumerate(USER_TOKENS)}

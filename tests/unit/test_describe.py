@@ -42,6 +42,10 @@ def send(data: bytes) -> str:
         (Step(StepKind.HALF_CLOSE), "half-close: send nothing more, read on"),
         (Step(StepKind.RESET), "reset: cut the connection at once"),
         (Step(StepKind.PAUSE, 0, b"", 20), "pause for 20 ms"),
+        (
+            Step(StepKind.RESTART),
+            "restart the server's applications, which ends all connections",
+        ),
     ],
 )
 def test_each_kind_of_step(step: Step, text: str) -> None:
@@ -131,9 +135,10 @@ def test_tokens_are_explained_once_and_only_where_they_occur() -> None:
 
 
 def test_steps_are_numbered_by_connection() -> None:
-    case = Case((Step(StepKind.WAIT, 2), Step(StepKind.RESET, 0)))
+    case = Case((Step(StepKind.WAIT, 2), Step(StepKind.RESTART), Step(StepKind.RESET, 0)))
     assert describe_steps(case) == [
         "connection 2: wait for a reply",
+        "restart the server's applications, which ends all connections",
         "connection 0: reset: cut the connection at once",
     ]
 

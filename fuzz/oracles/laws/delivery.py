@@ -18,6 +18,8 @@ from fuzz.oracles.laws import wire
 from fuzz.oracles.laws.dialogue import CUT, Dialogue, Link, Message, Stay
 from grammar import Ack, GroupMsg, LoginOk, SenderKeyDist
 
+#: What is said of what a restart of the server has changed.
+OVER = " over a restart"
 #: First bytes of a delivery to a group (IRIS_WIRE: 33, 36), which is for its members.
 _GROUP = (b"\x33", b"\x36")
 
@@ -146,7 +148,7 @@ def lost(dialogue: Dialogue) -> Iterator[Finding]:
         why, body = _LOST[gone.where], gone.message.body
         yield Finding(
             Kind.SEMANTIC,
-            f"a message {why} was accepted and never delivered ({gone.message.how})",
+            f"a message {why} was accepted and never delivered{gone.over} ({gone.message.how})",
             Cause("lost", why + gone.way),
             {
                 "connection": gone.link.number,
@@ -174,23 +176,28 @@ _LOST = {
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """The first of ``count`` messages that ``link`` had to bring, ``least`` times, and did not."""
+    """The first of ``count`` messages that ``link`` had to bring, ``least`` times, and did not.
+
+    ``over`` is empty, or says that the server was restarted in between.
+    """
 
     message: Message
     link: Link
     where: Where
     count: int
     least: int
+    over: str
 
     @property
     def way(self) -> str:
         """Return what tells two defects apart besides ``where``, with a colon before it.
 
         What is lost on its way to a user who is there may be lost by the frame it came in, or by
-        the cut of TCP. What is lost later was in the store, where all are alike.
+        the cut of TCP. What is lost later was in the store, where all are alike, unless that was
+        started anew.
         """
         if self.where is not Where.ONLINE:
-            return ""
+            return f":{self.over}" if self.over else ""
         how = self.message.how
         return ": a frame" + CUT if how.endswith(CUT) else f": {how}"
 
@@ -212,7 +219,7 @@ def first_missing(
             continue
         for number, (link, stay) in enumerate(stays):
             if number and _takes_over(*stays[number - 1]):
-                return None
+                break
             if not (link.read_to_the_end and link.clean) or len(link.stays) > 1:
                 continue
             owed = [m for m in ours if stay.until is not None and m.order < stay.until]
@@ -223,7 +230,9 @@ def first_missing(
                 first = next(m for m in owed if m.body in gone)
                 least = sum(m.body == first.body for m in owed)
                 before = stays[number - 1][1] if number else None
-                return Missing(first, link, _where(first, stay, before), len(gone), least)
+                where = _where(first, stay, before)
+                over = OVER if dialogue.over_a_restart(first.order, stay.since) else ""
+                return Missing(first, link, where, len(gone), least, over)
     return None
 
 
@@ -252,14 +261,15 @@ def returned(dialogue: Dialogue) -> Iterator[Finding]:
             if len(link.stays) > 1 or not link.clean or link.left is None:
                 continue
             done = _acknowledged(link)
-            for later, _ in stays[number + 1 :]:
+            for later, stay in stays[number + 1 :]:
                 again = [m for m in later.delivered if m.msg_id in done]
                 if again and len(later.stays) == 1:
                     look = wire.message(dialogue, later, again[0].message, most=0)
+                    over = OVER if dialogue.over_a_restart(link.left, stay.since) else ""
                     yield Finding(
                         Kind.SEMANTIC,
-                        "a message came again though it was acknowledged",
-                        Cause("returned"),
+                        f"a message came again{over} though it was acknowledged",
+                        Cause("returned", over.strip()),
                         {"connection": later.number, **look},
                     )
                     return

@@ -9,6 +9,12 @@ the laws on deliveries are silent.
 
 ``order`` is that of :class:`fuzz.observation.Sent`: between two segments the node has
 handled all that went before, whatever the connection.
+
+A case may have the server restarted. All stays end there, as if everybody had left: it is an
+orderly stop, in which a server can bring to its disk what it has accepted and was not acknowledged.
+So what a client was told is done stays done, and all that is owed is owed behind it as before:
+messages, groups, keys. What lives in memory by design does not: who is online, who types, how
+full a bucket is.
 """
 
 from __future__ import annotations
@@ -167,6 +173,7 @@ class Dialogue:
     def __init__(self, observation: Observation) -> None:
         self.users = observation.users
         self.seconds = observation.seconds
+        self.restarts = observation.restarts
         self.links = [Link(t) for t in observation.traces if t.ending is not Ending.UNUSED]
         self.sure = all(link.sure for link in self.links)
 
@@ -188,6 +195,10 @@ class Dialogue:
     def kinds(self) -> frozenset[type[ClientFrame]]:
         """Return the classes of the frames that were sent."""
         return frozenset(type(said.frame) for link in self.links for said in link.said)
+
+    def over_a_restart(self, since: int, until: int) -> bool:
+        """Tell whether the server was restarted between two orders, the first included."""
+        return any(since <= order < until for order in self.restarts)
 
     def stays_of(self, user: bytes) -> list[tuple[Link, Stay]]:
         """Return where ``user`` was logged in, in the order of the logins."""

@@ -180,7 +180,8 @@ def group_lost(dialogue: Dialogue) -> Iterator[Finding]:
         content, who = owed[gone.message].content, _MEMBER[gone.where]
         yield Finding(
             Kind.SEMANTIC,
-            f"what was written to a group never came to a member {who} ({gone.message.how})",
+            f"what was written to a group never came to a member {who}{gone.over}"
+            f" ({gone.message.how})",
             Cause("group", f"lost to a member {who}{gone.way}"),
             {
                 "connection": gone.link.number,

@@ -6,7 +6,8 @@ have passed, and the law speaks of what is outside of both: on a busy machine th
 
 What passed is counted by what arrived at users of this play (others may get what was sent
 long before), of users who send to no group (there one message arrives many times). Of a batch
-that finds too few tokens, a server may let pass a part or nothing.
+that finds too few tokens, a server may let pass a part or nothing. Buckets are in memory: after a
+restart they are full again.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ _ROOM = UNACKED // 2
 
 def rate(dialogue: Dialogue) -> Iterator[Finding]:
     """Judge refusals, the waits that they tell, and bursts that were let through."""
-    if not dialogue.sure:
+    if not dialogue.sure or dialogue.restarts:
         return
     sent = Counter(message.sender for message in dialogue.messages)
     refused = any(isinstance(f, RateLimited) for link in dialogue.links for f in link.heard)

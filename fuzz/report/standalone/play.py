@@ -8,6 +8,7 @@ import secrets
 import select
 import socket
 import struct
+import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -209,6 +210,8 @@ class Play:
         self.links: dict[int, Client] = {}
         self.silent: list[int] = []
         self.seconds = 0.0
+        #: Clients that do nothing wrong meanwhile.
+        self.bystanders: list[Client] = []
 
     def link(self, number: int, value: int = 0) -> Client:
         """Return a connection of the case, opened on first use: ``value`` is that of an open."""
@@ -241,6 +244,9 @@ class Play:
 
     def step(self, kind: str, number: int, data: bytes, value: int) -> None:
         """Play one step."""
+        if kind == "restart":
+            self.restart()
+            return
         if self.told:
             shown = data[:32].hex(" ") if data else value or ""
             print(f"  connection {number}: {kind}", shown)
@@ -262,6 +268,25 @@ class Play:
         elif kind == "reset":
             link.reset()
             self.control.status()
+
+    def restart(self) -> None:
+        """Have a person restart the server, which ends all connections; raise OSError for nobody.
+
+        It must be an orderly stop: who kills a server takes more from it than the case does.
+        """
+        for link in self.links.values():
+            link.drain()
+        there = [link for link in self.links.values() if not link.ended]
+        print("  restart the server now, in order, and press Enter when that is done", flush=True)
+        if not sys.stdin.readline():
+            raise OSError("the case restarts the server, and nobody is there to do it")
+        for link in there:
+            link.left = True
+            link.read_until(lambda: False)
+            link.ended = link.ended or "not closed by the restart"
+        self.control = Client(self.server.address)
+        if self.bystanders:
+            self.bystanders = self.server.bystanders()
 
     def settle(self) -> None:
         """Wait until all that was sent is handled: a server may still write what it answers to."""

@@ -108,16 +108,16 @@ def played(
         )
     if kind == "cost":
         return timed(server, steps)
-    bystanders = server.bystanders()
     code, seen = NOT_SHOWN, ""
     for _ in range(PLAYS if wire else 1):
         play = Play(server, steps)
+        play.bystanders = server.bystanders()
         play.run()
         for number, link in play.links.items():
             print(
                 f"connection {number}: {link.ended or 'open'}; received {link.heard[:200].hex(' ')}"
             )
-        code, seen = verdict(kind, wire, play, bystanders, server)
+        code, seen = verdict(kind, wire, play, server)
         if code == SHOWN:
             break
     return code, seen

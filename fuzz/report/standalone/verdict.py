@@ -33,13 +33,11 @@ Wire = Mapping[str, Any]
 Seen = tuple[bool | None, str]
 
 
-def verdict(
-    kind: str, wire: Wire, play: Play, bystanders: Sequence[Client], server: Server
-) -> tuple[int, str]:
+def verdict(kind: str, wire: Wire, play: Play, server: Server) -> tuple[int, str]:
     """Return whether the effect has shown, and what was seen."""
     check = CHECKS.get(wire.get("check", ""))
     if kind in ("node_down", "app_down", "listener_restart"):
-        shown, seen = on_others(kind, bystanders, server)
+        shown, seen = on_others(kind, play.bystanders, server)
     elif check is not None:
         shown, seen = check(wire, play)
     elif kind == "hang":

@@ -86,6 +86,7 @@ init([]) ->
     Seen = ets:new(iris_ref_offline_seen, []),
     true = ets:insert(Seen, [{Slot, <<>>, 0} || Slot <- lists:seq(1, ?SEEN_SLOTS)]),
     State = #state{age = Age, counts = Counts, seen = Seen},
+    ok = iris_ref_amnesia:store_opens(),
     {ok, index(mnesia:dirty_first(iris_ref_message), State)}.
 
 index('$end_of_table', State) ->
@@ -126,6 +127,7 @@ put_message({{User, Seq} = Key, Body}, State) ->
             State;
         false ->
             ok = mnesia:dirty_write({iris_ref_message, Key, Body}),
+            ok = iris_ref_amnesia:stored(Key, Body),
             make_room(User, count_in(Key, byte_size(Body), State))
     end.
 

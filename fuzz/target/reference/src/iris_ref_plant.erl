@@ -37,7 +37,8 @@ catalogue() ->
     iris_ref_plants_down:catalogue() ++ iris_ref_plants_crash:catalogue() ++
         iris_ref_plants_stay:catalogue() ++ iris_ref_plants_law:catalogue() ++
         iris_ref_plants_relation:catalogue() ++ iris_ref_plants_storm:catalogue() ++
-        iris_ref_plants_decode:catalogue() ++ iris_ref_plants_cluster:catalogue().
+        iris_ref_plants_decode:catalogue() ++ iris_ref_plants_cluster:catalogue() ++
+        iris_ref_plants_restart:catalogue().
 
 %% Tell whether a defect is switched on.
 -spec on(name()) -> boolean().

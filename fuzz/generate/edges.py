@@ -61,6 +61,9 @@ def spread_out(draft: Draft) -> bool:
 def _spread(steps: Iterable[Step], edges: int) -> Iterator[Step]:
     known: dict[int, int] = {}
     for step in steps:
+        if step.kind is StepKind.RESTART:  # it is on no connection
+            yield step
+            continue
         new = step.connection not in known
         edge = known.setdefault(step.connection, len(known) % edges)
         if step.kind is StepKind.OPEN:

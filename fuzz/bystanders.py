@@ -17,6 +17,7 @@ from fuzz.evidence import Pulse
 from fuzz.executor.connection import Connection
 from fuzz.executor.endpoint import Endpoint, Patience
 from fuzz.executor.names import Names
+from fuzz.executor.secure import dial
 from fuzz.executor.tokens import Tokens
 from fuzz.observation import Ending
 from grammar import Direction, GetStatus, StatusResponse, Stream, encode
@@ -38,31 +39,26 @@ class Bystander:
         self._user = user
         self._tokens = tokens
         self._ask = encode(GetStatus(user or b"nobody"))
-        self._link = Connection(0, endpoint, transport)
+        self._link = dial(0, endpoint, transport)
         #: Questions without an answer so far: one that comes late is not the next one's.
         self._owed = 0
 
     def open(self, deadline: Deadline) -> bool:
         """Connect and, if it has a user, log in; tell whether both were answered."""
         link = self._link
-        if link.connecting:
-            if not await_socket(link, deadline, write=True):
+        while link.awaits and link.ending is None:
+            if not await_socket(link, deadline, write=link.connecting):
                 return False
-            link.connected()
-        if link.framing is not None and link.ending is None:
-            link.send(link.framing.request())
-            while not link.framing.open and await_socket(link, deadline):
-                link.framing.unwrap(link.receive())
-            if not link.framing.open:
-                return False
+            link.go_on()
         if self._user is not None and link.ending is None:
             self._send(b"\x01" + self._tokens.credentials(self._user))
-            return await_socket(link, deadline) and bool(link.receive())
+            while not link.take():
+                if not await_socket(link, deadline):
+                    return False
         return link.ending is None
 
     def _send(self, data: bytes) -> None:
-        framing = self._link.framing
-        self._link.send(data if framing is None else framing.wrap(data))
+        self._link.send(self._link.framed(data))
 
     def ask(self) -> None:
         """Send the question; :meth:`answered` reads the reply."""
@@ -76,9 +72,7 @@ class Bystander:
         while self._link.ending is None:
             if not await_socket(self._link, deadline):
                 return False
-            data = self._link.receive()
-            framing = self._link.framing
-            came = _statuses(stream, data if framing is None else framing.unwrap(data))
+            came = _statuses(stream, self._link.take())
             self._owed = max(0, self._owed - came)
             if not self._owed:
                 return True
@@ -91,13 +85,18 @@ class Bystander:
         """Tell whether the connection has ended."""
         return self._link.ending is not None
 
+    @property
+    def refusal(self) -> str:
+        """Return why the server does not take its TLS; empty if it does."""
+        return self._link.waited_for
+
     def close(self) -> None:
         """Let go of the connection."""
         self._link.end(Ending.DROPPED)
 
 
 class Bystanders:
-    """The group of them on each edge: logged in and not, over raw TCP and over WebSocket."""
+    """The group of them on each edge: logged in and not, over TCP or TLS, and over WebSocket."""
 
     def __init__(self, endpoint: Endpoint, names: Names, clock: Clock) -> None:
         self._endpoint = endpoint
@@ -119,8 +118,9 @@ class Bystanders:
     def _seated(self, edge: Endpoint, users: Iterator[bytes]) -> Iterator[Bystander]:
         tokens, web = self._names.tokens, Transport.WEBSOCKET
         at = f" on {edge.name}" if edge.name else ""
-        yield Bystander(f"a client that is logged in{at}", edge, next(users), tokens)
-        yield Bystander(f"a client before its login{at}", edge, None, tokens)
+        kind = "a client" if edge.tls is None else "a TLS client"
+        yield Bystander(f"{kind} that is logged in{at}", edge, next(users), tokens)
+        yield Bystander(f"{kind} before its login{at}", edge, None, tokens)
         if edge.websocket_port is not None:
             logged_in = f"a WebSocket client that is logged in{at}"
             yield Bystander(logged_in, edge, next(users), tokens, web)

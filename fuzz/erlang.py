@@ -22,8 +22,8 @@ from fuzz.errors import TargetError
 
 #: What a Debian or Ubuntu machine needs for the target and for the agent.
 PACKAGES = (
-    "erlang-base erlang-dev erlang-crypto erlang-mnesia erlang-runtime-tools "
-    "erlang-tools erlang-syntax-tools"
+    "erlang-base erlang-dev erlang-asn1 erlang-crypto erlang-mnesia erlang-public-key "
+    "erlang-runtime-tools erlang-ssl erlang-tools erlang-syntax-tools"
 )
 
 #: ``+deterministic`` keeps the caller's paths out of the code, so equal sources give equal code.

@@ -25,12 +25,13 @@ from fuzz.evidence import Pulse
 from fuzz.executor import Endpoint, Executor, Names, Patience
 from fuzz.executor.endpoint import CONFIRMING, SEARCHING
 from fuzz.executor.tokens import Tokens
+from fuzz.greeting import greet
 from fuzz.node import NodeInfo, Point
 from fuzz.observation import Observation
 from fuzz.pace import Pace
 from fuzz.settings import CoverageSettings, TargetSettings
 from fuzz.store.crashes import Context
-from fuzz.target import Address, AttachedTarget, Target
+from fuzz.target import AttachedTarget, Target
 from fuzz.target.choose import choose_target
 
 #: From the ready line to the agent's hello and the first answered canary.
@@ -108,10 +109,11 @@ class Rig:
         address = self.target.start({} if injection is None else injection.environment())
         self.names.tokens = Tokens(address.secret, revoked=address.revoked)
         deadline = Deadline.after(self.clock, _READY_SECONDS, "the target to serve a client")
+        endpoint = greet(address, self.names, self.clock)
         if injection is not None:
             self._agents = Agents(self.target, injection, address, self._coverage.core)
             self._inject(deadline)
-        endpoint = _endpoint(address, self._agents.names() if self._agents is not None else ())
+        endpoint = _named(endpoint, self._agents.names() if self._agents is not None else ())
         exact = injection is not None  # a bystander's answer says only what was read
         self._executor = Executor(
             endpoint, self.barrier, self.names, self.clock, exact, self._restart_applications
@@ -135,7 +137,8 @@ class Rig:
     def context(self, settings: TargetSettings) -> Context:
         """Return under which circumstances a case is played here; the target has ``settings``."""
         otp = "unknown" if self.node is None else self.node.otp
-        return Context(self.target.name, otp, settings.plants, settings.switches())
+        transport = self.endpoint.transport
+        return Context(self.target.name, otp, settings.plants, settings.switches(), transport)
 
     @property
     def endpoint(self) -> Endpoint:
@@ -356,14 +359,11 @@ def births_of(agent: Agent) -> dict[str, int]:
     return {"": agent.info.born}
 
 
-def _endpoint(address: Address, names: Sequence[str]) -> Endpoint:
+def _named(endpoint: Endpoint, names: Sequence[str]) -> Endpoint:
     """Return where to connect; several edges without a name are numbered, as in a case."""
-    edges = (address, *address.further)
+    edges = endpoint.edges()
     if not names:
         numbers = range(1, len(edges) + 1)
-        names = [f"edge {number}" for number in numbers] if address.further else [""]
-    first, *others = (
-        Endpoint(edge.host, edge.port, edge.websocket_port, (), name, address.defers)
-        for edge, name in zip(edges, names, strict=True)
-    )
+        names = [f"edge {number}" for number in numbers] if endpoint.further else [""]
+    first, *others = (replace(edge, name=name) for edge, name in zip(edges, names, strict=True))
     return replace(first, further=tuple(others))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from fuzz.case import MAX_EDGES
 from fuzz.decoding import DEFAULT, Decoder, Meaning
@@ -19,8 +21,63 @@ START_SECONDS = 60.0
 _LOOPBACK = "127.0.0.1"
 #: A node's name, with or without its host.
 _NODE = re.compile(r"[^@\s/]+(@[^@\s/]+)?")
+#: Over what clients come: whether over TLS, and whether as a WebSocket.
+TRANSPORTS: Mapping[str, tuple[bool, bool]] = MappingProxyType(
+    {
+        "tcp": (False, False),
+        "tls": (True, False),
+        "websocket": (False, True),
+        "wss": (True, True),
+    }
+)
+
+
+def transport_name(tls: bool, websocket: bool) -> str:
+    """Return the name in :data:`TRANSPORTS` of what is over TLS or not, a WebSocket or not."""
+    return next(name for name, what in TRANSPORTS.items() if what == (tls, websocket))
+
+
 #: What a search can be asked to drive up.
 MAXIMISABLE = ("cost",)
+
+
+#: The versions of TLS that are spoken: what is older is not to be used (RFC 8996).
+TLS_VERSIONS = ("1.2", "1.3")
+
+
+@dataclass(frozen=True, slots=True)
+class TlsSettings:
+    """How clients speak TLS.
+
+    ``ca`` is a PEM file of those whose certificates are trusted, None for those that the system
+    trusts; ``insecure`` takes any certificate. ``certificate`` and ``key`` are the client's own
+    (the key may be in the same file), ``version`` the only one of :data:`TLS_VERSIONS` to be
+    spoken, ``server_name`` whom the server must prove to be if not the host that is connected to.
+    """
+
+    ca: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+    insecure: bool = False
+    version: str | None = None
+    server_name: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.version not in (None, *TLS_VERSIONS):
+            raise SettingsError(f"--tls-version knows {' and '.join(TLS_VERSIONS)}")
+        if self.key is not None and self.certificate is None:
+            raise SettingsError("--tls-key is of no use without --tls-cert")
+        if self.insecure and self.ca is not None:
+            raise SettingsError(
+                "--tls-insecure takes any certificate: --tls-ca is of no use beside it"
+            )
+
+    def switches(self) -> tuple[str, ...]:
+        """Return the words on a command line that say the same, besides the transport."""
+        files = {"--tls-ca": self.ca, "--tls-cert": self.certificate, "--tls-key": self.key}
+        values = {**files, "--tls-version": self.version, "--tls-server-name": self.server_name}
+        given = (word for option, value in values.items() if value for word in (option, str(value)))
+        return (*given, *(("--tls-insecure",) if self.insecure else ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +155,10 @@ class TargetSettings:
     single node. ``further`` are the other edges of a cluster of one's own, each ``PORT`` or
     ``HOST:PORT``. ``attach`` names the nodes of a running target into which an agent is brought;
     without, it is a black box.
+
+    ``tls`` lets all clients speak TLS, ``websocket`` lets those come over WebSocket of which a
+    case does not say how they come; ``websocket_port`` is that of an Iris of one's own (None: the
+    port behind its own, if it is one).
     """
 
     target: str = EMBEDDED
@@ -111,17 +172,15 @@ class TargetSettings:
     further: tuple[str, ...] = ()
     attach: AttachSettings | None = None
     coverage: CoverageSettings = CoverageSettings()
+    tls: TlsSettings | None = None
+    websocket: bool = False
+    websocket_port: int | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.edges <= MAX_EDGES:
             raise SettingsError(f"--edges wants a number from 0 to {MAX_EDGES}")
         if self.embedded:
-            if self.attach is not None:
-                raise SettingsError("--node wants the edge's address too: --attach HOST:PORT")
-            if self.further:
-                raise SettingsError(
-                    "--edge names further edges of your own Iris: it goes with --start or --target"
-                )
+            self._check_embedded()
             return
         self._check_address()
         self._check_edges()
@@ -131,6 +190,21 @@ class TargetSettings:
             raise SettingsError("--auth is for the embedded target only")
         if self.edges:
             raise SettingsError("--edges is for the embedded target only")
+
+    def _check_embedded(self) -> None:
+        if self.attach is not None:
+            raise SettingsError("--node wants the edge's address too: --attach HOST:PORT")
+        if self.further:
+            raise SettingsError(
+                "--edge names further edges of your own Iris: it goes with --start or --target"
+            )
+        if self.websocket_port is not None:
+            raise SettingsError("--websocket-port is for an Iris of your own only")
+        if self.tls is not None and self.tls != TlsSettings(version=self.tls.version):
+            raise SettingsError(
+                "the embedded target makes its own certificates and is trusted: "
+                "of the options of TLS it wants --tls-version only"
+            )
 
     def _check_address(self) -> None:
         if self.start is not None and self.attach is not None:
@@ -169,14 +243,25 @@ class TargetSettings:
         plants = (word for name in self.plants for word in ("--plant", name))
         hosts = (word for host in self.allowed for word in ("--allow-host", host))
         auth = ("--auth",) if self.auth else ()
+        transport = self._transport_switches()
         if self.embedded:
             edges = ("--edges", str(self.edges)) if self.edges else ()
-            return (*plants, *auth, *edges)
+            return (*plants, *auth, *edges, *transport)
         further = tuple(word for edge in self.further for word in ("--edge", edge))
         if self.start is not None:
-            return (*self.start.switches(), "--port", str(self.port), *further)
+            return (*self.start.switches(), "--port", str(self.port), *further, *transport)
         nodes = () if self.attach is None else self.attach.switches()
-        return ("--target", self.target, *hosts, *further, *nodes)
+        return ("--target", self.target, *hosts, *further, *nodes, *transport)
+
+    def _transport_switches(self) -> tuple[str, ...]:
+        port = () if self.websocket_port is None else ("--websocket-port", str(self.websocket_port))
+        transport = () if self.transport == "tcp" else ("--transport", self.transport)
+        return (*port, *transport, *(() if self.tls is None else self.tls.switches()))
+
+    @property
+    def transport(self) -> str:
+        """Return over what clients come: one of :data:`TRANSPORTS`."""
+        return transport_name(self.tls is not None, self.websocket)
 
     def address(self) -> tuple[str, int]:
         """Return host and port of a target that runs, or that is started by commands."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -16,10 +16,13 @@ from fuzz.errors import SettingsError
 from fuzz.settings import (
     EMBEDDED,
     START_SECONDS,
+    TLS_VERSIONS,
+    TRANSPORTS,
     AttachSettings,
     CoverageSettings,
     StartSettings,
     TargetSettings,
+    TlsSettings,
 )
 from fuzz.target.base import is_loopback, loopback_only
 
@@ -142,10 +145,74 @@ _OPTIONS = (
     ),
 )
 
-#: What click hands over for them; each is an argument of :func:`_settings`.
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+#: Over what clients come, and how they speak TLS.
+_TRANSPORT_OPTIONS = (
+    click.option(
+        "--transport",
+        type=click.Choice(tuple(TRANSPORTS)),
+        help="What clients come over, so that the same case plays over each: TCP, TLS, "
+        "WebSocket, or WebSocket within TLS (wss). Connections of which a case says that they "
+        "come over WebSocket do so whatever is said here. The embedded target speaks TLS where "
+        "that is asked for, and its clients trust it.  [default: tcp]",
+    ),
+    click.option("--tls", is_flag=True, help="Short for --transport tls; or wss with websocket."),
+    click.option(
+        "--tls-ca",
+        "ca",
+        type=_FILE,
+        metavar="FILE",
+        help="PEM file of the CA that the server's certificate is to be from. "
+        "[default: those that this machine trusts]",
+    ),
+    click.option(
+        "--tls-cert",
+        "certificate",
+        type=_FILE,
+        metavar="FILE",
+        help="PEM file of a certificate to show to a server that asks for one.",
+    ),
+    click.option(
+        "--tls-key",
+        "key",
+        type=_FILE,
+        metavar="FILE",
+        help="PEM file of its key, without a password. [default: it is in the file of --tls-cert]",
+    ),
+    click.option(
+        "--tls-insecure",
+        "insecure",
+        is_flag=True,
+        help="Take any certificate of the server: whoever answers in its place is believed.",
+    ),
+    click.option(
+        "--tls-version",
+        "version",
+        type=click.Choice(TLS_VERSIONS),
+        help="Speak this version of TLS only. [default: whichever the server prefers]",
+    ),
+    click.option(
+        "--tls-server-name",
+        "server_name",
+        metavar="NAME",
+        help="Whom the server's certificate is to name. [default: the host of --target]",
+    ),
+    click.option(
+        "--websocket-port",
+        type=click.IntRange(1, 65_535),
+        metavar="PORT",
+        help="WebSocket port of a running target. [default: the next one, if an upgrade is "
+        "answered there]",
+    ),
+)
+
+_TLS_WORDS = ("ca", "certificate", "key", "insecure", "version", "server_name")
+#: What click hands over for them; each is an argument of :func:`_settings`, or of its ``security``.
 TARGET_WORDS = (
     "target", "commands", "folder", "start_seconds", "port", "further", "plants", "allowed",
     "auth", "rate", "edges", "nodes", "cookie_file", "include", "exclude", "cover_core",
+    "transport", "tls", "websocket_port", *_TLS_WORDS,
 )  # fmt: skip
 
 
@@ -160,7 +227,7 @@ def target_options(command: _Command) -> _Command:
         return command(*args, target=settings, **words)
 
     wrapped = cast(_Command, with_settings)
-    for option in reversed(_OPTIONS):
+    for option in reversed((*_OPTIONS, *_TRANSPORT_OPTIONS)):
         wrapped = option(wrapped)
     return wrapped
 
@@ -198,6 +265,10 @@ def _settings(
     include: tuple[str, ...],
     exclude: tuple[str, ...],
     cover_core: bool,
+    transport: str | None,
+    tls: bool,
+    websocket_port: int | None,
+    **security: Any,
 ) -> TargetSettings:
     start = None
     if commands:
@@ -207,6 +278,9 @@ def _settings(
         raise SettingsError("--cwd and --start-timeout are for --start COMMAND, which is missing")
     if cookie_file is not None and not nodes:
         raise SettingsError("--cookie-file belongs to --node, which names the node to be let into")
+    if tls and transport == "tcp":
+        raise SettingsError("--tls and --transport tcp contradict one another")
+    secure, websocket = TRANSPORTS[transport or "tcp"]
     return TargetSettings(
         target,
         port,
@@ -219,7 +293,17 @@ def _settings(
         further,
         attach=AttachSettings(nodes, cookie_file) if nodes else None,
         coverage=CoverageSettings(include, exclude, cover_core),
+        tls=_tls(secure or tls, security),
+        websocket=websocket,
+        websocket_port=websocket_port,
     )
+
+
+def _tls(secure: bool, words: Mapping[str, Any]) -> TlsSettings | None:
+    settings = TlsSettings(**words)
+    if not secure and settings.switches():
+        raise SettingsError(f"{settings.switches()[0]} is of no use without --tls")
+    return settings if secure else None
 
 
 def declared() -> tuple[click.Option, ...]:

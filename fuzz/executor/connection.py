@@ -1,4 +1,4 @@
-"""One non-blocking client connection, raw or WebSocket."""
+"""One non-blocking client connection, raw or WebSocket; :mod:`fuzz.executor.secure` adds TLS."""
 
 from __future__ import annotations
 
@@ -15,9 +15,12 @@ from fuzz.errors import HarnessFault
 from fuzz.executor.endpoint import Endpoint
 from fuzz.observation import Ending, Sent
 
-_CHUNK = 65_536
+#: What a connection awaits until it is open.
+ACCEPTED, UPGRADED = "an accepted connection", "the WebSocket upgrade"
+
+CHUNK = 65_536
 #: Chunks read at once, 256 KiB: a peer that never stops must not keep us from the others.
-_CHUNKS = 4
+CHUNKS = 4
 #: Linger on, for no time: closing sends a reset.
 _RESET = struct.pack("ii", 1, 0)
 #: Linux's option by which a port is chosen at the connect, where only the pair of addresses must
@@ -29,9 +32,14 @@ class Connection:
     """A socket and what came back on it.
 
     ``ending`` is None while it is open. Nothing here waits: the player decides what to
-    wait for, with :meth:`fileno`. ``source`` is the address to connect from; the system chooses
-    one if it is None.
+    wait for, with :meth:`fileno`. ``awaits`` names what is still to come before segments can be
+    sent, and is empty then: until it is, :meth:`go_on` is to be called when the socket can be
+    read, or written while ``connecting``. ``source`` is the address to connect from; the system
+    chooses one if it is None.
     """
+
+    #: Whether to end the sending half ends the other too, with what is still on its way.
+    hasty = False
 
     def __init__(
         self,
@@ -49,6 +57,7 @@ class Connection:
         self.edge = 0
         self.plain = transport is Transport.TCP
         self.framing = _Framing(endpoint.host) if transport is Transport.WEBSOCKET else None
+        self.awaits = ""
         self._last_words = b""
         self._socket = _new_socket()
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -56,7 +65,15 @@ class Connection:
             self._socket.setsockopt(socket.IPPROTO_IP, _IP_BIND_ADDRESS_NO_PORT, 1)
             self._socket.bind((source, 0))
         port = endpoint.port if transport is Transport.TCP else endpoint.websocket_port
-        self.connecting = self._connect(endpoint.host, port)
+        if self._connect(endpoint.host, port):
+            self.awaits = ACCEPTED
+        elif self.ending is None:
+            self._established()
+
+    @property
+    def connecting(self) -> bool:
+        """Tell whether the peer has not accepted it yet."""
+        return self.awaits == ACCEPTED
 
     def _connect(self, host: str, port: int | None) -> bool:
         if port is None:
@@ -79,12 +96,37 @@ class Connection:
         self._fail(code)
         return False
 
-    def connected(self) -> None:
-        """Learn how a connect that was in progress has ended."""
-        self.connecting = False
-        code = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if code:
+    def go_on(self) -> None:
+        """Go on with the opening, as far as that goes without a wait."""
+        if not self.connecting:
+            self._upgrading()
+        elif code := self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
             self._fail(code)
+        else:
+            self._established()
+
+    def _established(self) -> None:
+        """Begin what has to be said before the first segment."""
+        self.awaits = ""
+        if self.framing is not None:
+            self.awaits = UPGRADED
+            self.send(self.framing.request())
+
+    def _upgrading(self) -> None:
+        assert self.framing is not None
+        if data := self.take():
+            self.pieces.append(data)
+        if self.framing.open:
+            self.awaits = ""
+
+    def framed(self, segment: bytes) -> bytes:
+        """Return the bytes that carry ``segment``: a message, over WebSocket."""
+        return segment if self.framing is None else self.framing.wrap(segment)
+
+    def take(self) -> bytes:
+        """Read what is there, as :meth:`receive` does, and unwrap it over WebSocket."""
+        data = self.receive()
+        return data if self.framing is None or not data else self.framing.unwrap(data)
 
     def fileno(self) -> int:
         """Return the descriptor to wait on."""
@@ -103,11 +145,11 @@ class Connection:
     def receive(self) -> bytes:
         """Read what is there, at most 256 KiB; sets ``ending`` at the end of the stream."""
         parts, self._last_words = [self._last_words], b""
-        for _ in range(_CHUNKS):
+        for _ in range(CHUNKS):
             if self.ending is not None:
                 break
             try:
-                data = self._socket.recv(_CHUNK)
+                data = self._socket.recv(CHUNK)
             except BlockingIOError:
                 break
             except OSError as error:

@@ -21,6 +21,7 @@ from fuzz.errors import HarnessFault
 from fuzz.evidence import STORED_MESSAGE, Rush
 from fuzz.executor.connection import Connection
 from fuzz.executor.endpoint import Endpoint
+from fuzz.executor.secure import dial
 from fuzz.executor.tokens import Tokens
 from fuzz.observation import Ending
 from grammar import (
@@ -105,7 +106,8 @@ class _Client:
             self._send(encode(Ack(frame.msg_id)))
 
     def _send(self, data: bytes) -> None:
-        if self._opened.send(data) != len(data):
+        framed = self._opened.framed(data)
+        if self._opened.send(framed) != len(framed):
             raise HarnessFault("this machine has no memory left for what a client has to send")
 
     @property
@@ -185,12 +187,13 @@ class Crowd:
         self._epoll.close()
 
     def _connect(self, client: _Client) -> None:
-        link = Connection(client.number, self._endpoint, source=self._source(client.number))
+        usual, source = self._endpoint.usual, self._source(client.number)
+        link = dial(client.number, self._endpoint, usual, source)
         client.begin(link)
         if link.ending is None:
             self._open[client.descriptor] = client
             self._epoll.register(link, select.EPOLLOUT if link.connecting else select.EPOLLIN)
-            if not link.connecting:
+            if not link.awaits:
                 client.log_in()
         self._look_at(client, link)
 
@@ -207,12 +210,12 @@ class Crowd:
             client = self._open[descriptor]
             link = client.link
             assert link is not None
-            if not link.connecting:
-                client.take(link.receive())
+            if not link.awaits:
+                client.take(link.take())
             else:
-                link.connected()
-                if link.ending is None:
-                    self._epoll.modify(link, select.EPOLLIN)
+                self._epoll.modify(link, select.EPOLLIN)
+                link.go_on()
+                if link.ending is None and not link.awaits:
                     client.log_in()
             self._look_at(client, link)
         now = self._clock.now()

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fuzz.case import Transport
+from fuzz.settings import transport_name
+from fuzz.tls import ClientTls
+
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
@@ -11,6 +15,8 @@ class Endpoint:
 
     ``further`` are the other edges of the same cluster. ``name`` is that of its node, or what else
     tells it from the others; empty where there are none. ``defers`` is that of its address.
+    ``tls`` is how clients speak TLS to the raw port, ``websocket_tls`` to the other; None where
+    that is plain. ``usual`` is how a connection comes of which the case says nothing else.
     """
 
     host: str
@@ -19,6 +25,9 @@ class Endpoint:
     further: tuple[Endpoint, ...] = ()
     name: str = ""
     defers: bool = False
+    tls: ClientTls | None = None
+    websocket_tls: ClientTls | None = None
+    usual: Transport = Transport.TCP
 
     def edges(self) -> tuple[Endpoint, ...]:
         """Return all edges of the cluster, this one first."""
@@ -27,6 +36,17 @@ class Endpoint:
     def edge(self, number: int) -> Endpoint:
         """Return the edge of a case's OPEN step; see :attr:`fuzz.case.Step.edge`."""
         return self.edges()[number % (1 + len(self.further))] if number else self
+
+    def tls_of(self, transport: Transport) -> ClientTls | None:
+        """Return how TLS is spoken where connections of ``transport`` go."""
+        return self.tls if transport is Transport.TCP else self.websocket_tls
+
+    @property
+    def transport(self) -> str:
+        """Return over what the usual connection comes: one of the transports of the settings."""
+        return transport_name(
+            self.tls_of(self.usual) is not None, self.usual is Transport.WEBSOCKET
+        )
 
 
 @dataclass(frozen=True, slots=True)

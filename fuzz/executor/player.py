@@ -29,6 +29,7 @@ from fuzz.clock import Clock, Deadline
 from fuzz.executor.connection import Connection
 from fuzz.executor.endpoint import CONFIRMING, Endpoint, Patience
 from fuzz.executor.owed import owed
+from fuzz.executor.secure import dial
 from fuzz.executor.tokens import Tokens
 from fuzz.observation import ConnectionTrace, Ending, Sent
 from grammar import Direction, GroupJoin, ReliableMsg, ServerOpcode, decode, frame_bounds
@@ -55,6 +56,9 @@ BARRIER = Pause.BARRIER
 RESTART = Pause.RESTART
 #: Steps that see for themselves to it that what was sent before has been handled.
 _SETTLING = frozenset({StepKind.WAIT, StepKind.RESTART})
+
+#: Bytes. A server is held back only where our socket is full, and that has room for more than this.
+_HELD_BACK = 32_768
 
 #: The replies that give a token its value.
 _TEACHING = frozenset({ServerOpcode.GROUP_JOIN, ServerOpcode.RELIABLE_MSG})
@@ -143,22 +147,24 @@ class Player:
         link = self._connections.get(step.connection)
         if link is not None:
             return link
-        link = Connection(step.connection, self._endpoint.edge(edge), transport)
+        if transport is Transport.TCP:
+            transport = self._endpoint.usual
+        link = dial(step.connection, self._endpoint.edge(edge), transport)
         link.edge = edge % len(self._endpoint.edges()) if edge else 0
         self._connections[step.connection] = link
-        if link.connecting:
-            if (yield Wait(link, self._patience.connect, write=True)):
-                link.connected()
-            else:
-                self._silent(link, "an accepted connection")
-        if link.framing is not None and link.ending is None:
-            link.send(link.framing.request())
-            deadline = self._deadline(self._patience.reply, "the WebSocket upgrade")
-            while not link.framing.open and link.ending is None:
-                yield from self._reply(link, deadline)
-                if deadline.expired() and not link.framing.open:
-                    self._silent(link, deadline.what)
+        while link.awaits and link.ending is None:
+            yield from self._next_stage(link)
         return link
+
+    def _next_stage(self, link: Connection) -> Play:
+        """Wait for what has to come before ``link`` is open: the first such thing."""
+        seconds = self._patience.connect if link.connecting else self._patience.reply
+        deadline = self._deadline(seconds, link.awaits)
+        while link.awaits == deadline.what and link.ending is None:
+            if (yield Wait(link, deadline.left(), link.connecting)):
+                link.go_on()
+            if deadline.expired() and link.awaits == deadline.what:
+                self._silent(link, deadline.what)
 
     def _open(self, step: Step) -> Play:
         yield from self._link(step, step.transport, step.edge)
@@ -252,10 +258,13 @@ class Player:
         self._unsettled = None
         for link in sent if rests else ():
             self._handled(link)
-        if self._exact or self._patience != CONFIRMING:
-            return
+        if not self._exact and self._patience == CONFIRMING:
+            yield from self._answered(self._connections.values())
+
+    def _answered(self, links: Iterable[Connection]) -> Play:
+        """Wait for the answers that must come, where no barrier tells that all was handled."""
         deadline = self._deadline(self._patience.reply, "the answers that must come")
-        for link in self._connections.values():
+        for link in links:
             while link.ending is None and owed(link.sent, b"".join(link.pieces)):
                 if not (yield Wait(link, deadline.left())):
                     return  # a law tells of what is never answered
@@ -270,8 +279,7 @@ class Player:
         if link.ending is None:
             at = self._clock.now() - self._began
             link.sent.append(Sent(self._next_order(), data, login, at))
-        if link.framing is not None:
-            data = link.framing.wrap(data)
+        data = link.framed(data)
         while link.ending is None and data:
             data = data[link.send(data) :]
             if data and not (yield Wait(link, self._patience.reply, write=True)):
@@ -280,12 +288,31 @@ class Player:
         self._take_last_words(link)
 
     def _reply(self, link: Connection, deadline: Deadline) -> Play:
-        if (yield Wait(link, deadline.left())):
-            self._take(link)
-        else:
-            self._silent(link, deadline.what)
+        """Wait until something is said on ``link``; what ends within a message says nothing yet."""
+        said = b""
+        while not said and link.ending is None:
+            if (yield Wait(link, deadline.left())):
+                said = self._take(link)
+            if not said and deadline.expired():
+                self._silent(link, deadline.what)
+
+    def _collect(self, link: Connection) -> Play:
+        """Take all that is owed on ``link``, whose end ends what is on its way to us.
+
+        So all that was sent must have been handled, and what came of it have been read: after
+        the barrier it is in our socket, or held back where that was full and comes when there is
+        room. Where there is no such barrier, the answers that must come are waited for.
+        """
+        taken = _HELD_BACK
+        while taken >= _HELD_BACK and link.ending is None:
+            yield from self._rest([link])
+            if not self._exact:
+                yield from self._answered([link])
+            taken = len(self._take(link))
 
     def _to_end(self, link: Connection) -> Play:
+        if link.hasty and link.ending is None:
+            yield from self._collect(link)
         if link.ending is None:
             link.left = self._next_order()
             link.half_close()
@@ -314,12 +341,11 @@ class Player:
         if link.ending is not None:
             self._take(link)
 
-    def _take(self, link: Connection) -> None:
-        data = link.receive()
-        if link.framing is not None and data:
-            data = link.framing.unwrap(data)
+    def _take(self, link: Connection) -> bytes:
+        data = link.take()
         if data:
             link.pieces.append(data)
+        return data
 
     def _bound(self, data: bytes) -> bytes:
         """Return ``data`` with its tokens bound to what is known by now.

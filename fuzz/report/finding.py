@@ -26,8 +26,11 @@ _EFFECT: Mapping[Kind, str] = {
 _HEX_BYTES = 256
 
 
-def as_markdown(dossier: Dossier, replay: str, note: str = "") -> str:
-    """Return the report; ``note`` is what a file of known issues says of it."""
+def as_markdown(dossier: Dossier, replay: str, note: str = "", transport: str = "tcp") -> str:
+    """Return the report; ``note`` is what a file of known issues says of it.
+
+    ``transport`` is what its clients came over, where the case does not say.
+    """
     finding = dossier.finding
     parts = [
         f"# {finding.title}",
@@ -39,6 +42,7 @@ def as_markdown(dossier: Dossier, replay: str, note: str = "") -> str:
             ("confidence", dossier.confidence.sentence()),
             *_lesser(dossier),
             ("size", dossier.minimised.sentence()),
+            ("transport", transport),
             *((("cut short", str(dossier.failure)),) if dossier.failure else ()),
             *((("known", note),) if note else ()),
         ),
@@ -55,8 +59,10 @@ def as_markdown(dossier: Dossier, replay: str, note: str = "") -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def as_json(dossier: Dossier, replay: str, note: str = "") -> dict[str, object]:
-    """Return the report as JSON values."""
+def as_json(
+    dossier: Dossier, replay: str, note: str = "", transport: str = "tcp"
+) -> dict[str, object]:
+    """Return the report as JSON values; see :func:`as_markdown`."""
     finding, shown, small = dossier.finding, dossier.shown, dossier.minimised
     return {
         "title": finding.title,
@@ -66,6 +72,7 @@ def as_json(dossier: Dossier, replay: str, note: str = "") -> dict[str, object]:
         "variant": finding.variant,
         "effect": _EFFECT[finding.kind],
         "known": note,
+        "transport": transport,
         "confidence": {
             "shown": dossier.confidence.shown,
             "plays": dossier.confidence.plays,

@@ -35,15 +35,16 @@ def file_report(out: Path, dossier: Dossier, context: Context, note: str) -> Fil
     finding = dossier.finding
     folder = out / f"{finding.kind.value}-{finding.fingerprint}"
     replay = shlex.join(("iris-fuzz", "replay", str(folder / "case"), *context.switches))
-    document = json.dumps(as_json(dossier, replay, note), indent=2)
+    over = context.transport
+    document = json.dumps(as_json(dossier, replay, note, over), indent=2)
     case = encode_case(dossier.case)
     sidecar = describe(folder / "case", case, dossier.shown, context, datetime.now(UTC))
     files = {
         "case": case,
         sidecar_path(Path("case")).name: encode_sidecar(sidecar, "case"),
-        "report.md": as_markdown(dossier, replay, note).encode(errors="backslashreplace"),
+        "report.md": as_markdown(dossier, replay, note, over).encode(errors="backslashreplace"),
         "report.json": (document + "\n").encode(),
-        "reproduce.py": reproducer(dossier.case, dossier.shown).encode(),
+        "reproduce.py": reproducer(dossier.case, dossier.shown, transport=over).encode(),
     }
     ensure_writable(folder)
     try:

@@ -22,10 +22,12 @@ _WIRE = "wire"
 
 _HEAD = '''"""{title}
 
-    python3 {name} [HOST [PORT]] [--ws-port PORT] [--secret TEXT] [--edge PORT]
+    python3 {name} [HOST [PORT]] [--transport NAME] [--ws-port PORT] [--tls-ca FILE]
+        [--secret TEXT] [--edge PORT]
 
 Plays the smallest case that is known against an Iris server (127.0.0.1:8085 if not told
 otherwise), and shows its effect. Kind: {kind}; fingerprint: {fingerprint}.
+Its clients come over {transport} if --transport does not say otherwise.
 --secret is that of the server's tokens, if it asks for any at LOGIN; --edge names each further
 edge of a cluster.{restarts}
 Exit codes: 0 the effect was seen, 1 it was not, 2 it could not be played (no server answers,
@@ -38,8 +40,13 @@ _RESTARTS = """
 The case has the server restarted: it asks you to do that, and waits."""
 
 
-def reproducer(case: Case, finding: Finding, name: str = "reproduce.py") -> str:
-    """Return the text of a Python file that plays ``case`` and shows what it does."""
+def reproducer(
+    case: Case, finding: Finding, name: str = "reproduce.py", transport: str = "tcp"
+) -> str:
+    """Return the text of a Python file that plays ``case`` and shows what it does.
+
+    ``transport`` is what its connections come over that say nothing else.
+    """
     steps = "".join(f"    {_plain(step)!r},\n" for step in case.steps)
     title = ascii(finding.title)[1:-1].replace('"', "'").replace("\\", "/")
     head = _HEAD.format(
@@ -48,17 +55,19 @@ def reproducer(case: Case, finding: Finding, name: str = "reproduce.py") -> str:
         kind=finding.kind.value,
         fingerprint=finding.fingerprint,
         restarts=_RESTARTS if case.restarts() else "",
+        transport=transport,
     )
     return (
         f"{head}\n{_source()}\n\n"
         "#: What is done, on which connection, the bytes in hex, and a number\n"
-        "#: (open: 0 TCP, 1 WebSocket, 2 WebSocket by hand, plus 256 for each edge behind the\n"
-        "#: first; pause: milliseconds).\n"
+        "#: (open: 0 as --transport says, 1 WebSocket, 2 WebSocket by hand, plus 256 for each\n"
+        "#: edge behind the first; pause: milliseconds).\n"
         f"STEPS = (\n{steps})\n"
         "#: What is wrong with what came back, if that can be told from it.\n"
         f"WIRE: Wire = {plain(finding.evidence.get(_WIRE, {}))!r}\n\n"
         'if __name__ == "__main__":\n'
-        f"    raise SystemExit(main(STEPS, {finding.kind.value!r}, {title!r}, WIRE))\n"
+        f"    raise SystemExit(main(STEPS, {finding.kind.value!r}, {title!r}, WIRE, "
+        f"{transport!r}))\n"
     )
 
 

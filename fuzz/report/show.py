@@ -123,6 +123,7 @@ def _finding(sidecar: Sidecar) -> RenderableType:
     )
     after = (
         ("target", f"{sidecar.target}, OTP {sidecar.otp}"),
+        ("transport", sidecar.transport),
         ("planted", ", ".join(sidecar.plants)),
         ("seen", f"{_counted(sidecar.hits, 'time')}, first at {sidecar.first_seen}"),
     )

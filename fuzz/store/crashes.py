@@ -37,13 +37,15 @@ class Context:
     """Under which circumstances a case is played.
 
     ``plants`` are the defects that the target was told to have, ``switches`` what a replay
-    needs on its command line besides the file.
+    needs on its command line besides the file. ``transport`` is what a connection comes over of
+    which the case says nothing else.
     """
 
     target: str
     otp: str
     plants: tuple[str, ...] = ()
     switches: tuple[str, ...] = ()
+    transport: str = "tcp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +211,7 @@ def describe(path: Path, case: bytes, finding: Finding, context: Context, now: d
         plants=context.plants,
         replay=_replay(path, context.switches),
         first_seen=now.astimezone(UTC).isoformat(timespec="seconds"),
+        transport=context.transport,
     )
 
 

@@ -33,7 +33,8 @@ class Sidecar:
 
     ``fingerprint`` is what a replay must show again, ``plants`` the defects that the target
     had switched on, ``replay`` the command line, ``first_seen`` an ISO 8601 time in UTC and
-    ``hits`` how often the fingerprint came up.
+    ``hits`` how often the fingerprint came up. ``transport`` is what its clients came over, where
+    the case does not say.
     """
 
     fingerprint: str
@@ -48,6 +49,7 @@ class Sidecar:
     replay: str
     first_seen: str
     hits: int = 1
+    transport: str = "tcp"
 
     @property
     def of_a_storm(self) -> bool:
@@ -98,7 +100,12 @@ def encode_sidecar(sidecar: Sidecar, case_name: str) -> bytes:
         },
         "evidence": plain(sidecar.evidence),
         "steps": list(sidecar.steps),
-        "target": {"name": sidecar.target, "otp": sidecar.otp, "plants": list(sidecar.plants)},
+        "target": {
+            "name": sidecar.target,
+            "otp": sidecar.otp,
+            "plants": list(sidecar.plants),
+            "transport": sidecar.transport,
+        },
         "replay": sidecar.replay,
         "first_seen": sidecar.first_seen,
         "hits": sidecar.hits,
@@ -136,6 +143,8 @@ def decode_sidecar(data: bytes) -> Sidecar:
         replay=_text(document, "replay"),
         first_seen=_text(document, "first_seen"),
         hits=_count(document, "hits"),
+        # What was kept before there was any other has none.
+        transport=_text(target, "transport") if "transport" in target else "tcp",
     )
 
 

@@ -12,17 +12,22 @@ import socket
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 
 from fuzz.errors import TargetError
 from fuzz.observation import NodeExit
-from fuzz.target.base import Address
+from fuzz.target.base import Address, Manner
 
 #: A listener on the same machine accepts at once; one elsewhere within a round trip or two.
 _CONNECT_SECONDS = 5.0
+_LAST_PORT = 65_535
 
 
 class AttachedTarget:
-    """An address that somebody else looks after; ``further`` are other edges of its cluster."""
+    """An address that somebody else looks after; ``further`` are other edges of its cluster.
+
+    ``websocket_port`` is its port for that, unless ``manner`` says how clients come.
+    """
 
     restartable = False
     forgets = False
@@ -32,10 +37,13 @@ class AttachedTarget:
         host: str,
         port: int,
         websocket_port: int | None = None,
+        manner: Manner | None = None,
         further: tuple[Address, ...] = (),
     ) -> None:
         self.name = f"{host}:{port}"
-        self._address = Address(host, port, websocket_port, further=further)
+        manner = manner or Manner(websocket_port=websocket_port)
+        edges = tuple(_guessed(edge.host, edge.port) for edge in further)
+        self._address = manner.applied(replace(_guessed(host, port), further=edges))
         self._stopped = threading.Event()
         #: The processes of nodes by name, as descriptors: a number could become another's.
         self._followed: dict[str, int] = {}
@@ -97,3 +105,9 @@ class AttachedTarget:
         # What else there may be is that the descriptor was closed meanwhile.
         node = next((names[one] for one, event in ended if event & select.POLLIN), None)
         return None if node is None else NodeExit(status=None, signal=None, node=node)
+
+
+def _guessed(host: str, port: int) -> Address:
+    """Return the address of an edge: the next port may be that of WebSocket."""
+    following = port + 1 if port < _LAST_PORT else None
+    return Address(host, port, following, websocket_certain=False)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import ipaddress
 import socket
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from fuzz.errors import SettingsError
 from fuzz.observation import NodeExit
+from fuzz.tls import ClientTls
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,10 @@ class Address:
     ``revoked`` are the values of ``jti`` that it was told to refuse. ``further`` are the other
     edges of the same cluster. It ``defers`` if LOGIN may be answered before all is done that it
     leads to, such as the messages that waited: as a rule, for another node has them.
+
+    ``tls`` is how clients speak TLS to it, None where it is plain. ``websocket`` asks that a
+    connection comes over WebSocket where a case does not say how it comes. ``websocket_certain``
+    is false where nobody knows whether there is such a port, and it is to be found out.
     """
 
     host: str
@@ -29,6 +34,31 @@ class Address:
     revoked: frozenset[str] = frozenset()
     further: tuple[Address, ...] = ()
     defers: bool = True
+    tls: ClientTls | None = None
+    websocket: bool = False
+    websocket_certain: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How clients come to a server that is not the embedded one; see :class:`Address`."""
+
+    tls: ClientTls | None = None
+    websocket: bool = False
+    websocket_port: int | None = None
+
+    def applied(self, address: Address) -> Address:
+        """Return ``address`` with this; its further edges get the same, but for the port."""
+        others = replace(self, websocket_port=None)
+        changed = replace(
+            address,
+            tls=self.tls,
+            websocket=self.websocket,
+            further=tuple(others.applied(edge) for edge in address.further),
+        )
+        if self.websocket_port is None:
+            return changed
+        return replace(changed, websocket_port=self.websocket_port, websocket_certain=True)
 
 
 class Target(Protocol):

@@ -15,12 +15,13 @@ import signal
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fuzz.clock import Clock, Deadline, SystemClock
 from fuzz.errors import TargetError
 from fuzz.observation import NodeExit
+from fuzz.settings import TlsSettings
 from fuzz.target.base import Address
 from fuzz.target.dump import dump_environment, read_dump
 from fuzz.target.embedded import (
@@ -31,6 +32,7 @@ from fuzz.target.embedded import (
     Options,
     node_folder,
     reference_command,
+    trusting,
     why_not_ready,
 )
 from fuzz.target.process import ChildProcess
@@ -54,13 +56,15 @@ _HOST = "localhost"
 class _Node:
     """A node of the cluster: its name without the host, its folder and, once started, its process.
 
-    ``ports`` are those for TCP and WebSocket: a restart must come up on the same ones.
+    ``ports`` are those for TCP and WebSocket: a restart must come up on the same ones. ``tls``
+    tells that both speak that.
     """
 
     name: str
     folder: Path
     process: ChildProcess
     ports: tuple[int, int] = (0, 0)
+    tls: bool = False
 
     def exit(self) -> NodeExit | None:
         """Return how it ended, None while it runs."""
@@ -96,9 +100,13 @@ class ClusterTarget:
         plants: tuple[str, ...] = (),
         options: Mapping[str, str] | None = None,
         clock: Clock | None = None,
+        tls: TlsSettings | None = None,
+        websocket: bool = False,
     ) -> None:
         self.name = f"embedded, {edges} edges" if edges > 1 else "embedded, 1 edge"
-        self._options = Options(plants, options)
+        self._options = Options(plants, options, tls is not None)
+        self._tls = tls
+        self._websocket = websocket
         self._ports = [(port + PORT_STEP * number if port else 0, 0) for number in range(edges)]
         self._clock = clock or SystemClock()
         self._cookie = secrets.token_hex(_COOKIE_BYTES)
@@ -125,12 +133,17 @@ class ClusterTarget:
             self._ports = [node.ports for node in self._nodes[1:]]
             stack.pop_all()
         secret = self._options.secret if all(asks) else None
-        first, *others = (
-            Address("127.0.0.1", port, web, secret, self._options.revoked)
-            for port, web in self._ports
-        )
+        first, *others = (self._address(node, secret) for node in self._nodes[1:])
+        return replace(first, further=tuple(others))
+
+    def _address(self, edge: _Node, secret: bytes | None) -> Address:
         return Address(
-            first.host, first.port, first.websocket_port, secret, first.revoked, tuple(others)
+            "127.0.0.1",
+            *edge.ports,
+            secret,
+            self._options.revoked,
+            tls=trusting(self._tls, edge.folder / "data") if edge.tls else None,
+            websocket=self._websocket,
         )
 
     def nodes(self) -> tuple[int, ...]:
@@ -188,6 +201,7 @@ class ClusterTarget:
         if ready is None:
             raise TargetError(why_not_ready(line, node.process, deadline))
         node.ports = int(ready[1]), int(ready[2])
+        node.tls = ready[4] == "true"
         return ready[3] == "true"
 
     def _start_epmd(self, folder: Path) -> int:

@@ -8,6 +8,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from fuzz.clock import Clock, Deadline, SystemClock
@@ -15,10 +16,12 @@ from fuzz.errors import TargetError
 from fuzz.observation import NodeExit
 from fuzz.recipes import REVOKED_JTI
 from fuzz.scratch import scratch_prefix
+from fuzz.settings import TlsSettings
 from fuzz.target.base import Address
 from fuzz.target.dump import dump_environment, read_dump
 from fuzz.target.process import ChildProcess
 from fuzz.target.reference_build import compile_reference
+from fuzz.tls import ClientTls, client_tls
 
 #: A node boots in a second or two; a machine that runs ten of them at once takes longer.
 BOOT_SECONDS = 60.0
@@ -36,7 +39,9 @@ _SECRET_BYTES = 32
 _MEMORY_FOLDER = "/dev/shm"
 #: The reference keeps at most some 64 MiB, Mnesia holds them twice, and a dump is cut at 64.
 _SCRATCH_BYTES = 512 * 1024 * 1024
-READY = re.compile(r"IRIS_REF READY tcp=(\d+) ws=(\d+) node=\S+ auth=(true|false)")
+READY = re.compile(r"IRIS_REF READY tcp=(\d+) ws=(\d+) node=\S+ auth=(true|false) tls=(true|false)")
+#: Where it writes, in the folder of its data, whom its clients have to trust; see iris_ref_tls.
+CA_FILE = Path("tls/ca.pem")
 
 
 class Options:
@@ -46,10 +51,13 @@ class Options:
     those one ``jti`` is revoked. ``plants`` are the planted defects to switch on.
     """
 
-    def __init__(self, plants: tuple[str, ...], given: Mapping[str, str] | None) -> None:
+    def __init__(
+        self, plants: tuple[str, ...], given: Mapping[str, str] | None, tls: bool = False
+    ) -> None:
         self._words = {
             "auth_secret": secrets.token_hex(_SECRET_BYTES),
             "revoked": REVOKED_JTI,
+            **({"tls": "true"} if tls else {}),
             **(given or {}),
             "stop_on_eof": "true",
         }
@@ -77,7 +85,8 @@ class EmbeddedTarget:
     ``options`` are arguments of its module ``iris_ref``. Its tokens are signed with a secret
     of this object's own, unless they name another, and of those one ``jti`` is revoked; whether
     it asks for them is up to ``auth_enabled`` and to the planted defects, and is told by the
-    address.
+    address. So is whether it speaks TLS, which ``tls`` asks for; its clients trust the
+    certificates that it makes. With ``websocket``, they come over WebSocket as a rule.
 
     The node lives in a temporary folder of its own (data, crash dump), which ``stop``
     removes: a node that is started again starts from nothing.
@@ -92,9 +101,13 @@ class EmbeddedTarget:
         plants: tuple[str, ...] = (),
         options: Mapping[str, str] | None = None,
         clock: Clock | None = None,
+        tls: TlsSettings | None = None,
+        websocket: bool = False,
     ) -> None:
         self.name = "embedded"
-        self._options = Options(plants, options)
+        self._tls = tls
+        self._websocket = websocket
+        self._options = Options(plants, options, tls is not None)
         self._port = port
         self._web_port: str | None = None
         self._clock = clock or SystemClock()
@@ -129,9 +142,16 @@ class EmbeddedTarget:
         self._port = int(ready[1])
         self._web_port = ready[2]
         secret = self._options.secret if ready[3] == "true" else None
-        ports = int(ready[1]), int(ready[2])
-        revoked = self._options.revoked
-        return Address("127.0.0.1", *ports, secret, revoked, defers=False)
+        return Address(
+            "127.0.0.1",
+            int(ready[1]),
+            int(ready[2]),
+            secret,
+            self._options.revoked,
+            tls=trusting(self._tls, self._data) if ready[4] == "true" else None,
+            websocket=self._websocket,
+            defers=False,
+        )
 
     def nodes(self) -> tuple[int, ...]:
         """Return the number of its one process, while that lives."""
@@ -175,16 +195,20 @@ class EmbeddedTarget:
             self._process = None
 
     @property
+    def _data(self) -> Path:
+        assert self._folder is not None
+        return self._folder / "data"
+
+    @property
     def _dump(self) -> Path:
         assert self._folder is not None
         return self._folder / "erl_crash.dump"
 
     def _command(self, ebin: Path) -> list[str]:
-        assert self._folder is not None
         arguments = {
             **self._options.words(),
             "port": str(self._port),
-            "data_dir": str(self._folder / "data"),
+            "data_dir": str(self._data),
         }
         if self._web_port is not None:
             arguments["ws_port"] = self._web_port
@@ -226,3 +250,8 @@ def why_not_ready(line: str | None, process: ChildProcess, deadline: Deadline) -
         return f"the target did not come up: waited {BOOT_SECONDS:.0f} s for {deadline.what}"
     last = next((text for text in reversed(process.lines) if text), "it printed nothing")
     return f"the target ended before it was ready: {last}"
+
+
+def trusting(tls: TlsSettings | None, data: Path) -> ClientTls:
+    """Return how clients speak TLS to a node whose data is in the folder ``data``."""
+    return client_tls(replace(tls or TlsSettings(), ca=data / CA_FILE), "127.0.0.1")

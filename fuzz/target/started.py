@@ -9,7 +9,7 @@ import tempfile
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fuzz.announced import AGENTS_FOLDER
@@ -17,7 +17,7 @@ from fuzz.clock import Clock, Deadline, SystemClock
 from fuzz.observation import NodeExit
 from fuzz.scratch import scratch_prefix
 from fuzz.settings import StartSettings
-from fuzz.target.base import Address
+from fuzz.target.base import Address, Manner
 from fuzz.target.brought_up import BroughtUp
 from fuzz.target.dump import dump_environment, read_dump
 from fuzz.target.guarded import Guardian
@@ -51,12 +51,17 @@ class StartedTarget:
     forgets = False
 
     def __init__(
-        self, settings: StartSettings, ports: tuple[Port, ...], clock: Clock | None = None
+        self,
+        settings: StartSettings,
+        ports: tuple[Port, ...],
+        clock: Clock | None = None,
+        manner: Manner | None = None,
     ) -> None:
         host, port = ports[0]
         self.name = f"{host}:{port}, started here"
         self._settings = settings
         self._ports = ports
+        self._manner = manner or Manner()
         self._clock = clock or SystemClock()
         self.mark = new_mark()
         self._guardian: Guardian | None = None
@@ -166,7 +171,7 @@ class StartedTarget:
             Address(host, port, port + 1 if port + 1 in ours - taken else None)
             for host, port in self._ports
         )
-        return Address(first.host, first.port, first.websocket_port, further=tuple(further))
+        return self._manner.applied(replace(first, further=tuple(further)))
 
     def _watch(self, one: Started) -> None:
         if one.pid in self._watched:

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 #: What the scripts use of every machine.
 TOOLS = ("cat", "chmod", "dirname", "env", "mktemp", "rm", "sed", "sh", "tail", "touch")
-PACKAGED = "erlang-base erlang-crypto erlang-dev erlang-mnesia erlang-runtime-tools"
+PACKAGED = "erlang-base erlang-asn1 erlang-crypto erlang-dev erlang-mnesia erlang-public-key"
 #: A script that outlives this is waiting for something; each takes a few milliseconds.
 LIMIT_SECONDS = 30
 

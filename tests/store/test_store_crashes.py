@@ -59,7 +59,12 @@ def test_a_finding_is_a_case_and_a_json(tmp_path: Path) -> None:
             'connection 0: log in as "<user:A>"',
             'connection 0: send 11 bytes: GET_STATUS(user="<user:A>")',
         ],
-        "target": {"name": "reference", "otp": "25", "plants": ["hang"]},
+        "target": {
+            "name": "reference",
+            "otp": "25",
+            "plants": ["hang"],
+            "transport": "tcp",
+        },
         "replay": f"iris-fuzz replay {tmp_path / name} --plant hang",
         "first_seen": "2026-02-01T12:00:00+00:00",
         "hits": 1,

@@ -91,7 +91,8 @@ def test_settings_choose_the_target() -> None:
         port = listener.getsockname()[1]
         attached = choose_target(TargetSettings(f"localhost:{port}"))
         assert isinstance(attached, AttachedTarget)
-        assert attached.start({}) == Address("127.0.0.1", port)
+        guess = Address("127.0.0.1", port, port + 1, websocket_certain=False)
+        assert attached.start({}) == guess
     with pytest.raises(TargetError, match="is it running"):
         attached.start({})
     with pytest.raises(SettingsError):

@@ -7,6 +7,7 @@ import os
 import secrets
 import select
 import socket
+import ssl
 import struct
 import sys
 import time
@@ -23,18 +24,27 @@ SOON = 1.0
 PATIENCE = 5.0
 STATUS_OF_NOBODY = b"\x05\x00\x06nobody"
 
+#: Over what a connection comes.
+TCP, WEBSOCKET = 0, 1
+
 #: Kind, connection, bytes in hex, number.
 Step = tuple[str, int, str, int]
 
 
 class Client:
-    """One connection, raw or WebSocket."""
+    """One connection, raw or WebSocket, with ``tls`` over TLS."""
 
     def __init__(
-        self, address: tuple[str, int], websocket: bool = False, upgrade: bool = True
+        self,
+        address: tuple[str, int],
+        websocket: bool = False,
+        upgrade: bool = True,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.sock = socket.create_connection(address, PATIENCE)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls is not None:
+            self.sock = tls.wrap_socket(self.sock, server_hostname=address[0])
         self.framed = websocket and upgrade
         self.heard = b""
         self.raw = b""
@@ -80,11 +90,16 @@ class Client:
 
     def take(self) -> None:
         """Read what is there."""
+        self.sock.settimeout(0)
         try:
             data = self.sock.recv(65536)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return  # it was a word between the two sides of TLS
         except OSError as error:
             self.ended = f"cut ({error.strerror})"
             return
+        finally:
+            self.sock.settimeout(PATIENCE)
         if not data:
             self.ended = "closed"
         self.raw += data
@@ -104,11 +119,20 @@ class Client:
         self.drain()
         self.left = not self.ended
         try:
-            self.sock.shutdown(socket.SHUT_WR)
+            self.say_goodbye()
         except OSError:
             return True  # the server was first
         self.read_until(lambda: False)
         return bool(self.ended)
+
+    def say_goodbye(self) -> None:
+        """Half-close: over TLS by its own word, whose answer is read like all that comes."""
+        if not isinstance(self.sock, ssl.SSLSocket):
+            self.sock.shutdown(socket.SHUT_WR)
+            return
+        self.sock.settimeout(0)
+        with suppress(ssl.SSLWantReadError):
+            self.sock.unwrap()
 
     def reset(self) -> None:
         """Cut the connection."""
@@ -132,12 +156,15 @@ class Server:
     """Where the server is; ``secret`` is that of its tokens, if it asks for any.
 
     ``further`` are the ports of the other edges of its cluster, on the same host.
+    With ``tls``, its ports speak that; with ``over_web``, clients come over WebSocket.
     """
 
     address: tuple[str, int]
     web: tuple[str, int]
     secret: bytes | None = None
     further: tuple[int, ...] = ()
+    tls: ssl.SSLContext | None = None
+    over_web: bool = False
 
     def edge(self, number: int) -> tuple[tuple[str, int], tuple[str, int]]:
         """Return the addresses of an edge, for TCP and WebSocket; 0 is the first.
@@ -150,6 +177,16 @@ class Server:
         host, port = self.address[0], self.further[number - 1]
         return (host, port), (host, port + 1)
 
+    def client(self, transport: int = TCP, edge: int = 0) -> Client:
+        """Return a new client; a server that speaks TLS need not do so to WebSockets."""
+        plain, web = self.edge(edge)
+        if transport == TCP:
+            return Client(plain, tls=self.tls)
+        try:
+            return Client(web, True, transport == WEBSOCKET, self.tls)
+        except ssl.SSLError:
+            return Client(web, True, transport == WEBSOCKET)
+
     def credentials(self, user: bytes) -> bytes:
         """Return the text of a LOGIN that is to succeed."""
         return user if self.secret is None else user + b":" + self.token(b"good", user)
@@ -161,7 +198,7 @@ class Server:
     def said_to(self, credentials: bytes) -> bytes:
         """Return what a new client gets in answer to a LOGIN, nothing if nothing comes."""
         try:
-            client = Client(self.address)
+            client = self.client()
         except OSError:
             return b""
         client.ask(b"\x01" + credentials)
@@ -175,7 +212,7 @@ class Server:
     def serves(self) -> bool:
         """Tell whether a new client is served."""
         try:
-            client = Client(self.address)
+            client = self.client()
         except OSError:
             return False
         # An edge whose core is gone answers, and lets nobody in.
@@ -187,9 +224,9 @@ class Server:
     def bystanders(self) -> list[Client]:
         """Return clients that do nothing wrong: before LOGIN, after it, and over WebSocket."""
         login = b"\x01" + self.credentials(b"bystander")
-        clients = [Client(self.address), Client(self.address)]
+        clients = [self.client(), self.client()]
         with suppress(OSError):  # not every server speaks it
-            clients.append(Client(self.web, websocket=True))
+            clients.append(self.client(WEBSOCKET))
         for client in clients[1:]:
             client.ask(login)
         return [client for client in clients if client.status()]
@@ -200,7 +237,7 @@ class Play:
 
     def __init__(self, server: Server, steps: Sequence[Step], told: bool = True) -> None:
         self.server, self.steps, self.told = server, steps, told
-        self.control = Client(server.address)
+        self.control = server.client()
         tail = "".join(secrets.choice("ghijklmnopqrstuv") for _ in range(7)).encode()
         self.values = {
             b"<user:%c>" % letter: bytes([letter]).swapcase() + tail
@@ -213,13 +250,12 @@ class Play:
         #: Clients that do nothing wrong meanwhile.
         self.bystanders: list[Client] = []
 
-    def link(self, number: int, value: int = 0) -> Client:
+    def link(self, number: int, value: int = TCP) -> Client:
         """Return a connection of the case, opened on first use: ``value`` is that of an open."""
         if number not in self.links:
             edge, transport = divmod(value, 256)
-            plain, web = self.server.edge(edge)
-            address = web if transport else plain
-            self.links[number] = Client(address, transport > 0, transport == 1)
+            usual = WEBSOCKET if self.server.over_web else TCP
+            self.links[number] = self.server.client(transport or usual, edge)
         return self.links[number]
 
     def run(self) -> None:
@@ -253,7 +289,7 @@ class Play:
         if kind == "pause":
             time.sleep(value / 1000)  # the case itself says so
             return
-        link = self.link(number, value if kind == "open" else 0)
+        link = self.link(number, value if kind == "open" else TCP)
         if kind == "login":
             link.ask(b"\x01" + data)
         elif kind == "send":
@@ -296,6 +332,8 @@ class Play:
                 link.sent = b""  # it was given its time
 
     def end(self, number: int, link: Client) -> None:
-        """Half-close a connection."""
+        """Half-close a connection; over TLS that ends what is on its way to it as well."""
+        if self.server.tls is not None and not link.ended:
+            self.settle()
         if not link.half_close():
             self.silent.append(number)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ipaddress
+import ssl
 from collections.abc import Sequence
 
 from fuzz.report.standalone.play import STATUS_OF_NOBODY, Play, Server, Step
@@ -17,6 +18,8 @@ from fuzz.report.standalone.verdict import (
 )
 from fuzz.report.standalone.wire import TEXTS
 
+#: What clients may come over, where a step does not say.
+TRANSPORTS = ("tcp", "tls", "websocket", "wss")
 #: Plays of a leak: what grows by one a play stands out.
 LEAK_PLAYS = 100
 #: Plays to look for what is told by what came: some of it shows by chance.
@@ -28,12 +31,14 @@ TIMED_PLAYS = 3
 COSTLY = 10.0
 
 
-def main(steps: Sequence[Step], kind: str, title: str, wire: Wire) -> int:
+def main(steps: Sequence[Step], kind: str, title: str, wire: Wire, transport: str = "tcp") -> int:
     """Play the steps as the command line asks, and return the exit code."""
     parser = argparse.ArgumentParser(description=title)
     parser.add_argument("host", nargs="?", default="127.0.0.1")
     parser.add_argument("port", nargs="?", type=int, default=8085)
     parser.add_argument("--ws-port", type=int, help="default: the port plus one")
+    parser.add_argument("--transport", choices=TRANSPORTS, default=transport)
+    parser.add_argument("--tls-ca", help="PEM file: whom to trust; without it, anybody")
     parser.add_argument("--allow-host", action="store_true", help="allow a host elsewhere")
     parser.add_argument("--secret", help="of the server's tokens (HS256), if it asks for any")
     parser.add_argument(
@@ -53,8 +58,14 @@ def main(steps: Sequence[Step], kind: str, title: str, wire: Wire) -> int:
         print(f"{host} is not on the loopback interface; --allow-host says that it is yours")
         return NO_SERVER
     secret = None if options.secret is None else options.secret.encode()
+    try:
+        tls = trusting(options.tls_ca) if options.transport in ("tls", "wss") else None
+    except OSError as error:
+        print(f"--tls-ca {options.tls_ca}: {error.strerror or error}")
+        return NO_SERVER
     web = (host, options.ws_port or options.port + 1)
-    server = Server((host, options.port), web, secret, tuple(options.edge))
+    over_web = options.transport in ("websocket", "wss")
+    server = Server((host, options.port), web, secret, tuple(options.edge), tls, over_web)
     print(title)
     edges = 1 + max((value // 256 for kind, _, _, value in steps if kind == "open"), default=0)
     if edges > 1 + len(server.further):
@@ -75,6 +86,17 @@ def main(steps: Sequence[Step], kind: str, title: str, wire: Wire) -> int:
     word = {SHOWN: "SHOWN: ", NOT_SHOWN: "NOT SHOWN: ", LOOK_AT_THE_NODE: "PLAYED: "}
     print(word.get(code, "") + seen)
     return code
+
+
+def trusting(ca: str | None) -> ssl.SSLContext:
+    """Return how TLS is spoken: to who has a certificate of ``ca``, or to anybody."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if ca is None:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    else:
+        context.load_verify_locations(ca)
+    return context
 
 
 def unplayable(server: Server, wire: Wire) -> str:

@@ -5,13 +5,16 @@
 %%% Keys: port (default 8085; 0 lets the system choose), ws_port (default port + 1), ip (default
 %%% 127.0.0.1), data_dir (default iris_ref_data), role (single, core or edge), core (the node
 %%% that an edge asks), auth_enabled (true or false), auth_secret, revoked (the jti of tokens
-%%% that are refused, with commas between them), incomplete_ms, ack_ms, ack_scan_ms, plants (names
-%%% with commas between them; those of authentication switch auth_enabled on), stop_on_eof (true:
-%%% the node halts when its standard input ends, so that it does not outlive who has started it).
+%%% that are refused, with commas between them), tls (true: both ports speak TLS and nothing else; what
+%%% a client has to trust is in data_dir/tls, see iris_ref_tls), tls_versions (1.2 or 1.3, or both with
+%%% a comma between them), tls_verify (true: clients need a certificate), incomplete_ms, ack_ms,
+%%% ack_scan_ms, plants (names with commas between them; those of authentication switch auth_enabled
+%%% on, those of TLS tls), stop_on_eof (true: the node halts when its standard input ends, so that it
+%%% does not outlive who has started it).
 %%%
 %%% When clients can connect, standard output gets the line
-%%% `IRIS_REF READY tcp=PORT ws=PORT node=NODE auth=BOOLEAN': a core has no ports of its own (0),
-%%% and `auth' tells whether LOGIN needs a token. When the start fails, standard error gets one
+%%% `IRIS_REF READY tcp=PORT ws=PORT node=NODE auth=BOOLEAN tls=BOOLEAN': a core has no ports of its
+%%% own (0), and `auth' tells whether LOGIN needs a token. When the start fails, standard error gets one
 %%% line `IRIS_REF ERROR ...' and the node ends with code 3.
 -module(iris_ref).
 
@@ -22,7 +25,7 @@
 -spec main() -> ok.
 main() ->
     case arguments(init:get_plain_arguments(), []) of
-        {ok, Arguments} -> start(maps:merge(with_auth(Arguments), kept_ports()));
+        {ok, Arguments} -> start(maps:merge(with_tls(with_auth(Arguments)), kept_ports()));
         {error, Text} -> fail(Text)
     end.
 
@@ -49,6 +52,9 @@ argument("core", Value) -> {core, list_to_atom(Value)};
 argument("auth_enabled", Value) -> choice(auth_enabled, Value, [true, false]);
 argument("auth_secret", Value) -> {auth_secret, unicode:characters_to_binary(Value)};
 argument("revoked", Value) -> {revoked, jtis(string:lexemes(Value, ","))};
+argument("tls", Value) -> choice(tls, Value, [true, false]);
+argument("tls_verify", Value) -> choice(tls_verify, Value, [true, false]);
+argument("tls_versions", Value) -> versions(string:lexemes(Value, ","));
 argument("stop_on_eof", Value) -> choice(stop_on_eof, Value, [true, false]);
 argument("plants", Value) -> plants(string:lexemes(Value, ","));
 argument(_, _) -> unknown.
@@ -68,6 +74,11 @@ choice(Key, Text, Choices) ->
         [] -> error
     end.
 
+versions(["1.2"]) -> {tls_versions, ['tlsv1.2']};
+versions(["1.3"]) -> {tls_versions, ['tlsv1.3']};
+versions(["1.2", "1.3"]) -> {tls_versions, ['tlsv1.3', 'tlsv1.2']};
+versions(_) -> error.
+
 jtis(Names) -> [unicode:characters_to_binary(Name) || Name <- Names].
 
 plants(Names) ->
@@ -83,6 +94,15 @@ with_auth(#{plants := Names} = Arguments) ->
         false -> Arguments
     end;
 with_auth(Arguments) ->
+    Arguments.
+
+%% The same holds for those of TLS.
+with_tls(#{plants := Names} = Arguments) ->
+    case lists:any(fun iris_ref_plant:needs_tls/1, Names) of
+        true -> Arguments#{tls => true};
+        false -> Arguments
+    end;
+with_tls(Arguments) ->
     Arguments.
 
 start(#{role := edge} = Arguments) when not is_map_key(core, Arguments) ->
@@ -124,9 +144,9 @@ check_ports() ->
 check_ports([]) ->
     ok;
 check_ports([Transport | Rest]) ->
-    case iris_ref_listener:open(Transport) of
+    case iris_ref_listener:open(Transport, none) of
         {ok, Socket} ->
-            ok = gen_tcp:close(Socket),
+            ok = iris_ref_socket:close(Socket),
             check_ports(Rest);
         {error, _} = Error ->
             Error
@@ -141,9 +161,18 @@ is_port_given(Transport) ->
 start_in(Dir) ->
     case filelib:ensure_dir(filename:join(Dir, "any")) of
         ok ->
+            start_tls(Dir, application:get_env(iris_ref, tls, false)),
             start_quietly(Dir);
         {error, Reason} ->
             fail(["the data_dir ", Dir, " cannot be made: ", file:format_error(Reason)])
+    end.
+
+start_tls(_, false) ->
+    ok;
+start_tls(Dir, true) ->
+    case iris_ref_tls:prepare(filename:join(Dir, "tls")) of
+        ok -> ok;
+        {error, Reason} -> fail(explain(Reason))
     end.
 
 %% Start the applications. A failure is told in one line, so the default log is silent meanwhile.
@@ -173,7 +202,9 @@ ready() ->
             {ok, _} -> [element(2, application:get_env(iris_ref, Key)) || Key <- [port, ws_port]]
         end,
     Auth = application:get_env(iris_ref, auth_enabled, false),
-    io:format("IRIS_REF READY tcp=~b ws=~b node=~s auth=~s~n", Ports ++ [node(), Auth]).
+    Tls = application:get_env(iris_ref, tls, false),
+    Line = "IRIS_REF READY tcp=~b ws=~b node=~s auth=~s tls=~s~n",
+    io:format(Line, Ports ++ [node(), Auth, Tls]).
 
 %% Wait for the end of the standard input, and end the node.
 -spec stop_on_eof() -> no_return().
@@ -199,6 +230,10 @@ explain({listen, Ip, Port, Reason}) ->
         "port ", integer_to_list(Port), " on ", inet:ntoa(Ip), " cannot be opened: ",
         inet:format_error(Reason)
     ];
+explain({no_tls, App}) ->
+    ["tls needs the application ", atom_to_list(App), " of Erlang/OTP, which does not start"];
+explain({no_certificates, File}) ->
+    ["the file ", File, " cannot be written"];
 explain({core_unreachable, Core}) ->
     ["the core ", atom_to_list(Core), " cannot be reached"];
 explain({failed_to_start_child, _, Reason}) ->

@@ -2,7 +2,7 @@
 %%%
 %%% Environment: role (single, core, edge), core (the node that an edge asks), ip, port, ws_port
 %%% (one above port, or the system's choice where port is), auth_enabled, auth_secret, revoked
-%%% (each jti that is refused), incomplete_ms (how long a frame may be incomplete), ack_ms and
+%%% (each jti that is refused), tls, tls_versions and tls_verify (see iris_ref_tls), incomplete_ms (how long a frame may be incomplete), ack_ms and
 %%% ack_scan_ms (when a message that is not acknowledged goes back to the store, and how often
 %%% that is looked at).
 -module(iris_ref_app).
@@ -51,7 +51,8 @@ choose_ws_port() ->
 %% Load all code that is ever used, so that the number of atoms does not grow with the first
 %% client that needs a module.
 load_code() ->
-    Own = [Module || App <- [iris_ref, mnesia, crypto], Module <- modules(App)],
+    Secure = [App || App <- [ssl, public_key, asn1], application:get_env(iris_ref, tls, false)],
+    Own = [Module || App <- [iris_ref, mnesia, crypto | Secure], Module <- modules(App)],
     %% Modules of OTP that are first used by a client, a crash report or a stop.
     Lazy = [
         base64, binary, calendar, dets, dict, disk_log, disk_log_1, disk_log_server, erl_anno,

@@ -1,10 +1,10 @@
-%%% One connection: the bytes of one client, over TCP or a WebSocket.
+%%% One connection: the bytes of one client, over TCP or TLS, plain or as a WebSocket.
 %%%
 %%% Theory of operation. States: `handover' (the acceptor still owns the socket), `handshake'
 %%% (WebSocket only), `connected', `logged_in', and `draining'. The socket is {active, once}:
 %%% the next bytes are asked for when the last ones are dealt with and the replies are with
 %%% the kernel, so a client that sends without reading stops itself. One {tcp, _, Data} is one
-%%% segment, which ends a LOGIN and an ACK; what is left of it is the buffer, never more than
+%%% segment (or record of TLS), which ends a LOGIN and an ACK; what is left of it is the buffer, never more than
 %%% one incomplete frame, and not for longer than incomplete_ms. A binary message of a WebSocket
 %%% is a segment too, and cannot be continued by the next.
 %%%
@@ -14,7 +14,8 @@
 %%% socket with unread bytes would reset it and take the reason from the client.
 %%%
 %%% A client that closes its sending half has all it sent processed, gets the replies, and is
-%%% closed then. The listeners set exit_on_close to false, or the replies would be dropped.
+%%% closed then. The listeners set exit_on_close to false, or the replies would be dropped. Over TLS
+%%% there is no such half (see iris_ref_socket).
 -module(iris_ref_conn).
 
 -behaviour(gen_statem).
@@ -27,7 +28,7 @@
 
 -record(conn, {
     transport :: tcp | ws,
-    socket :: gen_tcp:socket(),
+    socket :: iris_ref_socket:socket(),
     buffer = <<>> :: binary(),
     ws = iris_ref_ws:new() :: iris_ref_ws:state(),
     session = iris_ref_session:new() :: iris_ref_session:session(),
@@ -47,7 +48,7 @@
 %% of small requests can ask for a thousand times its size.
 -define(MAX_OUT, 65536).
 
--spec start_link(tcp | ws, gen_tcp:socket()) -> gen_statem:start_ret().
+-spec start_link(tcp | ws, iris_ref_socket:socket()) -> gen_statem:start_ret().
 start_link(Transport, Socket) ->
     gen_statem:start_link(?MODULE, {Transport, Socket}, []).
 
@@ -55,7 +56,7 @@ start_link(Transport, Socket) ->
 callback_mode() ->
     state_functions.
 
--spec init({tcp | ws, gen_tcp:socket()}) -> gen_statem:init_result(handover).
+-spec init({tcp | ws, iris_ref_socket:socket()}) -> gen_statem:init_result(handover).
 init({Transport, Socket}) ->
     %% So that terminate/3 is called, and stores the client's mail, when the server stops.
     _ = process_flag(trap_exit, true),
@@ -64,17 +65,25 @@ init({Transport, Socket}) ->
 
 -spec handover(gen_statem:event_type(), term(), #conn{}) ->
     gen_statem:event_handler_result(atom()).
-handover(info, {socket_is_yours, Socket}, #conn{socket = Socket, transport = ws} = Conn) ->
-    {ok, Patience} = application:get_env(iris_ref, incomplete_ms),
-    listen_again(handshake, Conn, [{state_timeout, Patience, expired}]);
 handover(info, {socket_is_yours, Socket}, #conn{socket = Socket} = Conn) ->
-    listen_again(connected, Conn, []);
+    case iris_ref_socket:secure(Socket) of
+        {ok, Secured} -> begin_with(Conn#conn{socket = Secured});
+        {error, _} -> {stop, normal, Conn}
+    end;
+handover(info, {socket_is_gone, Socket}, #conn{socket = Socket} = Conn) ->
+    {stop, normal, Conn};
 handover(Type, Event, Conn) ->
     other(Type, Event, Conn).
 
+begin_with(#conn{transport = ws} = Conn) ->
+    {ok, Patience} = application:get_env(iris_ref, incomplete_ms),
+    listen_again(handshake, Conn, [{state_timeout, Patience, expired}]);
+begin_with(#conn{transport = tcp} = Conn) ->
+    listen_again(connected, Conn, []).
+
 -spec handshake(gen_statem:event_type(), term(), #conn{}) ->
     gen_statem:event_handler_result(atom()).
-handshake(info, {tcp, Socket, Data}, #conn{socket = Socket, buffer = Buffer} = Conn) ->
+handshake(info, {Tag, Socket, Data}, #conn{socket = {Tag, Socket}, buffer = Buffer} = Conn) ->
     Bytes = <<Buffer/binary, Data/binary>>,
     case iris_ref_ws:handshake(Bytes) of
         more ->
@@ -102,7 +111,7 @@ logged_in(Type, Event, Conn) ->
     open(Type, Event, Conn).
 
 %% What both states of an open connection have in common.
-open(info, {tcp, Socket, Data}, #conn{socket = Socket} = Conn) ->
+open(info, {Tag, Socket, Data}, #conn{socket = {Tag, Socket}} = Conn) ->
     sent(received(Data, Conn), Conn);
 open(info, {iris_ref, User, Event}, #conn{session = Session} = Conn) ->
     {Frames, NewSession} = iris_ref_session:incoming(User, Event, Session),
@@ -115,15 +124,20 @@ open(Type, Event, Conn) ->
 
 -spec draining(gen_statem:event_type(), term(), #conn{}) ->
     gen_statem:event_handler_result(atom()).
-draining(info, {tcp, Socket, _}, #conn{socket = Socket} = Conn) ->
+draining(info, {Tag, Socket, _}, #conn{socket = {Tag, Socket}} = Conn) ->
     listen_again(draining, Conn, []);
 draining(Type, Event, Conn) ->
     other(Type, Event, Conn).
 
 %% What ends a connection in any state; all else is not for it.
-other(info, {tcp_closed, Socket}, #conn{socket = Socket} = Conn) ->
+other(info, {Closed, Socket}, #conn{socket = {_, Socket}, buffer = Rest} = Conn) when
+    Closed =:= tcp_closed; Closed =:= ssl_closed
+->
+    ok = iris_ref_slip:goodbye(Closed, Rest),
     {stop, normal, Conn};
-other(info, {tcp_error, Socket, _}, #conn{socket = Socket} = Conn) ->
+other(info, {Error, Socket, _}, #conn{socket = {_, Socket}} = Conn) when
+    Error =:= tcp_error; Error =:= ssl_error
+->
     {stop, normal, Conn};
 other(state_timeout, expired, Conn) ->
     {stop, normal, Conn};
@@ -143,7 +157,7 @@ terminate(_, _, #conn{socket = Socket, session = Session} = Conn) ->
     LoggedOut = iris_ref_session:logout(Session),
     _ = is_partial(Conn) andalso iris_ref_session:cut_off(Session),
     ok = last_mail(LoggedOut),
-    gen_tcp:close(Socket).
+    iris_ref_socket:close(Socket).
 
 %% See to what came in before this connection was unlisted.
 last_mail(Session) ->
@@ -229,7 +243,7 @@ flush(#conn{session = Session} = Conn) ->
         [] ->
             {ok, Complete};
         Out ->
-            case gen_tcp:send(Complete#conn.socket, lists:reverse(Out)) of
+            case iris_ref_socket:send(Complete#conn.socket, lists:reverse(Out)) of
                 ok -> {ok, Complete#conn{out = [], out_size = 0}};
                 {error, _} -> gone
             end
@@ -249,7 +263,7 @@ sent({ok, Conn}, Before) ->
 sent({close, Conn}, _) ->
     case flush(Conn) of
         {ok, #conn{socket = Socket, session = Session} = Flushed} ->
-            _ = gen_tcp:shutdown(Socket, write),
+            _ = iris_ref_socket:shutdown(Socket),
             LoggedOut = Flushed#conn{session = iris_ref_session:logout(Session)},
             Actions = [{{timeout, incomplete}, cancel}, {state_timeout, ?DRAIN_MS, expired}],
             listen_again(draining, LoggedOut, Actions);
@@ -271,7 +285,7 @@ state(#conn{session = Session}) ->
     end.
 
 listen_again(State, #conn{socket = Socket} = Conn, Actions) ->
-    case inet:setopts(Socket, [{active, once}]) of
+    case iris_ref_socket:listen_again(Socket) of
         ok -> {next_state, State, Conn, Actions};
         {error, _} -> {stop, normal, Conn}
     end.

@@ -14,7 +14,7 @@
 start_link() ->
     supervisor:start_link({local, ?MODULE}, ?MODULE, []).
 
--spec start_connection(tcp | ws, gen_tcp:socket()) -> supervisor:startchild_ret().
+-spec start_connection(tcp | ws, iris_ref_socket:socket()) -> supervisor:startchild_ret().
 start_connection(Transport, Socket) ->
     supervisor:start_child(?MODULE, [Transport, Socket]).
 

@@ -1,4 +1,5 @@
-%%% A listening socket and its acceptors. One of these listens for raw TCP, one for WebSockets.
+%%% A listening socket and its acceptors. One of these listens for raw TCP, one for WebSockets,
+%%% and both over TLS where that is switched on.
 %%%
 %%% Theory of operation. This process opens the socket and owns it; acceptors, linked to it,
 %%% wait for clients, start a connection's process for each and give it the socket. Connections
@@ -9,7 +10,7 @@
 
 -behaviour(gen_server).
 
--export([start_link/1, port_key/1, open/1, turned_away/0]).
+-export([start_link/1, port_key/1, open/2, turned_away/0]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2, accept/2]).
 
 %% Accepting is a few microseconds of work; several acceptors keep it up while one waits for
@@ -47,9 +48,10 @@ turned_away() ->
         false -> ok
     end.
 
-%% Open the listening socket of a transport.
--spec open(tcp | ws) -> {ok, gen_tcp:socket()} | {error, {listen, term(), term(), term()}}.
-open(Transport) ->
+%% Open the listening socket of a transport, over TLS if there are options for that.
+-spec open(tcp | ws, none | [ssl:tls_server_option()]) ->
+    {ok, iris_ref_socket:socket()} | {error, {listen, term(), term(), term()}}.
+open(Transport, Tls) ->
     {ok, Port} = application:get_env(iris_ref, port_key(Transport)),
     {ok, Ip} = application:get_env(iris_ref, ip),
     Options = [
@@ -65,17 +67,17 @@ open(Transport) ->
         {send_timeout, ?SEND_MS},
         {send_timeout_close, true}
     ],
-    case gen_tcp:listen(Port, Options) of
+    case iris_ref_socket:listen(Port, Options, Tls) of
         {ok, Socket} -> {ok, Socket};
         {error, Reason} -> {error, {listen, Ip, Port, Reason}}
     end.
 
--spec init(tcp | ws) -> {ok, gen_tcp:socket()} | {stop, term()}.
+-spec init(tcp | ws) -> {ok, iris_ref_socket:socket()} | {stop, term()}.
 init(Transport) ->
     _ = process_flag(trap_exit, true),
-    case open(Transport) of
+    case open(Transport, iris_ref_tls:options()) of
         {ok, Socket} ->
-            {ok, Port} = inet:port(Socket),
+            {ok, Port} = iris_ref_socket:port(Socket),
             ok = application:set_env(iris_ref, port_key(Transport), Port),
             Start = fun(_) -> proc_lib:spawn_link(?MODULE, accept, [Transport, Socket]) end,
             ok = lists:foreach(Start, lists:seq(1, ?ACCEPTORS)),
@@ -84,32 +86,32 @@ init(Transport) ->
             {stop, Reason}
     end.
 
--spec handle_call(term(), gen_server:from(), gen_tcp:socket()) -> {noreply, gen_tcp:socket()}.
+-spec handle_call(term(), gen_server:from(), iris_ref_socket:socket()) -> {noreply, iris_ref_socket:socket()}.
 handle_call(_, _, Socket) -> {noreply, Socket}.
 
 %% The state is `closed' after the planted defect listener_closed, and never otherwise.
--spec handle_cast(term(), gen_tcp:socket() | closed) -> {noreply, gen_tcp:socket() | closed}.
+-spec handle_cast(term(), iris_ref_socket:socket() | closed) -> {noreply, iris_ref_socket:socket() | closed}.
 handle_cast(turned_away, Socket) when Socket =/= closed ->
-    ok = gen_tcp:close(Socket),
+    ok = iris_ref_socket:close(Socket),
     {noreply, closed};
 handle_cast(_, Socket) ->
     {noreply, Socket}.
 
--spec handle_info(term(), gen_tcp:socket() | closed) ->
-    {noreply, gen_tcp:socket() | closed} | {stop, term(), gen_tcp:socket()}.
+-spec handle_info(term(), iris_ref_socket:socket() | closed) ->
+    {noreply, iris_ref_socket:socket() | closed} | {stop, term(), iris_ref_socket:socket()}.
 handle_info({'EXIT', _, Reason}, Socket) when Socket =/= closed -> {stop, Reason, Socket};
 handle_info(_, Socket) -> {noreply, Socket}.
 
--spec terminate(term(), gen_tcp:socket() | closed) -> ok.
+-spec terminate(term(), iris_ref_socket:socket() | closed) -> ok.
 terminate(_, closed) ->
     ok;
 terminate(_, Socket) ->
-    gen_tcp:close(Socket).
+    iris_ref_socket:close(Socket).
 
 %% The loop of an acceptor.
--spec accept(tcp | ws, gen_tcp:socket()) -> no_return().
+-spec accept(tcp | ws, iris_ref_socket:socket()) -> no_return().
 accept(Transport, Listening) ->
-    case gen_tcp:accept(Listening) of
+    case iris_ref_socket:accept(Listening) of
         {ok, Socket} ->
             ok = hand_over(Transport, Socket),
             ok = iris_ref_crowd:accepted(),
@@ -127,12 +129,12 @@ accept(Transport, Listening) ->
 
 hand_over(Transport, Socket) ->
     {ok, Pid} = iris_ref_conn_sup:start_connection(Transport, Socket),
-    case gen_tcp:controlling_process(Socket, Pid) of
+    case iris_ref_socket:hand_over(Socket, Pid) of
         ok ->
             Pid ! {socket_is_yours, Socket},
             ok;
         {error, _} ->
             %% The client has gone; so that the connection's process need not find out by time.
-            Pid ! {tcp_closed, Socket},
+            Pid ! {socket_is_gone, Socket},
             ok
     end.

@@ -5,7 +5,7 @@
 %%% tens of nanoseconds, and mostly only on the odd path where the defect lives.
 -module(iris_ref_plant).
 
--export([catalogue/0, on/1, enable/1, disable_all/0]).
+-export([catalogue/0, on/1, enable/1, needs_tls/1, disable_all/0]).
 -export_type([name/0, kind/0, entry/0]).
 
 -type name() :: atom().
@@ -14,9 +14,9 @@
     | conformance.
 %% The class of mistake, the truth of it, the finding that it must produce, the file in
 %% corpus/regressions that trips it, how many connections and frames (besides LOGIN) that takes,
-%% whether LOGIN needs a token for it to show, and the check of the harness that is to find it: a
-%% campaign is where none is named, with the decoder called directly if it shows only there. With
-%% edges, it shows only in a cluster of so many edges.
+%% whether LOGIN needs a token for it to show, or the target needs TLS, and the check of the harness
+%% that is to find it: a campaign is where none is named, with the decoder called directly if it
+%% shows only there. With edges, it shows only in a cluster of so many edges.
 -type entry() :: #{
     name := name(),
     trigger := binary(),
@@ -26,6 +26,7 @@
     connections := pos_integer(),
     frames := non_neg_integer(),
     auth => true,
+    tls => true,
     check => atom(),
     decoder => true,
     edges => pos_integer()
@@ -38,7 +39,7 @@ catalogue() ->
         iris_ref_plants_stay:catalogue() ++ iris_ref_plants_law:catalogue() ++
         iris_ref_plants_relation:catalogue() ++ iris_ref_plants_storm:catalogue() ++
         iris_ref_plants_decode:catalogue() ++ iris_ref_plants_cluster:catalogue() ++
-        iris_ref_plants_restart:catalogue().
+        iris_ref_plants_restart:catalogue() ++ iris_ref_plants_transport:catalogue().
 
 %% Tell whether a defect is switched on.
 -spec on(name()) -> boolean().
@@ -52,6 +53,11 @@ enable(Text) ->
         [Name] -> persistent_term:put({?MODULE, Name}, true);
         [] -> {error, unknown}
     end.
+
+%% Tell whether a defect, given its name as text, shows only over TLS.
+-spec needs_tls(string()) -> boolean().
+needs_tls(Text) ->
+    [] =/= [Name || #{name := Name, tls := true} <- catalogue(), atom_to_list(Name) =:= Text].
 
 %% Switch every defect off.
 -spec disable_all() -> ok.

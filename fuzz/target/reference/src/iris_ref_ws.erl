@@ -119,8 +119,11 @@ frame(Opcode, Payload) ->
     [<<1:1, 0:3, Opcode:4>>, frame_length(iolist_size(Payload)), Payload].
 
 frame_length(N) when N =< ?MAX_CONTROL -> <<0:1, N:7>>;
-frame_length(N) when N < 65536 -> <<0:1, 126:7, N:16>>;
-frame_length(N) -> <<0:1, 127:7, N:64>>.
+frame_length(N) ->
+    case iris_ref_slip:width(N) of
+        16 -> <<0:1, 126:7, N:16>>;
+        64 -> <<0:1, 127:7, N:64>>
+    end.
 
 %% The events in the bytes of a client. Nothing is read behind an event that closes.
 -spec decode(binary(), state()) -> {[event()], state()}.
@@ -147,8 +150,11 @@ cut(<<_:1, Rsv:3, _:4, _/binary>>) when Rsv =/= 0 ->
     {error, ?PROTOCOL_ERROR};
 cut(<<_:4, Opcode:4, _/binary>>) when Opcode > ?BINARY, Opcode < ?CLOSE; Opcode > ?PONG ->
     {error, ?PROTOCOL_ERROR};
-cut(<<_:8, 0:1, _:7, _/binary>>) ->
-    {error, ?PROTOCOL_ERROR};
+cut(<<_:8, 0:1, _:7, _/binary>> = Bytes) ->
+    case iris_ref_slip:unmasked(Bytes) of
+        {masked, Masked} -> cut(Masked);
+        refused -> {error, ?PROTOCOL_ERROR}
+    end;
 cut(<<Fin:1, _:3, Opcode:4, 1:1, Length:7, _/binary>>) when
     Opcode >= ?CLOSE, (Fin =:= 0 orelse Length > ?MAX_CONTROL)
 ->
@@ -162,6 +168,7 @@ cut(<<Fin:1, _:3, Opcode:4, 1:1, 126:7, Length:16, Rest/binary>>) when Length > 
 cut(<<_:9, 126:7, _:16, _/binary>>) ->
     {error, ?PROTOCOL_ERROR};
 cut(<<Fin:1, _:3, Opcode:4, 1:1, 127:7, Length:64, Rest/binary>>) when Length > 65535 ->
+    ok = iris_ref_slip:room(Length),
     payload(Fin, Opcode, Length, Rest);
 cut(<<_:9, 127:7, _:64, _/binary>>) ->
     {error, ?PROTOCOL_ERROR};
@@ -185,12 +192,9 @@ unmask(Key, Masked) ->
     Stream = binary:copy(Key, Size div 4 + 1),
     crypto:exor(Masked, binary:part(Stream, 0, Size)).
 
-take(?PING, _, Payload, Ws) ->
-    {{reply, frame(?PONG, Payload)}, Ws};
-take(?PONG, _, _, Ws) ->
-    {none, Ws};
-take(?CLOSE, _, Payload, Ws) ->
-    {{close, closing(Payload)}, Ws};
+take(Opcode, _, Payload, #ws{fragments = Fragments} = Ws) when Opcode >= ?CLOSE ->
+    ok = iris_ref_slip:between(Opcode, Fragments),
+    {control(Opcode, Payload), Ws};
 take(?TEXT, _, _, Ws) ->
     {{close, close(?UNACCEPTABLE)}, Ws};
 take(?BINARY, 1, Payload, #ws{fragments = none} = Ws) ->
@@ -205,6 +209,10 @@ take(?CONTINUATION, Fin, Payload, #ws{fragments = Before} = Ws) when is_binary(B
     end;
 take(_, _, _, Ws) ->
     {{close, close(?PROTOCOL_ERROR)}, Ws}.
+
+control(?PING, Payload) -> {reply, frame(?PONG, iris_ref_slip:pong(Payload))};
+control(?PONG, _) -> none;
+control(?CLOSE, Payload) -> {close, iris_ref_slip:farewell(Payload, closing(Payload))}.
 
 %% The answer to a close frame: the same code, if it is one that may be sent.
 closing(<<>>) ->

@@ -111,6 +111,7 @@ FINGERPRINTS: Mapping[str, str] = MappingProxyType(
         "storm_leak": "7a78ca724ba4ea6a",
         "storm_lost": "d370dc845214114c",
         "stuck_frame": "4532c36c29c07c10",
+        "tls_goodbye": "d5b4d4df76f01e35",
         "token_expired": "2b39e68195b8f1ce",
         "token_replayed": "bc1cbf608dedae8f",
         "token_revoked": "73fa8a4bb316f5df",
@@ -119,6 +120,12 @@ FINGERPRINTS: Mapping[str, str] = MappingProxyType(
         "typist_shared": "234845a7aa005deb",
         "unanswered": "805e9a72f158c2f7",
         "wrong_user": "0c0162a5fc975016",
+        "ws_close": "963379e4b73645a9",
+        "ws_interleaved": "f6ae20f4ea2572e1",
+        "ws_length": "ac61e5dc9e574ec1",
         "ws_listener": "a2612ad2b6501eb4",
+        "ws_pong": "6854eed68d7a5262",
+        "ws_unmasked": "be75264e983b82b3",
+        "ws_wide": "485020855c594ee3",
     }
 )

@@ -20,6 +20,7 @@ from tests.planted.law_expectations import LAW_EXPECTED
 from tests.planted.relation_expectations import RELATION_EXPECTED
 from tests.planted.storm_expectations import STORM_EXPECTED
 from tests.planted.support import Bench, bench
+from tests.planted.transport_expectations import TRANSPORT_EXPECTED
 from tests.planted.triggers import CASES, PAYLOADS, main, regressions
 
 REGRESSIONS = Path(__file__).parents[2] / "corpus" / "regressions"
@@ -109,7 +110,7 @@ EXPECTED = {
     "atom_leak": Expected("leak", "atoms", says="atoms grow by 1.0 with each play"),
     **{
         name: Expected(b.what, b.reason, b.origin, b.says, recovered=b.recovered)
-        for name, b in {**CRASH_EXPECTED, **CLUSTER_EXPECTED}.items()
+        for name, b in {**CRASH_EXPECTED, **CLUSTER_EXPECTED, **TRANSPORT_EXPECTED}.items()
     },
     **{
         name: Expected(what, reason, says=says)

@@ -1,8 +1,8 @@
 """A trigger for each planted defect: the smallest case that a person would write for it.
 
 They are written out in :mod:`tests.planted.crash_triggers`, :mod:`tests.planted.law_triggers`,
-:mod:`tests.planted.relation_triggers`, :mod:`tests.planted.cluster_triggers` and
-:mod:`tests.planted.decoder_cases`.
+:mod:`tests.planted.relation_triggers`, :mod:`tests.planted.cluster_triggers`,
+:mod:`tests.planted.transport_triggers` and :mod:`tests.planted.decoder_cases`.
 ``corpus/regressions`` is written from here:
 
     python -m tests.planted.triggers corpus/regressions
@@ -23,10 +23,18 @@ from tests.planted.crash_triggers import CRASH_CASES
 from tests.planted.decoder_cases import DECODER_CASES
 from tests.planted.law_triggers import LAW_CASES
 from tests.planted.relation_triggers import RELATION_CASES
+from tests.planted.transport_triggers import TRANSPORT_CASES
 
 #: For each planted defect, the name of its file and the case in it.
 CASES: Mapping[str, tuple[str, Case]] = MappingProxyType(
-    {**CRASH_CASES, **LAW_CASES, **RELATION_CASES, **CLUSTER_CASES, **DECODER_CASES}
+    {
+        **CRASH_CASES,
+        **LAW_CASES,
+        **RELATION_CASES,
+        **CLUSTER_CASES,
+        **DECODER_CASES,
+        **TRANSPORT_CASES,
+    }
 )
 
 

@@ -30,6 +30,7 @@ from fuzz.oracles.laws.golden import golden
 from fuzz.oracles.laws.groups import group_lost, group_readers, group_writers, rosters
 from fuzz.oracles.laws.keys import bundles, one_time_keys
 from fuzz.oracles.laws.rate import rate
+from fuzz.oracles.laws.websocket import websocket
 
 Law = Callable[[Dialogue], Iterable[Finding]]
 
@@ -68,6 +69,9 @@ def judge_laws(observation: Observation) -> tuple[Finding, ...]:
     accepted = tuple({f.fingerprint: f for f in auth(observation)}.values())
     if accepted:
         return accepted
+    # Who cannot read the frames of WebSocket reads nothing within them.
+    for finding in websocket(observation):
+        return (finding,)
     dialogue = Dialogue(observation)
     for law in LAWS:
         for finding in law(dialogue):

@@ -14,11 +14,14 @@ from fuzz.report.standalone.wire import (
     REFUSALS,
     REFUSED,
     STATUS,
+    WebFrame,
     frames,
     mark,
     of,
     refused,
     unbound,
+    unframed,
+    web_frames,
 )
 
 #: Seconds in which an effect on others shows, once its frame was handled.
@@ -277,6 +280,39 @@ def in_place(wire: Wire, play: Play) -> Seen:
     return True, f"behind {len(found)} frames, this is none of a server's: {rest[:32].hex(' ')}"
 
 
+def web(wire: Wire, play: Play) -> list[WebFrame]:
+    """Return the frames of WebSocket on a connection whose framing is the case's own."""
+    return web_frames(heard(wire, play).partition(b"\r\n\r\n")[2])
+
+
+def web_frame(wire: Wire, play: Play) -> Seen:
+    """Look for a frame of WebSocket that no server may send."""
+    wrong = sum(not frame.in_order for frame in web(wire, play))
+    return wrong > 0, f"{wrong} WebSocket frames came that a server may not send"
+
+
+def web_pong(wire: Wire, play: Play) -> Seen:
+    """Look for the PONG to a PING: whether it came as it must, or though it must not."""
+    payload = bytes.fromhex(wire["payload"])
+    came = any(f.first & 15 == 10 and f.payload == payload for f in web(wire, play))
+    return came is not wire[
+        "wanted"
+    ], f"a PONG with {payload!r} {'came' if came else 'did not come'}"
+
+
+def web_answers(wire: Wire, play: Play) -> Seen:
+    """Count answers to frames that the server must not act on."""
+    times = len(of(unframed(heard(wire, play).partition(b"\r\n\r\n")[2]), wire["opcode"]))
+    seen = f"{times} frames {wire['opcode']:02X} came; at most {wire['most']} are right"
+    return times > wire["most"], seen
+
+
+def web_close(wire: Wire, play: Play) -> Seen:
+    """Look for the CLOSE that answers a CLOSE."""
+    came = any(frame.first & 15 == 8 for frame in web(wire, play))
+    return not came, f"a CLOSE {'came' if came else 'did not come'} in answer"
+
+
 CHECKS: dict[str, Callable[[Wire, Play], Seen]] = {
     "absent": absent,
     "answered": answered,
@@ -297,4 +333,8 @@ CHECKS: dict[str, Callable[[Wire, Play], Seen]] = {
     "roster": roster,
     "status": status,
     "waits": waits,
+    "web_answers": web_answers,
+    "web_close": web_close,
+    "web_frame": web_frame,
+    "web_pong": web_pong,
 }

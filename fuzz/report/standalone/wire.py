@@ -89,21 +89,48 @@ def learned(heard: bytes) -> dict[bytes, bytes]:
     return {names[frame.opcode]: frame.fields[0] for frame in of(heard, *names)}
 
 
-def unframed(raw: bytes) -> bytes:
-    """Return the payloads of whole WebSocket messages."""
-    payload, at = b"", 0
+class WebFrame(NamedTuple):
+    """A frame of WebSocket (RFC 6455, section 5.2): its first two bytes, and what it holds.
+
+    ``least`` tells that its length has no more bytes than it needs.
+    """
+
+    first: int
+    second: int
+    payload: bytes
+    least: bool
+
+    @property
+    def in_order(self) -> bool:
+        """Tell whether a server may send it."""
+        control = self.first & 8
+        known = self.first & 15 in (0, 1, 2, 8, 9, 10)
+        whole = self.first & 128 and len(self.payload) <= 125
+        unmasked = not self.second & 128 and not self.first & 0x70
+        return unmasked and known and self.least and bool(not control or whole)
+
+
+def web_frames(raw: bytes) -> list[WebFrame]:
+    """Return the whole frames of WebSocket in ``raw``."""
+    found, at = [], 0
     while at + 2 <= len(raw):
         size, head = raw[at + 1] & 127, 2
         if size == 126:
             size, head = int.from_bytes(raw[at + 2 : at + 4], "big"), 4
         elif size == 127:
             size, head = int.from_bytes(raw[at + 2 : at + 10], "big"), 10
-        if at + head + size > len(raw):
+        start, least = at + head + (raw[at + 1] & 128) // 32, {2: 0, 4: 126, 10: 65536}[head]
+        if start + size > len(raw):
             break
-        if raw[at] & 15 in (0, 1, 2):
-            payload += raw[at + head : at + head + size]
-        at += head + size
-    return payload
+        payload = raw[start : start + size]
+        found.append(WebFrame(raw[at], raw[at + 1], payload, size >= least))
+        at = start + size
+    return found
+
+
+def unframed(raw: bytes) -> bytes:
+    """Return the payloads of whole WebSocket messages."""
+    return b"".join(frame.payload for frame in web_frames(raw) if frame.first & 15 in (0, 1, 2))
 
 
 def bound(data: bytes, values: Mapping[bytes, bytes]) -> bytes:

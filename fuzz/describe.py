@@ -13,6 +13,7 @@ from itertools import islice
 
 from fuzz.case import ALL_USER_TOKENS, GROUP_TOKEN, MSGID_TOKEN, Case, Step, StepKind, Transport
 from grammar.cbor import Item, Kind, walk
+from grammar.envelope import MessageKind, envelope_spans, told_size
 from grammar.layout import Role
 from grammar.opcodes import MALFORMED_FROM_CLIENT, ClientOpcode, Direction, ServerOpcode
 from grammar.spans import Span, spans
@@ -38,6 +39,7 @@ _CBOR_NAMES = {
 }
 _CBOR_SIMPLE = {20: "false", 21: "true", 22: "null", 23: "undefined"}
 
+_WEBSOCKET = "WEBSOCKET."
 _TRANSPORTS = {
     Transport.TCP: "TCP",
     Transport.WEBSOCKET: "WebSocket",
@@ -57,7 +59,10 @@ class FieldText:
 
 def describe_steps(case: Case) -> list[str]:
     """Return one line of plain text for each step of ``case``."""
-    return [describe_place(step) + describe_step(step) for step in case.steps]
+    framed = own_framing(case)
+    return [
+        describe_place(step) + describe_step(step, step.connection in framed) for step in case.steps
+    ]
 
 
 def describe_place(step: Step) -> str:
@@ -65,8 +70,16 @@ def describe_place(step: Step) -> str:
     return "" if step.kind is StepKind.RESTART else f"connection {step.connection}: "
 
 
-def describe_step(step: Step) -> str:
-    """Return what ``step`` does, without its connection."""
+def own_framing(case: Case) -> frozenset[int]:
+    """Return the connections whose WebSocket frames are in the case's own bytes."""
+    opened: dict[int, int] = {}
+    for step in case.steps:
+        opened.setdefault(step.connection, step.value if step.kind is StepKind.OPEN else 0)
+    return frozenset(n for n, value in opened.items() if value == Transport.WEBSOCKET_RAW)
+
+
+def describe_step(step: Step, framed: bool = False) -> str:
+    """Return what ``step`` does, without its connection; ``framed`` as in :func:`explain`."""
     match step.kind:
         case StepKind.OPEN:
             # The first edge is the only one, mostly; people count from one, as its name may do.
@@ -75,7 +88,7 @@ def describe_step(step: Step) -> str:
         case StepKind.LOGIN:
             return f"log in as {quoted(step.data)}"
         case StepKind.SEND:
-            return f"send {_amount(len(step.data), 'byte')}: {_summary(step.data)}"
+            return f"send {_amount(len(step.data), 'byte')}: {_summary(step.data, framed)}"
         case StepKind.WAIT:
             return "wait for a reply"
         case StepKind.HALF_CLOSE:
@@ -103,9 +116,14 @@ def explain_tokens(case: Case) -> list[str]:
     ]
 
 
-def explain(segment: bytes) -> tuple[FieldText, ...]:
-    """Return the fields of a client's ``segment`` in order; they tile it exactly."""
-    return tuple(_field(segment, span) for span in spans(_mapped(segment), Direction.CLIENT))
+def explain(segment: bytes, framed: bool = False) -> tuple[FieldText, ...]:
+    """Return the fields of a client's ``segment`` in order; they tile it exactly.
+
+    ``framed`` tells that it is of a connection whose WebSocket frames are the case's own.
+    """
+    mapped = _mapped(segment)
+    found = envelope_spans(mapped) if framed else spans(mapped, Direction.CLIENT)
+    return tuple(_field(segment, span) for span in found)
 
 
 def printable(text: str) -> str:
@@ -138,6 +156,10 @@ def _mapped(segment: bytes) -> bytes:
 def _field(segment: bytes, span: Span) -> FieldText:
     content = segment[span.offset : span.offset + span.length]
     match span.role:
+        case Role.OPCODE if span.path.startswith(_WEBSOCKET):
+            return FieldText(span, *_envelope_opcode(content[0]))
+        case Role.LENGTH if span.path.startswith(_WEBSOCKET):
+            return _length(span, told_size(content), len(segment))
         case Role.OPCODE:
             return FieldText(span, *_opcode(content[0]))
         case Role.LENGTH:
@@ -161,6 +183,16 @@ def _opcode(number: int) -> tuple[str, str]:
         server = _SERVER_NAMES.get(number, "reserved")
         return f"{number:02x} {server}", "not a client's: malformed"
     return f"{number:02x}", "unknown opcode"
+
+
+def _envelope_opcode(first: int) -> tuple[str, str]:
+    """Tell the first byte of a frame of WebSocket: FIN, three reserved bits, and the opcode."""
+    known = first & 15 in tuple(MessageKind)
+    name = f"{first:02x} {MessageKind(first & 15).name}" if known else f"{first:02x}"
+    odd = "" if known else "unknown opcode"
+    reserved = "reserved bits" if first & 0x70 else ""
+    fragment = "" if first & 0x80 else "more fragments follow"
+    return name, ", ".join(filter(None, (odd, reserved, fragment)))
 
 
 def _length(span: Span, says: int, end: int) -> FieldText:
@@ -205,9 +237,9 @@ def _cbor_value(item: Item) -> str:
     return f"{name} {argument}"
 
 
-def _summary(segment: bytes) -> str:
+def _summary(segment: bytes, framed: bool = False) -> str:
     """Return the frames of a segment in one line, the lies among their lengths included."""
-    frames = _frames(explain(segment))
+    frames = _frames(explain(segment, framed))
     some = [_frame(segment, fields) for fields in islice(frames, _SOME)]
     more = sum(1 for _ in frames)
     if more:
@@ -228,6 +260,8 @@ def _frames(fields: Iterable[FieldText]) -> Iterator[list[FieldText]]:
 
 def _frame(segment: bytes, fields: list[FieldText]) -> str:
     opcode, rest = fields[0], fields[1:]
+    if opcode.span.role is not Role.OPCODE and opcode.span.path.startswith("HTTP."):
+        return "a request of HTTP"
     name = opcode.value.partition(" ")[2] or f"opcode {opcode.value}"
     note = f" [{opcode.note}]" if opcode.note else ""
     groups: dict[str, list[FieldText]] = {}
@@ -247,6 +281,8 @@ def _group(segment: bytes, name: str, fields: list[FieldText]) -> str:
     parts = [f for f in fields if f.span.role not in (Role.LENGTH, Role.LITERAL)]
     if not parts and fields[0].span.role is Role.LITERAL:
         return ""
+    if not parts and fields[0].span.path.startswith(_WEBSOCKET):
+        return lies.strip()
     if any(f.span.role in (Role.CBOR_HEAD, Role.CBOR_VALUE) for f in parts):
         start, last = parts[0].span.offset, parts[-1].span
         return f"{name}=cbor {_hex(segment[start : last.offset + last.length])}{lies}"

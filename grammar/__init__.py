@@ -14,7 +14,14 @@ from grammar.dialogue import (
     expected_replies,
     next_state,
 )
-from grammar.envelope import Envelope, MessageKind, decode_envelope, encode_envelope, wrap
+from grammar.envelope import (
+    Envelope,
+    MessageKind,
+    decode_envelope,
+    encode_envelope,
+    envelope_spans,
+    wrap,
+)
 from grammar.errors import (
     CborError,
     CeilingError,
@@ -154,6 +161,7 @@ __all__ = [
     "delivery",
     "encode",
     "encode_envelope",
+    "envelope_spans",
     "expected_replies",
     "frame_bounds",
     "next_state",

@@ -7,7 +7,7 @@ RFC forbids: reserved bits, an unmasked client, a length in a wider field than i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Literal
 
@@ -29,7 +29,9 @@ from construct import (
 
 from grammar.codec import NEED_DATA, NeedData
 from grammar.errors import DecodeError, EncodeError
+from grammar.layout import Role
 from grammar.opcodes import Direction
+from grammar.spans import Span, spans
 
 #: Masking hides bytes from caches between client and server; there are none here, and one key
 #: for all keeps a case the same on each play. No byte of it is zero, so all bytes change.
@@ -69,7 +71,8 @@ class Envelope:
 
     ``kind`` is a :class:`MessageKind` or any other number of four bits, ``reserved`` has
     three bits. ``key`` is None for an unmasked frame and four bytes otherwise. ``width`` is
-    that of the length in bits: 7, 16 or 64; None is the least that will do.
+    that of the length in bits: 7, 16 or 64; None is the least that will do. ``told`` is a length
+    that the payload does not have, and None tells its own; it is lost when a frame is decoded.
     """
 
     payload: bytes
@@ -78,6 +81,7 @@ class Envelope:
     reserved: int = 0
     key: bytes | None = None
     width: int | None = None
+    told: int | None = None
 
 
 def wrap(frame: bytes, direction: Direction) -> bytes:
@@ -88,7 +92,7 @@ def wrap(frame: bytes, direction: Direction) -> bytes:
 
 def encode_envelope(envelope: Envelope) -> bytes:
     """Return the bytes of ``envelope``; raise :class:`EncodeError` where a field cannot hold."""
-    size = len(envelope.payload)
+    size = len(envelope.payload) if envelope.told is None else envelope.told
     width = _least_width(size) if envelope.width is None else envelope.width
     bits = {
         "fin": envelope.fin,
@@ -104,6 +108,68 @@ def encode_envelope(envelope: Envelope) -> bytes:
     except ConstructError as error:
         raise EncodeError("envelope", str(error).splitlines()[-1]) from None
     return header + _masked(envelope.payload, envelope.key)
+
+
+def envelope_spans(data: bytes) -> tuple[Span, ...]:
+    """Cut what a client sends on a connection with its own framing into its spans.
+
+    Like :func:`grammar.spans.spans` it is total, and its spans tile the bytes. A request of HTTP
+    is one LITERAL. A frame is its first byte, its length with the bit of the mask, the key, and the
+    payload: the frames of Iris in it where the mask leaves it readable, one TEXT where it does not.
+    """
+    out: list[Span] = []
+    offset = _request_end(data)
+    _leaf(out, "HTTP.request", 0, offset, Role.LITERAL)
+    while offset < len(data):
+        offset = _envelope(out, data, offset)
+    return tuple(out)
+
+
+def _request_end(data: bytes) -> int:
+    if not data.startswith(b"GET "):
+        return 0
+    end = data.find(b"\r\n\r\n")
+    return len(data) if end < 0 else end + 4
+
+
+def _envelope(out: list[Span], data: bytes, offset: int) -> int:
+    """Append the spans of the frame at ``offset``; return its end, or that of the data."""
+    stop = len(data)
+    _leaf(out, "WEBSOCKET.opcode", offset, offset + 1, Role.OPCODE)
+    second = data[offset + 1] if offset + 1 < stop else 0
+    start = min(offset + 2 + {126: 2, 127: 8}.get(second & 127, 0), stop)
+    key_end = min(start + (4 if second & 128 else 0), stop)
+    end = min(key_end + told_size(data[offset + 1 : start]), stop)
+    counts = (key_end, end - key_end)
+    _leaf(out, "WEBSOCKET.length", offset + 1, start, Role.LENGTH, counts)
+    _leaf(out, "WEBSOCKET.key", start, key_end, Role.KEY)
+    readable = not any(data[start:key_end])
+    if readable and data[offset] & 15 == MessageKind.BINARY:
+        for span in spans(data[key_end:end], Direction.CLIENT):
+            inside = span.counts
+            inside = None if inside is None else (inside[0] + key_end, inside[1])
+            out.append(replace(span, offset=span.offset + key_end, counts=inside))
+    else:
+        _leaf(out, "WEBSOCKET.payload", key_end, end, Role.TEXT)
+    return end
+
+
+def told_size(length: bytes) -> int:
+    """Return the number in the length of a frame: the bytes from the second one on, all of them."""
+    first = length[0] & 127 if length else 0
+    return first if first < 126 else int.from_bytes(length[1:], "big")
+
+
+def _leaf(
+    out: list[Span],
+    path: str,
+    offset: int,
+    end: int,
+    role: Role,
+    counts: tuple[int, int] | None = None,
+) -> None:
+    if end > offset:
+        out.append(Span(path, offset, end - offset, role, counts))
 
 
 def decode_envelope(

@@ -138,9 +138,22 @@ _SPLIT = encode(SendMessage(B, b"hello")) + encode(SendSeq(B, 1, b"again"))
 _CUTS = (0, 2, 11, 12, 15, 18, 31, 36, len(_SPLIT))
 
 
-def _message(payload: bytes, kind: MessageKind = MessageKind.BINARY, fin: bool = True) -> Step:
-    """Return a WebSocket frame; its masking key is 0, so that tokens in it can be bound."""
-    return Step(StepKind.SEND, 0, encode_envelope(Envelope(payload, kind, fin, key=bytes(4))))
+def _message(
+    payload: bytes,
+    kind: MessageKind = MessageKind.BINARY,
+    fin: bool = True,
+    key: bytes = bytes(4),
+) -> Step:
+    """Return a WebSocket frame; tokens in it can be bound under a masking key of zeros only."""
+    return Step(StepKind.SEND, 0, encode_envelope(Envelope(payload, kind, fin, key=key)))
+
+
+#: A WebSocket session whose framing is the case's own, with the first user logged in.
+_SESSION = (
+    Step(StepKind.OPEN, 0, value=int(Transport.WEBSOCKET_RAW)),
+    Step(StepKind.SEND, 0, UPGRADE), _WAIT, _message(b"\x01" + A), _WAIT,
+)  # fmt: skip
+_ASK = encode(GetStatus(A))
 
 
 #: Dialogues: what takes more than one frame or more than one client.
@@ -217,12 +230,25 @@ _DIALOGUES: Mapping[str, tuple[Step, ...]] = {
         _WAIT, _send(Ack(MSGID_TOKEN)),
     ),
     "websocket-own-framing": (
-        Step(StepKind.OPEN, 0, value=int(Transport.WEBSOCKET_RAW)),
-        Step(StepKind.SEND, 0, UPGRADE), _WAIT, _message(b"\x01" + A), _WAIT,
-        _message(encode(GetStatus(A))), _message(b"ping", MessageKind.PING),
-        _message(encode(GetStatus(A))[:5], fin=False),
-        _message(encode(GetStatus(A))[5:], MessageKind.CONTINUATION), _WAIT,
+        *_SESSION, _message(_ASK), _message(b"ping", MessageKind.PING),
+        _message(_ASK[:5], fin=False), _message(_ASK[5:], MessageKind.CONTINUATION), _WAIT,
         _message(b"\x03\xe8", MessageKind.CLOSE),
+    ),
+    "websocket-fragments": (
+        *_SESSION, _message(_ASK[:1], fin=False),
+        _message(b"between", MessageKind.PING), _message(b"", MessageKind.CONTINUATION, fin=False),
+        _message(_ASK[1:], MessageKind.CONTINUATION, fin=False),
+        _message(b"unasked", MessageKind.PONG), _message(b"", MessageKind.CONTINUATION), _WAIT,
+        _message(b"", MessageKind.CLOSE),
+    ),
+    "websocket-lengths": (
+        *_SESSION, _message(encode(GetStatus(b"u" * 122))), _message(encode(GetStatus(b"u" * 123))),
+        _message(b"p" * 125, MessageKind.PING), _WAIT,
+        _message(b"\x03\xe9" + "grüße".encode(), MessageKind.CLOSE),
+    ),
+    "websocket-masked": (
+        *_SESSION, _message(encode(GetStatus(b"nobody")), key=b"\x37\xfa\x21\x3d"),
+        _message(b"masked", MessageKind.PING, key=b"\xff\xff\xff\xff"), _WAIT,
     ),
     "redelivery": (
         *_DELIVERED, Step(StepKind.HALF_CLOSE), _login(A, 2), _WAIT,

@@ -21,6 +21,7 @@ from fuzz.describe import (
     describe_step,
     explain,
     explain_tokens,
+    own_framing,
     printable,
 )
 from fuzz.store.sidecar import Sidecar, plain
@@ -46,7 +47,7 @@ def render_case(case: Case, sidecar: Sidecar | None = None) -> Group:
         parts.append(_finding(sidecar))
     parts.append(_headline(case))
     parts.extend(_line(text, "dim") for text in explain_tokens(case))
-    sends = 0
+    sends, framed = 0, own_framing(case)
     for number, step in enumerate(case.steps, 1):
         where = f"{number:>3}  {describe_place(step)}"
         if step.kind is not StepKind.SEND:
@@ -56,7 +57,7 @@ def render_case(case: Case, sidecar: Sidecar | None = None) -> Group:
         size = len(step.data)
         parts.append(_line(f"{where}send {_counted(size, 'byte')} in one segment", "bold"))
         if sends <= MAX_SENDS:
-            parts.append(_segment(step.data))
+            parts.append(_segment(step.data, step.connection in framed))
     if sends > MAX_SENDS:
         parts.append(_line(f"only the first {MAX_SENDS} segments are shown in full", "dim"))
     return Group(*parts)
@@ -80,8 +81,8 @@ def _headline(case: Case) -> Text:
     return _line(text, "bold cyan")
 
 
-def _segment(data: bytes) -> RenderableType:
-    fields = explain(data)
+def _segment(data: bytes, framed: bool) -> RenderableType:
+    fields = explain(data, framed)
     parts: list[RenderableType] = [_table(fields[:MAX_FIELDS])] if fields else []
     if len(fields) > MAX_FIELDS:
         parts.append(_line(f"{len(fields) - MAX_FIELDS} more fields", "dim"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import select
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from typing import Self
 
 from fuzz.clock import Deadline, SystemClock
 from fuzz.executor import Endpoint
+from fuzz.tls import ClientTls
 
 #: Nothing on the loopback interface takes this long unless it has gone wrong.
 SECONDS = 5.0
@@ -52,7 +54,8 @@ class Peer:
         self._waits(False)
         try:
             data = self.socket.recv(1 << 20)
-        except ConnectionResetError:
+        except (ConnectionResetError, ssl.SSLEOFError):
+            # The second is what OpenSSL makes of a reset, and of any end without close_notify.
             self.was_reset, data = True, b""
         if data:
             self.segments.append(data)
@@ -113,19 +116,25 @@ def mute(peer: Peer) -> None:
 
 
 class ScriptedServer:
-    """Runs ``script`` for each connection; a context that leaves no thread behind."""
+    """Runs ``script`` for each connection; a context that leaves no thread behind.
 
-    def __init__(self, script: Script) -> None:
+    With ``tls`` it speaks that, and clients come as the ``client`` says.
+    """
+
+    def __init__(
+        self, script: Script, tls: ssl.SSLContext | None = None, client: ClientTls | None = None
+    ) -> None:
         self.peers: list[Peer] = []
         self.news = threading.Condition()
         self.let_go = threading.Event()
         self._script = script
+        self._tls = tls
         self._threads: list[threading.Thread] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._wake, self._woken = socket.socketpair()
         self._accepting = False
         port = self._listener.getsockname()[1]
-        self.endpoint = Endpoint("127.0.0.1", port, port)
+        self.endpoint = Endpoint("127.0.0.1", port, port, tls=client, websocket_tls=client)
 
     def __enter__(self) -> Self:
         self._start(self._accept)
@@ -185,9 +194,13 @@ class ScriptedServer:
 
     def _serve(self, peer: Peer) -> None:
         try:
+            if self._tls is not None:
+                peer.socket = self._tls.wrap_socket(
+                    peer.socket, server_side=True, suppress_ragged_eofs=False
+                )
             self._script(peer)
-        except BrokenPipeError:
-            pass  # the client has gone while the script spoke
+        except (BrokenPipeError, ssl.SSLError):
+            pass  # the client has gone while the script spoke, or there was nobody to speak to
         finally:
             with self.news:
                 peer.socket.close()

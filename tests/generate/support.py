@@ -7,6 +7,7 @@ from random import Random
 from fuzz.case import Case, Step, StepKind, Transport
 from fuzz.generate.dictionary import iris_dictionary
 from fuzz.generate.draft import ByteMutate, Draft
+from fuzz.generate.envelopes import UPGRADE
 from grammar import (
     BatchSend,
     E2eeMsg,
@@ -81,6 +82,7 @@ RICH = Case(
         send(encode(FRAMES[4]), 1),
         send(encode(FRAMES[5])),
         Step(StepKind.OPEN, 2, value=int(Transport.WEBSOCKET_RAW)),
+        send(UPGRADE, 2),
         send(encode_envelope(Envelope(b"ping", MessageKind.PING, key=bytes(4))) * 3, 2),
         Step(StepKind.WAIT),
     )

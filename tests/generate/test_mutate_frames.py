@@ -141,7 +141,7 @@ def test_cuts_change_no_byte(operation: Operation) -> None:
         cut += operation.apply(draft)
         assert sent(draft.steps) == sent(RICH.steps)
         assert all(step.data for step in draft.steps if step.kind is StepKind.SEND)
-    assert cut > 20
+    assert cut > 10  # one of its six segments holds several frames
 
 
 def test_a_cut_goes_through_a_length() -> None:

@@ -9,7 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from fuzz.case import GROUP_TOKEN, MSGID_TOKEN, USER_TOKENS, Case, StepKind, encode_case, read_case
+from fuzz.case import (
+    GROUP_TOKEN,
+    MSGID_TOKEN,
+    USER_TOKENS,
+    Case,
+    StepKind,
+    Transport,
+    encode_case,
+    read_case,
+)
+from fuzz.generate.envelopes import UPGRADE, envelopes_in
 from fuzz.generate.seeds import SEEDS, main
 from grammar import ClientOpcode, Direction, Frame, Stream, UnknownFrame
 
@@ -37,11 +47,30 @@ def test_the_files_are_what_is_generated(tmp_path: Path) -> None:
     assert set(committed) == set(SEEDS)
 
 
-@pytest.mark.parametrize("name", sorted(SEEDS.keys() - {"dialogue-websocket-own-framing"}))
+#: Those that do their own framing: what they send is frames of WebSocket.
+FRAMED = {
+    name
+    for name, case in SEEDS.items()
+    if any(s.kind is StepKind.OPEN and s.value == Transport.WEBSOCKET_RAW for s in case.steps)
+}
+
+
+@pytest.mark.parametrize("name", sorted(SEEDS.keys() - FRAMED))
 def test_a_seed_decodes_to_well_formed_frames(name: str) -> None:
     case = read_case(FOLDER / name)
     assert case == SEEDS[name]
     assert not any(isinstance(frame, UnknownFrame) for frame in frames_of(case))
+
+
+@pytest.mark.parametrize("name", sorted(FRAMED))
+def test_a_seed_with_its_own_framing_is_an_upgrade_and_sound_frames(name: str) -> None:
+    case = read_case(FOLDER / name)
+    assert case == SEEDS[name]
+    request, *segments = (step for step in case.steps if step.kind is StepKind.SEND)
+    assert request.data == UPGRADE
+    said = [one for step in segments for one in envelopes_in(step)]
+    assert len(said) == len(segments)
+    assert all(one.key is not None and not one.reserved and one.width is None for one in said)
 
 
 @pytest.mark.parametrize("name", sorted(SEEDS))

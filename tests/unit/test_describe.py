@@ -171,3 +171,35 @@ def test_printable_text_stays_and_the_rest_is_escaped() -> None:
 def test_long_values_are_cut_and_counted() -> None:
     assert quoted(b"x" * 33) == f'"{"x" * 32}"... (33 bytes)'
     assert quoted(b"\\") == r'"\\"'
+
+
+_OWN_FRAMING = Case(
+    (
+        Step(StepKind.OPEN, value=Transport.WEBSOCKET_RAW),
+        Step(StepKind.SEND, data=b"GET "),
+        Step(StepKind.SEND, data=b"\x82\x8b\0\0\0\0\x05\x00\x08<user:A>"),
+        Step(StepKind.SEND, data=b"\x09\x84\x01\x02\x03\x04\x01\x02\x03\x04"),
+        Step(StepKind.SEND, data=b"\xf3\x7f" + (1 << 32).to_bytes(8, "big") + b"ab"),
+    )
+)
+
+
+def test_what_does_its_own_framing_is_told_frame_by_frame_with_those_of_iris_within() -> None:
+    told = [line.partition(": send ")[2] for line in describe_steps(_OWN_FRAMING)]
+    assert told[1:] == [
+        "4 bytes: a request of HTTP",
+        '17 bytes: BINARY(key=00000000); GET_STATUS(user="<user:A>")',
+        '10 bytes: PING(key=01020304, payload="\\x01\\x02\\x03\\x04") [more fragments follow]',
+        '12 bytes: opcode f3([length 4294967296: lies: only 2 bytes of it there], payload="ab") '
+        "[unknown opcode, reserved bits]",
+    ]
+
+
+def test_spans_of_frames_of_websocket_tile_the_segment_and_tell_where_a_length_lies() -> None:
+    data = b"".join(step.data for step in _OWN_FRAMING.steps)
+    fields = explain(data[4:], framed=True)
+    assert sum(field.span.length for field in fields) == len(data) - 4
+    lies = [field for field in fields if field.lies]
+    assert [(field.span.path, field.value) for field in lies] == [
+        ("WEBSOCKET.length", "4294967296")
+    ]

@@ -81,8 +81,8 @@ class SecureConnection(Connection):
                 data = self._tls.read(CHUNK)
             except ssl.SSLWantReadError:
                 break
-            except ssl.SSLEOFError:
-                data = b""
+            except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
+                data = b""  # with close_notify, and without it
             except ssl.SSLError as error:
                 self._alarmed(error)
                 break

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
 import ssl
 import subprocess
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 
 from fuzz.erlang import clean_environment
 from fuzz.settings import TlsSettings
@@ -34,17 +36,16 @@ _MAKE = """
 @cache
 def certificates() -> Path:
     """Return a folder with ``ca.pem`` and ``server.pem``; it goes with this process."""
+    folder = Path(mkdtemp(prefix="iris-fuzz-test-certificates-"))
+    atexit.register(shutil.rmtree, folder)
     subprocess.run(
         ["erl", "-noshell", "-eval", " ".join(_MAKE.split())],
-        cwd=_FOLDER.name,
+        cwd=folder,
         env=clean_environment(),
         timeout=30,
         check=True,
     )
-    return Path(_FOLDER.name)
-
-
-_FOLDER = TemporaryDirectory(prefix="iris-fuzz-test-certificates-")
+    return folder
 
 
 def server_context(version: ssl.TLSVersion | None = None) -> ssl.SSLContext:

@@ -132,6 +132,19 @@ def test_a_reset_cuts_the_tcp_connection_below() -> None:
     assert trace.ending is Ending.DROPPED
 
 
+def test_a_server_that_says_close_notify_has_ended_in_order() -> None:
+    def script(peer: Peer) -> None:
+        assert peer.read() == b"x"
+        assert isinstance(peer.socket, ssl.SSLSocket)
+        peer.say(b"last words")
+        assert peer.read() == b""
+        peer.socket.unwrap()
+
+    with server(script) as served:
+        trace = trace_of(served, send(b"x"))
+    assert trace == ConnectionTrace(0, Ending.CLOSED, (b"last words",))
+
+
 def test_a_server_that_ends_without_close_notify_has_ended_all_the_same() -> None:
     def script(peer: Peer) -> None:
         peer.read()

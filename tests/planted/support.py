@@ -9,6 +9,7 @@ from fuzz.case import Case, StepKind
 from fuzz.clock import SystemClock
 from fuzz.finding import Cause, Finding
 from fuzz.rig import Recovery, Rig
+from fuzz.settings import TRANSPORTS, TlsSettings
 from fuzz.target import EmbeddedTarget
 from fuzz.target.cluster import ClusterTarget
 from fuzz.watchdog.attribute import Investigator
@@ -52,12 +53,18 @@ def pauses(case: Case) -> int:
 
 
 @contextmanager
-def bench(*plants: str, edges: int = 0) -> Iterator[Bench]:
+def bench(*plants: str, edges: int = 0, transport: str = "tcp") -> Iterator[Bench]:
     """Return a bench whose target has these defects; its nodes end with the context.
 
     With ``edges`` it is a cluster of so many.
     """
-    target = ClusterTarget(edges, 0, plants) if edges else EmbeddedTarget(0, plants)
+    tls, websocket = TRANSPORTS[transport]
+    secure = TlsSettings() if tls else None
+    target = (
+        ClusterTarget(edges, 0, plants, tls=secure, websocket=websocket)
+        if edges
+        else EmbeddedTarget(0, plants, tls=secure, websocket=websocket)
+    )
     rig = Rig(target, SystemClock())
     rig.start()
     try:

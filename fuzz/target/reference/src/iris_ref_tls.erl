@@ -59,10 +59,12 @@ options() ->
         true ->
             {ok, Certificates} = application:get_env(iris_ref, tls_certificates),
             {ok, Versions} = application:get_env(iris_ref, tls_versions),
-            %% Nothing is kept of a session that is over: it would look like a leak. What a client
-            %% does wrong in a handshake is its own affair, and not for the log.
+            %% Nothing is kept of a session that is over: it would look like a leak (TLS 1.3 keeps
+            %% nothing unless it is told to). What a client does wrong in a handshake is its own
+            %% affair, and not for the log.
             Certificates ++ verify(application:get_env(iris_ref, tls_verify, false)) ++
-                [{versions, Versions}, {reuse_sessions, false}, {log_level, error}];
+                [{reuse_sessions, false} || lists:member('tlsv1.2', Versions)] ++
+                [{versions, Versions}, {log_level, error}];
         false ->
             none
     end.

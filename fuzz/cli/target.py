@@ -12,7 +12,9 @@ from fuzz.target.foreground import Layout, run_foreground
 from fuzz.target.planted import check_plants
 
 #: How a node tells that it is up. A core has no ports of its own: it says 0.
-_READY = re.compile(r"IRIS_REF READY tcp=(?P<tcp>\d+) ws=(?P<ws>\d+) node=(?P<node>\S+) auth=\S+")
+_READY = re.compile(
+    r"IRIS_REF READY tcp=(?P<tcp>\d+) ws=(?P<ws>\d+) node=(?P<node>\S+) auth=\S+ tls=(?P<tls>\S+)"
+)
 
 #: How a node tells why it does not come up.
 _ERROR = "IRIS_REF ERROR "
@@ -40,6 +42,12 @@ def target() -> None:
     help="Let only clients log in that have a token (JWT, HS256) signed with this secret.",
 )
 @click.option(
+    "--tls",
+    is_flag=True,
+    help="Speak TLS on both ports. What a client has to trust is tls/ca.pem in the data of the "
+    "node: with --data FOLDER, that is FOLDER/single or FOLDER/edge1, ...",
+)
+@click.option(
     "--data",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="FOLDER",
@@ -50,6 +58,7 @@ def run(
     edges: int,
     plants: tuple[str, ...],
     auth_secret: str | None,
+    tls: bool,
     data: Path | None,
 ) -> int:
     """Run the reference Iris in the foreground on 127.0.0.1, until Ctrl-C.
@@ -70,6 +79,8 @@ def run(
         options.append(("plants", ",".join(plants)))
     if auth_secret is not None:
         options += [("auth_enabled", "true"), ("auth_secret", auth_secret)]
+    if tls:
+        options.append(("tls", "true"))
     return 2 if run_foreground(Layout(port, edges, tuple(options)), _pass_on, data) else 0
 
 
@@ -85,4 +96,5 @@ def _pass_on(line: str) -> None:
     else:
         click.echo(
             f"ready: {ready['node']} on 127.0.0.1, TCP {ready['tcp']}, WebSocket {ready['ws']}"
+            + (", both over TLS" if ready["tls"] == "true" else "")
         )

@@ -10,9 +10,12 @@ from fuzz.finding import Finding, Kind
 from fuzz.node import Event, on_node
 from fuzz.oracles.causes import crash_causes, told
 
-#: A process that crashed over what its own socket had told it is that of the connection, and
-#: its end is that of the connection: it is to be seen from outside.
-_SOCKET = re.compile(r"\{(tcp|ssl)(_closed|_error)?,")
+#: A process that crashed over what its own socket had brought it is that of the connection, and
+#: its end is that of the connection: it is to be seen from outside, unless it was the client who
+#: ended it. What is asked for is the message and not the socket, which its state may hold as well.
+_SOCKET = re.compile(
+    r"\{tcp(_error)?,\s*#Port<[\d.]+>,|\{ssl(_error)?,\s*\{sslsocket,.*?\]\},", re.DOTALL
+)
 
 
 def process_crash(evidence: Evidence) -> Iterable[Finding]:

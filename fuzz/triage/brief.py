@@ -40,6 +40,6 @@ def brief(rig: Rig, case: Case, finding: Finding, ordinary: Iterable[Case]) -> B
     judge = judge_of(rig, case, finding)
     small = minimise(case, judge, BUDGET)
     further = CarefulJudge(judge) if small.careful else judge
-    pattern = generalise(small.case, further, BUDGET)
+    pattern = generalise(small.case, further, BUDGET, usual=rig.endpoint.transport)
     usable = pattern.complete and pattern.usable(ordinary)
     return Brief(small, pattern, pattern if usable else None)

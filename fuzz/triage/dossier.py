@@ -153,7 +153,8 @@ class Examiner:
             return
         further = CarefulJudge(judge) if small.careful else judge
         questions = sure.plays_for_a_question()
-        pattern = generalise(small.case, further, self._budget, plays=questions)
+        usual = self._rig.endpoint.transport
+        pattern = generalise(small.case, further, self._budget, plays=questions, usual=usual)
         known = replace(known, pattern=pattern)
         yield known
         before = self._counts()

@@ -11,8 +11,10 @@ so that a pattern, and its sentence, never say more than was seen.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import groupby
+from types import MappingProxyType
 
 from fuzz.case import Case, StepKind
 from fuzz.clock import Clock, SystemClock
@@ -33,16 +35,23 @@ _SERVER_NAMES = {int(opcode): opcode.name for opcode in ServerOpcode}
 _NAMED = 4
 
 
+#: Transports that WebSocket can be held against, as they are called. Where all clients come over
+#: WebSocket there is nothing to compare.
+_STREAMS: Mapping[str, str] = MappingProxyType({"tcp": "TCP", "tls": "TLS"})
+
+
 def generalise(
     case: Case,
     judge: Judge,
     budget: Budget | None = None,
     clock: Clock | None = None,
     plays: int = 1,
+    usual: str = "tcp",
 ) -> Pattern:
     """Return what of ``case``, which should be minimal, makes it fail.
 
-    ``plays`` is how often each question is asked for a finding that shows in only some plays.
+    ``plays`` is how often each question is asked for a finding that shows in only some plays;
+    ``usual`` is the transport of connections of which the case says nothing else.
     """
     survey = Survey(case, Trials(judge, budget or Budget(), clock or SystemClock(), plays))
     if not survey.shows(case):
@@ -61,7 +70,8 @@ def generalise(
     ordered = order(survey, parts)
     connections(survey, parts)
     rules = cuts(survey, rules, parts)
-    rules = transports(survey, rules, parts)
+    if usual in _STREAMS:
+        rules = transports(survey, rules, parts, _STREAMS[usual])
     needs = steps(survey, parts)
     # Last: there are many, and where a play is dear all else tells more.
     subjects: list[Part] = []

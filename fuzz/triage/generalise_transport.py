@@ -139,8 +139,13 @@ def _bytewise(survey: Survey) -> Iterator[Step]:
             yield replace(step, data=data)
 
 
-def transports(survey: Survey, rules: list[FrameRule], parts: list[Part]) -> list[FrameRule]:
-    """Return ``rules`` with what it must come over, or say that TCP and WebSocket are alike."""
+def transports(
+    survey: Survey, rules: list[FrameRule], parts: list[Part], stream: str = "TCP"
+) -> list[FrameRule]:
+    """Return ``rules`` with what it must come over, or say that TCP and WebSocket are alike.
+
+    ``stream`` is what carries a connection that is no WebSocket.
+    """
     if not survey.frames:
         return rules
     steps, tally = survey.case.steps, survey.tally()
@@ -150,14 +155,14 @@ def transports(survey: Survey, rules: list[FrameRule], parts: list[Part]) -> lis
     else:
         free = tally.shows(_framed(survey)) or tally.shows(_upgraded(survey, steps))
     if free:
-        parts.append(tally.part("over TCP and WebSocket alike"))
+        parts.append(tally.part(f"over {stream} and WebSocket alike"))
         return rules
     if survey.exhausted:
         parts.append(tally.part("transport", Place.SETTING))
     elif opens:
         parts.append(tally.part("over WebSocket", Place.CONTEXT))
     else:
-        parts.append(tally.part("seen over TCP only"))
+        parts.append(tally.part(f"seen over {stream} only"))
     upgraded = {step.connection for step in opens}
     return [replace(rule, websocket=rule.connection in upgraded) for rule in rules]
 

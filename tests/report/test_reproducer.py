@@ -47,6 +47,7 @@ ON_THE_NODE_ONLY: Mapping[str, str] = {
     **dict.fromkeys(RELATION_EXPECTED, "one play is right: it differs from that of a variant"),
     **dict.fromkeys(GOLDEN, "what was recorded is not in the file"),
     "decode_short": "what is half a frame is not answered, whatever the decoder says of it",
+    "tls_goodbye": "a process crashes over the end that the client itself has made",
     "heap_killed": "a process of its own reads the key, and nobody waits for it",
     "plain_spawn": "a process of its own echoes, and nobody waits for it",
     "keys_later": "a process of the key store crashes when the client has long gone",
@@ -135,6 +136,7 @@ LIKE_ANOTHER = frozenset(
     # A connection that the server closed without a word, and what only the node tells.
     | {"deep_cbor", "heap_killed", "partial_header", "limit_exact", "login_switch", "server_opcode"}
     | {"group_after_leave", "receipt_known", "build_up", "links_spread"}
+    | {"ws_interleaved", "ws_length"}
     | {"binary_leak", "ets_bytes", "ets_leak", "port_leak", "process_leak", "stuck_frame"}
     | {"node_atoms", "node_halt", "node_memory", "node_dump"}
     # What a decoder says when it is called directly.
@@ -155,7 +157,8 @@ def test_the_effect_shows_with_the_defect_and_not_without(
         # Of these, a reproducer wants to know no more than the kind, and judging takes long.
         finding = kinds[name] if kinds[name] in BY_KIND else planted.judge(case, _cause(name))[0]
         address = address_of(planted)
-        more = (*with_secret(address), *further_edges(planted))
+        over = ("--transport", planted.rig.endpoint.transport)
+        more = (*with_secret(address), *further_edges(planted), *over)
         planted_code, planted_out = run(case, finding, tmp_path, address, *more)
     innocent = clean if address.secret is None else guarded
     code, out = run(case, finding, tmp_path, innocent, *with_secret(innocent))
@@ -217,6 +220,19 @@ def test_tokens_are_bound_and_websocket_is_spoken(clean: Address, tmp_path: Path
     assert "no such group" not in out
     assert b"LOGIN_OK".hex(" ") in out
     assert "<group:1>" not in out
+
+
+def test_a_reproducer_comes_over_what_its_finding_came_over(tmp_path: Path) -> None:
+    case = CASES["crash_alone"][1]
+    with bench("crash_alone", transport="tls") as planted:
+        address = address_of(planted)
+        for transport in ("tls", "wss"):
+            code, out = run(case, Kind.PROCESS_CRASH, tmp_path, address, "--transport", transport)
+            assert (code, "SHOWN: " in out) == (SHOWN, True), out
+        code, out = run(case, Kind.PROCESS_CRASH, tmp_path, address, "--transport", "tcp")
+        assert code == NO_SERVER
+    finding = Finding(Kind.PROCESS_CRASH, "it crashed", Cause("what"))
+    assert "over wss if --transport" in reproducer(case, finding, transport="wss")
 
 
 def test_a_leak_is_played_many_times_and_its_resource_is_named(

@@ -10,7 +10,7 @@ from fuzz.beam.fake import FakeAgent
 from fuzz.case import Case, Step, StepKind
 from fuzz.clock import FakeClock
 from fuzz.evidence import Pulse
-from fuzz.executor import Patience
+from fuzz.executor import Endpoint, Patience
 from fuzz.executor.endpoint import SEARCHING
 from fuzz.node import Application, Event, Point
 from fuzz.observation import Ending, NodeExit, Observation
@@ -59,6 +59,7 @@ class FakeRig:
         points: tuple[Point, ...] = (),
     ) -> None:
         self.clock = FakeClock()
+        self.endpoint = Endpoint("127.0.0.1", 1)
         self.target = FakeTarget(self.clock)
         self.agent: FakeAgent | None = FakeAgent(points, applications=[APPLICATION])
         self.points = self.agent.instrument().points

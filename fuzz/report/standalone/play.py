@@ -95,6 +95,8 @@ class Client:
             data = self.sock.recv(65536)
         except (BlockingIOError, ssl.SSLWantReadError):
             return  # it was a word between the two sides of TLS
+        except ssl.SSLZeroReturnError:
+            data = b""
         except OSError as error:
             self.ended = f"cut ({error.strerror})"
             return

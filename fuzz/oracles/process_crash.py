@@ -10,12 +10,10 @@ from fuzz.finding import Finding, Kind
 from fuzz.node import Event, on_node
 from fuzz.oracles.causes import crash_causes, told
 
-#: A process that crashed over what its own socket had brought it is that of the connection, and
-#: its end is that of the connection: it is to be seen from outside, unless it was the client who
-#: ended it. What is asked for is the message and not the socket, which its state may hold as well.
-_SOCKET = re.compile(
-    r"\{tcp(_error)?,\s*#Port<[\d.]+>,|\{ssl(_error)?,\s*\{sslsocket,.*?\]\},", re.DOTALL
-)
+#: A process of a behaviour that crashed over what its own socket had brought it is that of the
+#: connection, and its end is that of the connection: it is to be seen from outside, unless it was
+#: the client who had ended it. Its state may hold a socket as well, so the message is asked for.
+_SOCKET = re.compile(r"(Last event = \{info,|Last message in was)\s*\{(tcp|ssl)(_error)?,")
 
 
 def process_crash(evidence: Evidence) -> Iterable[Finding]:

@@ -202,7 +202,7 @@ _TRANSPORT_OPTIONS = (
         "--websocket-port",
         type=click.IntRange(1, 65_535),
         metavar="PORT",
-        help="WebSocket port of a running target. [default: the next one, if an upgrade is "
+        help="WebSocket port of an Iris of your own. [default: the next one, if an upgrade is "
         "answered there]",
     ),
 )

@@ -67,7 +67,7 @@ def test_the_switches_of_a_finding_choose_the_same_target_again(words: tuple[str
         (("--tls-ca", "ca.pem"), "--tls-ca is of no use without --tls"),
         (("--tls-insecure",), "--tls-insecure is of no use without --tls"),
         (("--tls", "--tls-ca", "ca.pem"), "makes its own certificates"),
-        (("--websocket-port", "9000"), "--websocket-port is for a running target only"),
+        (("--websocket-port", "9000"), "--websocket-port is for an Iris of your own only"),
         ((*SERVER, "--tls", "--tls-key", "k.pem"), "--tls-key is of no use without --tls-cert"),
         ((*SERVER, "--tls", "--tls-insecure", "--tls-ca", "x"), "--tls-ca is of no use beside it"),
     ],

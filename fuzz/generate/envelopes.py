@@ -101,10 +101,7 @@ def lie_in_length(draft: Draft) -> bool:
 
 def lie_in_number(draft: Draft) -> bool:
     """Let the length of an envelope be a number next to a limit, in any of its three forms."""
-    # The widest form can say what no server has room for, and is what few clients ever use.
-    width = 64 if draft.chance(0.5) else draft.pick(tuple(_TOLD))
-    told = draft.pick(_TOLD[width])
-    return _replace(draft, lambda _, one: replace(one, width=width, told=told))
+    return _replace(draft, _other_number)
 
 
 def say_text(draft: Draft) -> bool:
@@ -253,6 +250,12 @@ def _other_width(draft: Draft, envelope: Envelope) -> Envelope:
     return replace(envelope, width=draft.pick(widths))
 
 
+def _other_number(draft: Draft, envelope: Envelope) -> Envelope:
+    # The widest form can say what no server has room for, and is what few clients ever use.
+    width = 64 if draft.chance(0.5) else draft.pick(tuple(_TOLD))
+    return replace(envelope, width=width, told=draft.pick(_TOLD[width]))
+
+
 def _other_mask(draft: Draft, envelope: Envelope) -> Envelope:
     """Return a frame under another key, mostly with its payload masked with the one before."""
     if draft.chance(0.3):
@@ -269,6 +272,7 @@ _HEADER_CHANGES: tuple[_Change, ...] = (
     lambda _, one: replace(one, key=_KEY if one.key is None else None),
     _other_mask,
     _other_width,
+    _other_number,
 )
 
 

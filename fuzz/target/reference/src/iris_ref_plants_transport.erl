@@ -38,8 +38,8 @@ catalogue() ->
             trigger => <<"websocket-length-of-a-tebibyte">>,
             class => <<"a length that is believed">>,
             truth =>
-                <<"For a WebSocket frame whose length has 64 bits, room is made in pages before "
-                  "the length is compared with its limit. From 1 TiB on there is no such room, "
+                <<"For a WebSocket frame whose length has 64 bits, room is made in lines before "
+                  "the length is compared with its limit. From 1 GiB on there is no such room, "
                   "and the connection's process crashes.">>,
             kind => process_crash,
             connections => 1,

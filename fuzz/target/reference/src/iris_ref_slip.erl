@@ -6,8 +6,8 @@
 
 -export([goodbye/2, between/2, room/1, unmasked/1, pong/1, farewell/2, width/1]).
 
-%% So many bytes are a page of what is to come.
--define(PAGE, 65536).
+%% So many bytes are a line of what is to come.
+-define(LINE, 64).
 
 %% PLANTED: tls_goodbye - the end of a TLS connection has no clause for what is left of a frame.
 -spec goodbye(tcp_closed | ssl_closed, Rest :: binary()) -> ok.
@@ -35,12 +35,12 @@ between(_, none) ->
 fragment(0) -> ok.
 
 %% PLANTED: ws_length - room for a length of 64 bits is made before it is compared with anything.
-%% A tuple cannot have more than 16,777,215 elements, a tebibyte has one page more.
+%% A tuple cannot have more than 16,777,215 elements, and a gibibyte has one line more.
 -spec room(non_neg_integer()) -> ok.
 room(Length) ->
     case iris_ref_plant:on(ws_length) of
         true ->
-            _ = erlang:make_tuple(Length div ?PAGE, free),
+            _ = erlang:make_tuple(Length div ?LINE, free),
             ok;
         false ->
             ok

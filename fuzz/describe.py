@@ -72,10 +72,11 @@ def describe_place(step: Step) -> str:
 
 def own_framing(case: Case) -> frozenset[int]:
     """Return the connections whose WebSocket frames are in the case's own bytes."""
-    opened: dict[int, int] = {}
+    opened: dict[int, Transport] = {}
     for step in case.steps:
-        opened.setdefault(step.connection, step.value if step.kind is StepKind.OPEN else 0)
-    return frozenset(n for n, value in opened.items() if value == Transport.WEBSOCKET_RAW)
+        is_open = step.kind is StepKind.OPEN
+        opened.setdefault(step.connection, step.transport if is_open else Transport.TCP)
+    return frozenset(n for n, over in opened.items() if over is Transport.WEBSOCKET_RAW)
 
 
 def describe_step(step: Step, framed: bool = False) -> str:

@@ -190,5 +190,5 @@ def test_fresh_frames_stay_in_the_grammar() -> None:
 
 def test_large_fields_are_rare() -> None:
     chance = mutator(6)
-    large = sum(encoded_size(chance.mutate(RICH, 160_000).steps) > 16_384 for _ in range(4_000))
-    assert 0 < large < 80
+    large = sum(encoded_size(chance.mutate(RICH, 160_000).steps) > 16_384 for _ in range(8_000))
+    assert 0 < large < 160

@@ -51,7 +51,7 @@ def test_the_files_are_what_is_generated(tmp_path: Path) -> None:
 FRAMED = {
     name
     for name, case in SEEDS.items()
-    if any(s.kind is StepKind.OPEN and s.value == Transport.WEBSOCKET_RAW for s in case.steps)
+    if any(s.kind is StepKind.OPEN and s.transport is Transport.WEBSOCKET_RAW for s in case.steps)
 }
 
 

@@ -7,7 +7,7 @@
 -export([goodbye/2, between/2, room/1, unmasked/1, pong/1, farewell/2, width/1]).
 
 %% So many bytes are a line of what is to come.
--define(LINE, 64).
+-define(STRIDE, 64).
 
 %% PLANTED: tls_goodbye - the end of a TLS connection has no clause for what is left of a frame.
 -spec goodbye(tcp_closed | ssl_closed, Rest :: binary()) -> ok.
@@ -40,7 +40,7 @@ fragment(0) -> ok.
 room(Length) ->
     case iris_ref_plant:on(ws_length) of
         true ->
-            _ = erlang:make_tuple(Length div ?LINE, free),
+            _ = erlang:make_tuple(Length div ?STRIDE, free),
             ok;
         false ->
             ok

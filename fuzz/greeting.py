@@ -29,9 +29,9 @@ def greet(address: Address, names: Names, clock: Clock) -> Endpoint:
     asked for and not spoken.
     """
     further = tuple(greet(edge, names, clock) for edge in address.further)
-    host, port, defers = address.host, address.port, address.defers
-    plain = Endpoint(host, port, None, further, defers=defers, tls=address.tls)
-    where = f"{host}:{port}"
+    host, own, defers = address.host, address.port, address.defers
+    plain = Endpoint(host, own, None, further, defers=defers, tls=address.tls)
+    where = f"{host}:{own}"
     if address.tls is not None:
         refusal = _greeted(plain, Transport.TCP, names, clock)
         if refusal:

@@ -29,7 +29,9 @@ def greet(address: Address, names: Names, clock: Clock) -> Endpoint:
     asked for and not spoken.
     """
     further = tuple(greet(edge, names, clock) for edge in address.further)
-    host, own, defers = address.host, address.port, address.defers
+    host, own = address.host, address.port
+    # Over TLS an answer comes in records: the first may be read before the others are sent.
+    defers = address.defers or address.tls is not None
     plain = Endpoint(host, own, None, further, defers=defers, tls=address.tls)
     where = f"{host}:{own}"
     if address.tls is not None:

@@ -168,7 +168,8 @@ class Worker:
         """Keep what was seen on a fresh node, and look at the finding more closely."""
         if better:
             told = self._with_rate(attributed)
-            self._store.improve(encode_case(case), told, self._context())
+            improved = self._store.improve(encode_case(case), told, self._context())
+            self._link.emit(Refined(attributed.finding, str(improved.path)))
         if self._affordable(attributed):
             self._brief(case, attributed.finding, better)
 

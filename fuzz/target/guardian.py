@@ -45,6 +45,8 @@ _PR_SET_CHILD_SUBREAPER = 36
 POLITE_SECONDS = 5.0
 #: What is killed is gone at once, unless it is writing to a disk that hangs.
 KILL_SECONDS = 10.0
+#: What must not end it, nor be ignored by what it starts; of the first it is woken.
+_HEEDED = (signal.SIGCHLD, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP)
 #: How often the processes are looked at while their end is awaited, in seconds.
 _LOOK_SECONDS = 0.02
 #: Lines of output kept for each command; a crash report is some forty lines.
@@ -225,7 +227,7 @@ def _heed_nothing(_signal: int, _frame: FrameType | None) -> None:
 
 def main() -> int:
     """Guard until the standard input ends; return 0 if nothing is left of what was started."""
-    for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in _HEEDED:
         signal.signal(number, _heed_nothing)
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     guard = _Guard(sys.argv[1])

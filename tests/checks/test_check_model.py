@@ -32,12 +32,8 @@ def trials(*plants: str) -> Iterator[Trial]:
 
 
 @pytest.mark.parametrize(
-    "name",
-    [
-        "lost_in_batch", "offline_lost", "cut_dependent", "before_login", "wrong_user",
-        "restart_forgets",
-    ],
-)  # fmt: skip
+    "name", ["lost_in_batch", "offline_lost", "before_login", "restart_forgets"]
+)
 def test_a_defect_is_found_and_its_dialogue_is_small(name: str) -> None:
     # Some show in another way as well, which may come first.
     found = next(trial for trial in trials(name) if FINGERPRINTS[name] in fingerprints(trial))

@@ -198,11 +198,15 @@ def test_the_readme_names_no_file_that_is_not_there() -> None:
     ("line", "out", "err"),
     [
         (
-            "IRIS_REF READY tcp=9000 ws=9001 node=nonode@nohost auth=false",
+            "IRIS_REF READY tcp=9000 ws=9001 node=nonode@nohost auth=false tls=false",
             "ready: nonode@nohost on 127.0.0.1, TCP 9000, WebSocket 9001\n",
             "",
         ),
-        ("IRIS_REF READY tcp=0 ws=0 node=core@localhost auth=true", "ready: core@localhost\n", ""),
+        (
+            "IRIS_REF READY tcp=0 ws=0 node=core@localhost auth=true tls=false",
+            "ready: core@localhost\n",
+            "",
+        ),
         ("IRIS_REF ERROR port 9000 is in use", "", "iris-fuzz: port 9000 is in use\n"),
         ("=ERROR REPORT====", "=ERROR REPORT====\n", ""),
     ],

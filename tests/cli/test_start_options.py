@@ -12,7 +12,6 @@ import pytest
 from fuzz.cli.target_options import target_options
 from fuzz.errors import SettingsError
 from fuzz.settings import StartSettings, TargetSettings
-from fuzz.target.base import Address
 from fuzz.target.choose import choose_target
 from fuzz.target.started import StartedTarget
 from tests.cli.support import Run
@@ -62,14 +61,15 @@ def test_the_replay_line_starts_the_same_target_again(words: tuple[str, ...]) ->
 def test_further_edges_of_a_server_that_runs() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        settings = TargetSettings(f"localhost:{port}", edges=("8087", "127.0.0.2:8085"))
+        settings = TargetSettings(f"localhost:{port}", further=("8087", "127.0.0.2:8085"))
         assert settings.edge_addresses() == (("localhost", 8087), ("127.0.0.2", 8085))
-        others = (Address("127.0.0.1", 8087), Address("127.0.0.2", 8085))
-        assert choose_target(settings).start({}) == Address("127.0.0.1", port, further=others)
+        address = choose_target(settings).start({})
+    where = [(edge.host, edge.port) for edge in (address, *address.further)]
+    assert where == [("127.0.0.1", port), ("127.0.0.1", 8087), ("127.0.0.2", 8085)]
 
 
 def test_what_the_command_line_names_takes_the_place_of_what_the_file_starts() -> None:
-    file = {"commands": ["make start"], "folder": "iris", "edges": ["8087"]}
+    file = {"commands": ["make start"], "folder": "iris", "further": ["8087"]}
     assert parsed(**file).start is not None
     assert parsed("--target", "127.0.0.1:9", **file) == TargetSettings("127.0.0.1:9")
     started = parsed("--start", "mine", target="127.0.0.1:9")
@@ -106,7 +106,7 @@ def test_options_that_make_no_target_are_refused(
 
 def test_an_edge_of_what_is_started_is_on_this_machine() -> None:
     start = StartSettings(("make start",))
-    settings = TargetSettings(start=start, edges=("192.0.2.1:8087",), allowed=("192.0.2.1",))
+    settings = TargetSettings(start=start, further=("192.0.2.1:8087",), allowed=("192.0.2.1",))
     with pytest.raises(SettingsError, match=r"192\.0\.2\.1:8087 is on another"):
         choose_target(settings)
 

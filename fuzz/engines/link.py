@@ -39,6 +39,7 @@ class Link:
     def __init__(self, pipe: Connection, clean_up: Callable[[], None]) -> None:
         self._pipe = pipe
         self._clean_up = clean_up
+        self._stopping = False
 
     def emit(self, event: Event) -> None:
         """Tell the campaign; raise :class:`GoneError` if it is gone."""
@@ -50,7 +51,9 @@ class Link:
     def told_to_stop(self) -> bool:
         """Tell whether the campaign has asked for the end; raise :class:`GoneError` as above."""
         try:
-            return self._pipe.poll() and self._pipe.recv() == STOP
+            if not self._stopping:
+                self._stopping = self._pipe.poll() and self._pipe.recv() == STOP
+            return self._stopping
         except (ConnectionError, EOFError):
             raise GoneError from None
 

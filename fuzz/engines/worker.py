@@ -170,7 +170,7 @@ class Worker:
             told = self._with_rate(attributed)
             improved = self._store.improve(encode_case(case), told, self._context())
             self._link.emit(Refined(attributed.finding, str(improved.path)))
-        if self._affordable(attributed):
+        if self._affordable(attributed) and not self._link.told_to_stop():
             self._brief(case, attributed.finding, better)
 
     def _with_rate(self, attributed: Attributed) -> Finding:
@@ -193,7 +193,7 @@ class Worker:
 
     def _brief(self, case: Case, finding: Finding, saved: bool) -> None:
         """Make the case of a new finding small, and hold back those like it from now on."""
-        known = brief(self._rig, case, finding, self._engine.ordinary)
+        known = brief(self._rig, case, finding, self._engine.ordinary, self._link.told_to_stop)
         self._watchdog.forget_levels()
         # What is to be driven up is not to be held back once it is too much.
         climbs = self._engine.costs is not None and finding.kind is Kind.COST

@@ -7,8 +7,8 @@ report, and the pattern keeps the search from finding the same bug over and over
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 
 from fuzz.case import Case
 from fuzz.finding import Finding
@@ -32,14 +32,18 @@ class Brief:
     filter: Pattern | None
 
 
-def brief(rig: Rig, case: Case, finding: Finding, ordinary: Iterable[Case]) -> Brief:
+def brief(
+    rig: Rig, case: Case, finding: Finding, ordinary: Iterable[Case], over: Callable[[], bool]
+) -> Brief:
     """Return what can be had quickly about ``finding``, which ``case`` showed.
 
-    ``ordinary`` are cases that a filter must let through.
+    ``ordinary`` are cases that a filter must let through; ``over`` tells that nobody waits for it
+    any more.
     """
+    budget = replace(BUDGET, over=over)
     judge = judge_of(rig, case, finding)
-    small = minimise(case, judge, BUDGET)
+    small = minimise(case, judge, budget)
     further = CarefulJudge(judge) if small.careful else judge
-    pattern = generalise(small.case, further, BUDGET, usual=rig.endpoint.transport)
+    pattern = generalise(small.case, further, budget, usual=rig.endpoint.transport)
     usable = pattern.complete and pattern.usable(ordinary)
     return Brief(small, pattern, pattern if usable else None)

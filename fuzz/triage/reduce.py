@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Protocol, TypeVar
 
@@ -56,12 +56,13 @@ class Judge(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What may be spent: plays, and seconds on the clock."""
+    """What may be spent: plays, and seconds on the clock, until it is ``over`` before that."""
 
     #: A dialogue of thirty steps takes some hundred questions.
     plays: int = 1_000
     #: At twenty milliseconds for a play that shows a crash, this is enough for them.
     seconds: float = 60.0
+    over: Callable[[], bool] = field(default=lambda: False, compare=False)
 
 
 class Trials:
@@ -120,7 +121,8 @@ class Trials:
 
     def _ask(self, case: Case) -> bool:
         for _ in range(self._plays):
-            if self.spent >= self._budget.plays or self.seconds() >= self._budget.seconds:
+            budget = self._budget
+            if self.spent >= budget.plays or self.seconds() >= budget.seconds or budget.over():
                 self.exhausted = True
                 return False
             self.spent += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -10,6 +11,7 @@ import pytest
 from fuzz.beam import Application, Event, EventKind, FakeAgent, Point
 from fuzz.beam.fleet import Fleet, Member
 from fuzz.clock import FakeClock
+from fuzz.decoding import Decoder, Ended, Outcome, Shape
 from fuzz.errors import AgentError, AgentRefusalError
 from fuzz.node import Holding, QuickVitals, Suspect
 
@@ -313,3 +315,35 @@ def test_all_are_closed_and_detached(cluster: Cluster) -> None:
     cluster.fleet.close()
     with pytest.raises(AgentError, match="closed"):
         cluster.fleet.read()
+
+
+DECODER = Decoder("proto", "decode")
+
+
+def test_a_decoder_is_called_on_the_first_node_that_has_it(cluster: Cluster) -> None:
+    shape = Shape(Ended.RETURNED, "more", 0)
+    numbers = {
+        "edge2": 0,
+        "core": 1,
+    }  # of the router's point, and of the store's
+    for name, number in numbers.items():
+        coverage = struct.pack(">I", number << 8 | 7)
+        getattr(cluster, name).decoders[DECODER] = lambda _, read=coverage: (Outcome(shape), read)
+    points = cluster.fleet.instrument().points
+    found = cluster.fleet.find_decoder(DECODER)
+    assert (found.known, found.arities) == (True, (1,))
+    batch = cluster.fleet.decode(DECODER, [b"a", b"b"])
+    assert len(batch) == 2
+    (coverage,) = batch.coverages
+    assert struct.unpack(">I", coverage) == (points.index(ROUTER) << 8 | 7,)
+    cluster.edge2.silent = True
+    with pytest.raises(AgentError, match="edge2"):
+        cluster.fleet.decode(DECODER, [b"a"])
+    (coverage,) = cluster.fleet.decode(DECODER, [b"a"]).coverages
+    assert struct.unpack(">I", coverage) == (points.index(STORE) << 8 | 7,)
+
+
+def test_a_decoder_that_no_node_has_is_refused(cluster: Cluster) -> None:
+    assert not cluster.fleet.find_decoder(DECODER).known
+    with pytest.raises(AgentRefusalError, match="no node has the decoder proto:decode/1"):
+        cluster.fleet.decode(DECODER, [b""])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -396,3 +397,12 @@ def test_a_restart_stays_when_the_connection_of_its_number_goes() -> None:
 
     small = run(Case(steps), FakeJudge(comes_back)).case
     assert small.steps == (Step(StepKind.RESTART), login(A, 0))
+
+
+def test_a_budget_that_is_over_is_spent() -> None:
+    asked: list[bool] = []
+    judge = FakeJudge(lambda _: bool(asked.append(True)) or True)
+    trials = Trials(judge, replace(PLENTY, over=lambda: len(asked) > 1), FakeClock())
+    cases = [Case((Step(StepKind.SEND, 0, bytes([number])),)) for number in range(4)]
+    assert [trials.shows(case) for case in cases] == [True, True, False, False]
+    assert (trials.exhausted, trials.spent, len(asked)) == (True, 2, 2)

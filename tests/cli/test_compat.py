@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-import fuzz.rig
 from fuzz.cli.options import SHIPPED_CORPUS
 from fuzz.triage.replay import case_files
 from tests.cli.support import Run
@@ -77,10 +76,7 @@ def test_a_server_that_runs_already_is_compared_but_for_websocket(run: Run) -> N
     assert ran.code == 0
 
 
-def test_a_server_that_goes_down_ends_it_and_what_was_seen_is_told(
-    run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(fuzz.rig, "_READY_SECONDS", 3.0)  # nobody brings it back
+def test_a_server_that_goes_down_ends_it_and_what_was_seen_is_told(run: Run) -> None:
     fatal = SHIPPED_CORPUS / "regressions" / "send-seq-largest-number"
     with bench("node_dump") as running:
         address = f"127.0.0.1:{running.rig.endpoint.port}"

@@ -105,6 +105,22 @@ def test_an_offline_message_waits_at_the_core_and_is_delivered_once(cluster: Clu
         assert cid.finish() == ()
 
 
+def test_what_waits_is_in_the_order_in_which_it_was_sent_over_all_edges(cluster: Cluster) -> None:
+    """A store that is full lets the oldest go: that must not be what has just come."""
+    one, two = cluster.edges
+    for number, edge in enumerate((two, one, two)):  # the second edge was started last
+        with Client(edge.tcp, b"ann4") as ann:
+            ann.send(b"\x02" + n16(b"dot4") + n16(b"%d" % number))
+            assert ann.ask(b"\x05" + n16(b"dot4"))[2:] == (0, 0)
+    with Client(one.tcp, b"dot4") as dot:
+        frames = [dot.frame() for _ in range(3)]
+        assert [frame[2] for frame in frames] == [b"0", b"1", b"2"]
+        for frame in frames:
+            assert isinstance(frame[1], bytes)
+            dot.send(b"\x03" + frame[1])
+        assert dot.finish() == ()
+
+
 def test_groups_and_keys_are_those_of_the_core(cluster: Cluster) -> None:
     one, two = cluster.edges
     with Client(one.tcp, b"ann4") as ann, Client(two.tcp, b"bob4") as bob:

@@ -68,7 +68,7 @@ class DecodeWorker:
         self._rig.start()
         try:
             find(self._rig, self._decoder)
-        except BaseException:
+        except BaseException:  # whatever it is, it must leave no node behind
             self._rig.stop()
             raise
         self._engine = DecoderEngine(

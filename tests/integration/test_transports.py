@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,12 +26,13 @@ from fuzz.rig import Rig
 from fuzz.settings import TRANSPORTS, TargetSettings, TlsSettings
 from fuzz.target.attached import AttachedTarget
 from fuzz.target.choose import choose_target
+from fuzz.tls import client_tls
 from grammar import Direction, Stream
 from grammar.errors import GrammarError
 from tests.planted.fingerprints import FINGERPRINTS
 from tests.planted.support import Bench, bench
 from tests.planted.triggers import CASES
-from tests.target.reference_support import ReferenceNode
+from tests.target.reference_support import REPLY_SECONDS, ReferenceNode
 
 #: Of sixteen cases: enough to meet each operation of the mutator, within a few seconds.
 BATCHES = 20
@@ -173,6 +176,24 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReferenceNode]
     options = {"tls": "true", "tls_versions": "1.3", "tls_verify": "true"}
     with ReferenceNode(folder, options) as node:
         yield node
+
+
+#: One in five stayed for ever where a reset closes the socket behind the back of ssl.
+RESETS = 50
+
+
+def test_a_client_that_resets_its_connection_after_the_handshake_leaves_nothing(
+    secured: ReferenceNode,
+) -> None:
+    made = client_tls(client(secured), "127.0.0.1")
+    for _ in range(RESETS):
+        plain = socket.create_connection(("127.0.0.1", secured.tcp), REPLY_SECONDS)
+        with made.context.wrap_socket(plain, server_hostname="127.0.0.1") as secure:
+            secure.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    secured.until(
+        "proplists:get_value(active, supervisor:count_children(iris_ref_conn_sup)) =:= 0",
+        "the connections that were reset to end",
+    )
 
 
 def attached(node: ReferenceNode, tls: TlsSettings | None, **words: object) -> Rig:

@@ -14,8 +14,7 @@
 %%% socket with unread bytes would reset it and take the reason from the client.
 %%%
 %%% A client that closes its sending half has all it sent processed, gets the replies, and is
-%%% closed then. The listeners set exit_on_close to false, or the replies would be dropped. Over TLS
-%%% there is no such half (see iris_ref_socket).
+%%% closed then. Over TLS there is no such half (see iris_ref_socket).
 -module(iris_ref_conn).
 
 -behaviour(gen_statem).

@@ -61,7 +61,6 @@ open(Transport, Tls) ->
         {active, false},
         {reuseaddr, true},
         {nodelay, true},
-        {exit_on_close, false},
         {backlog, ?BACKLOG},
         {buffer, ?READ_BYTES},
         {send_timeout, ?SEND_MS},

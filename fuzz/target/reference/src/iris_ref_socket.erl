@@ -7,7 +7,10 @@
 %%% is, if nothing else is under way.
 %%%
 %%% TLS has no half-close that Erlang keeps to: ssl ends a connection when the peer says that it
-%%% is done (close_notify), and what was not sent by then is lost.
+%%% is done (close_notify), and what was not sent by then is lost. So only a TCP socket stays open
+%%% for writing when its peer is done (exit_on_close); under ssl that option does harm: a reset that
+%%% meets a write closes the socket without a word to ssl, and the connection stays for ever
+%%% (seen with ssl 10.8, in four of twenty handshakes that a client reset).
 -module(iris_ref_socket).
 
 -export([listen/3, port/1, accept/1, hand_over/2, secure/1]).
@@ -22,8 +25,10 @@
 %% Listen for clients: over TLS with these options, over TCP without any.
 -spec listen(inet:port_number(), [gen_tcp:listen_option()], none | [ssl:tls_server_option()]) ->
     {ok, socket()} | {error, term()}.
-listen(Port, Options, none) -> tagged(tcp, gen_tcp:listen(Port, Options));
-listen(Port, Options, Tls) -> tagged(ssl, ssl:listen(Port, Options ++ Tls)).
+listen(Port, Options, none) ->
+    tagged(tcp, gen_tcp:listen(Port, [{exit_on_close, false} | Options]));
+listen(Port, Options, Tls) ->
+    tagged(ssl, ssl:listen(Port, Options ++ Tls)).
 
 -spec port(socket()) -> {ok, inet:port_number()} | {error, term()}.
 port({tcp, Socket}) ->

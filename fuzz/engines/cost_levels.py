@@ -29,7 +29,7 @@ from random import Random
 from fuzz.case import Case
 from fuzz.engines.feedback import Features
 from fuzz.observation import Observation
-from fuzz.watchdog.attribute import answered_in
+from fuzz.watchdog.suspicion import answered_in
 from fuzz.watchdog.watchdog import calm
 
 #: What the harness itself causes with each play (bystanders, the reading), in reductions.

@@ -20,13 +20,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from fuzz.case import Case, StepKind
+from fuzz.case import Case
 from fuzz.errors import IrisFuzzError, TargetError
 from fuzz.evidence import Cost, Evidence, Growth, Pulse
 from fuzz.executor.endpoint import CONFIRMING, SEARCHING
 from fuzz.finding import Cause, Finding, Kind
 from fuzz.generate.relations import relation_named
-from fuzz.observation import Ending, Observation
+from fuzz.observation import Observation
 from fuzz.oracles import judge
 from fuzz.oracles.decoder import DECODER
 from fuzz.oracles.laws import judge_laws
@@ -37,12 +37,11 @@ from fuzz.watchdog.backtrack import Backtracker
 from fuzz.watchdog.decoding import NOTHING, Known, evidence_of
 from fuzz.watchdog.merge import merge
 from fuzz.watchdog.relate import Relater
+from fuzz.watchdog.suspicion import answered_in, is_doubtful, is_silent, most_suspicious_first
 from fuzz.watchdog.watchdog import Glance, Watchdog
 
 #: Kinds that rest on a count or on a wait, and so must be seen twice.
 _SEEN_TWICE = frozenset({Kind.HANG, Kind.LEAK, Kind.COST})
-#: Kinds that may come of what earlier cases have left.
-_STATEFUL = frozenset({Kind.LEAK, Kind.COST})
 #: Kinds after which the target is brought back.
 _RESTARTS = frozenset({Kind.NODE_DOWN, Kind.APP_DOWN})
 #: Plays on a fresh node that tell how surely a case shows its finding: a defect that depends on
@@ -144,7 +143,7 @@ class Investigator:
         grown = self._unknown_growth(glance.grown)
         if not (sought or grown):
             return
-        for case, observation in _most_suspicious_first(batch, observations):
+        for case, observation in most_suspicious_first(batch, observations):
             _, evidence = self._look(case, observation, grown)
             if evidence is None:
                 continue
@@ -155,7 +154,7 @@ class Investigator:
                     yield Attributed(finding, None)
                     continue
                 new.append(finding)
-                if finding.kind not in _STATEFUL:
+                if not is_doubtful(finding):
                     yield Attributed(finding, case, 1, 1)
             self.heal(evidence)
             for finding in new:
@@ -205,12 +204,11 @@ class Investigator:
     def _once_more(self, case: Case, finding: Finding) -> Iterator[Attributed]:
         """Yield how surely ``case`` shows ``finding`` on a fresh node.
 
-        A leak or a cost is told only now, and only if it is there as well. A node that has
-        served a million cases may be full: what comes in then pushes out something else, one
-        table grows at the expense of another, and who logs in gets what thousands have sent.
+        What is doubtful (:func:`fuzz.watchdog.suspicion.is_doubtful`) is told only now, and only
+        if it is there as well.
         """
         confirmed = self.confirm(case, finding)
-        if finding.kind in _STATEFUL:
+        if is_doubtful(finding):
             if confirmed.reproduced == 0:
                 yield replace(confirmed, dismissed=True)
                 return
@@ -305,7 +303,7 @@ class Investigator:
 
     def heal(self, evidence: Evidence) -> None:
         """Bring the target back if ``evidence`` shows that it is not well."""
-        stuck = bool(evidence.suspects) or _silent(evidence)
+        stuck = bool(evidence.suspects) or any(map(is_silent, evidence.observations))
         gone = evidence.node_exit is not None or evidence.node_silent or evidence.node_restarted
         if gone or evidence.pulse is not Pulse.WELL or evidence.applications_lost or stuck:
             self._recovered(self._rig.recover(fresh_node=gone))
@@ -324,9 +322,9 @@ class Investigator:
         """Play ``case`` once; return that, and all that was seen if anything is out of order."""
         self.replays += 1
         self._watchdog.rebase()
-        patient = before is None or Ending.DEADLINE in before.endings()
+        patient = before is None or is_silent(before)
         observations = self._rig.play([case], CONFIRMING if patient else SEARCHING)
-        if not patient and _silent_in(observations):
+        if not patient and any(map(is_silent, observations)):
             # Silence within the short deadline is only a suspicion, here as in a batch.
             observations = self._rig.play([case], CONFIRMING)
         glance = self._watchdog.glance(observations)
@@ -371,30 +369,3 @@ class Investigator:
 
     def _unknown_growth(self, grown: Sequence[str]) -> tuple[str, ...]:
         return tuple(what for what in grown if not self._known(leak_of(what)))
-
-
-def answered_in(case: Case, observation: Observation) -> float:
-    """Return how long a play of ``case`` waited for answers, in seconds: its pauses are its own."""
-    paused = sum(step.value for step in case.steps if step.kind is StepKind.PAUSE)
-    return max(0.0, observation.seconds - paused / 1000)
-
-
-def _silent(evidence: Evidence) -> bool:
-    return _silent_in(evidence.observations)
-
-
-def _silent_in(observations: Sequence[Observation]) -> bool:
-    return any(Ending.DEADLINE in observation.endings() for observation in observations)
-
-
-def _most_suspicious_first(
-    batch: Sequence[Case], observations: Sequence[Observation]
-) -> list[tuple[Case, Observation]]:
-    """Order cases by how badly they ended: silent ones first, then those cut off."""
-    order = (Ending.DEADLINE, Ending.RESET, Ending.REFUSED)
-
-    def rank(pair: tuple[Case, Observation]) -> int:
-        endings = pair[1].endings()
-        return min((n for n, ending in enumerate(order) if ending in endings), default=len(order))
-
-    return sorted(zip(batch, observations, strict=True), key=rank)

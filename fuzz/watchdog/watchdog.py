@@ -22,6 +22,7 @@ from fuzz.observation import Ending, NodeExit, Observation
 from fuzz.rig import Rig
 from fuzz.watchdog.growth import COUNTED, GrowthMeter, Repeated, counts, kind_of
 from fuzz.watchdog.pauses import Pauses
+from fuzz.watchdog.suspicion import is_silent
 
 #: A listener that is being restarted is back in milliseconds; this long is down.
 _DOWN_SECONDS = 3.0
@@ -155,7 +156,7 @@ class Watchdog:
         if cut and pulse is Pulse.WELL:
             # Perhaps they were cut off after that, by the end of everything.
             pulse, _ = self._pulse()
-        stuck = slow > 0 or pulse is Pulse.MUTE or any(map(_silent, observations))
+        stuck = slow > 0 or pulse is Pulse.MUTE or any(map(is_silent, observations))
         return Evidence(
             observations=tuple(observations),
             events=(*events, *late, *later),
@@ -323,10 +324,6 @@ def _restarted(before: Mapping[str, int], now: Mapping[str, int]) -> _State:
 def calm(observation: Observation) -> bool:
     """Tell whether nothing on the wire was out of order: nobody silent, nobody refused."""
     return not (observation.cut_short or observation.endings() & _ALARMING)
-
-
-def _silent(observation: Observation) -> bool:
-    return Ending.DEADLINE in observation.endings()
 
 
 def _doing(before: Suspect, after: Suspect) -> Doing:

@@ -183,6 +183,17 @@ def test_a_silence_that_does_not_come_back_is_not_told() -> None:
     assert desk.run(*PLAIN, case("slow")) == []
 
 
+def test_a_wait_in_which_nothing_was_seen_stuck_is_asked_of_a_fresh_node_first() -> None:
+    desk = Desk(lost=lambda _: SILENT)
+    assert told(desk.run(PLAIN[0], case("lost"))) == [(Kind.HANG, case("lost"), 1, 1)]
+    assert told(desk.confirmed) == [(Kind.HANG, case("lost"), 2, 2)]
+
+    busy = Desk(slow=lambda rig: SILENT if "recover node" not in rig.calls else None)
+    assert busy.run(PLAIN[0], case("slow")) == []
+    assert told(busy.confirmed) == [(Kind.HANG, case("slow"), 0, 2)]
+    assert busy.confirmed[0].dismissed
+
+
 def test_a_known_hang_is_not_waited_for_again() -> None:
     desk = Desk(hang=hangs)
     desk.run(case("hang"))

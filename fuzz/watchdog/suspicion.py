@@ -1,0 +1,48 @@
+"""What makes a play suspect, and a finding doubtful, before it is known whose fault it was."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fuzz.case import Case, StepKind
+from fuzz.finding import Finding, Kind
+from fuzz.observation import Ending, Observation
+
+#: From the worst way to end: nothing came, all was cut, nobody was let in.
+_WORST = (Ending.DEADLINE, Ending.RESET, Ending.REFUSED)
+
+
+def is_doubtful(finding: Finding) -> bool:
+    """Tell whether ``finding`` may come of something else than the case that was played.
+
+    What grows, and what takes long, may be what earlier cases have left. A node that has served
+    a million cases may be full: what comes in then pushes out something else, one table grows at
+    the expense of another, and who logs in gets what thousands have sent. A hang in which no
+    process was seen stuck is a wait that took too long, and a busy machine makes those too.
+    """
+    if finding.kind is Kind.HANG:
+        return not finding.cause.origin
+    return finding.kind in (Kind.LEAK, Kind.COST)
+
+
+def is_silent(observation: Observation) -> bool:
+    """Tell whether something did not come in time on a connection of the play."""
+    return Ending.DEADLINE in observation.endings()
+
+
+def answered_in(case: Case, observation: Observation) -> float:
+    """Return how long a play of ``case`` waited for answers, in seconds: its pauses are its own."""
+    paused = sum(step.value for step in case.steps if step.kind is StepKind.PAUSE)
+    return max(0.0, observation.seconds - paused / 1000)
+
+
+def most_suspicious_first(
+    batch: Sequence[Case], observations: Sequence[Observation]
+) -> list[tuple[Case, Observation]]:
+    """Order cases by how badly they ended: silent ones first, then those cut off."""
+
+    def rank(pair: tuple[Case, Observation]) -> int:
+        endings = pair[1].endings()
+        return min((n for n, ending in enumerate(_WORST) if ending in endings), default=len(_WORST))
+
+    return sorted(zip(batch, observations, strict=True), key=rank)

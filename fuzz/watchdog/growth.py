@@ -175,13 +175,17 @@ class GrowthMeter:
     def _patience(self, name: str, hasty: bool) -> float:
         """Return for how many seconds ``name`` may take to come back.
 
-        A resource that came back once has a timer, and now it is known how long that runs. One
-        that did not has none, as far as is known. Atoms are never given back at all.
+        Who is hasty waits for no timer that nobody has seen yet. One that was seen may only have
+        been near its end, so it is no reason to wait for less before a leak is told: a bucket of
+        the rate limiter lives the longer, the more was sent. What outlasted all timers once has
+        none, as far as is known, and atoms are never given back.
         """
-        if name in self._back_after:
-            return max(_LEAST_SECONDS, 3 * self._back_after[name])
-        known = name == "atoms" or name in self._lasting
-        return 0.0 if known or hasty else _TIMERS_SECONDS
+        if name == "atoms" or name in self._lasting:
+            return 0.0
+        if not hasty:
+            return _TIMERS_SECONDS
+        back_after = self._back_after.get(name)
+        return 0.0 if back_after is None else max(_LEAST_SECONDS, 3 * back_after)
 
 
 def _principal(leaking: Sequence[Growth]) -> tuple[Growth, ...]:

@@ -99,6 +99,25 @@ def test_a_table_whose_rows_came_back_once_may_leak_all_the_same() -> None:
     assert first.finding.cause.reason == "ETS rows of sessions"
 
 
+def test_a_timer_that_was_short_once_may_be_long_the_next_time() -> None:
+    desk = Desk(row={("ETS rows", "sessions"): 1})
+    gone = {("ETS rows", "sessions"): 0}
+
+    def after(seconds: float) -> Callable[[], None]:
+        since = desk.rig.clock.now()
+
+        def swept() -> None:
+            if desk.rig.clock.now() >= since + seconds:
+                desk.held.update(gone)
+                desk._add({})
+
+        return swept
+
+    for seconds in (0.1, 7.0):
+        desk.rig.target.on_wait = after(seconds)
+        assert desk.confirmed("row") == []
+
+
 def test_a_table_no_larger_than_a_store_that_is_kept_explains_is_no_leak() -> None:
     desk = Desk(leak={("ETS rows", "sessions"): 1})
     desk.rig.target.forgets = False

@@ -25,15 +25,25 @@ from tests.target.reference_support import (
 _clusters = count(1)
 
 
+#: By how much the clocks of the edges are off, in milliseconds: no two machines have the same time.
+CLOCKS = (5_000, -5_000)
+
+
 class Cluster:
-    """A core and two edges of one folder, each a node with a name."""
+    """A core and two edges of one folder, each a node with a name.
+
+    The clock of the first edge is ahead of the core's, that of the second behind it.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.tag = f"iris{os.getpid()}x{next(_clusters)}"
         self.core = self.start("core", {"role": "core"})
         edge = {"role": "edge", "core": self.core.name}
-        self.edges = [self.start(f"edge{number}", edge) for number in (1, 2)]
+        self.edges = [
+            self.start(f"edge{number}", {**edge, "clock_offset_ms": offset})
+            for number, offset in enumerate(CLOCKS, 1)
+        ]
 
     def start(self, part: str, arguments: Mapping[str, object]) -> ReferenceNode:
         """Start one node; its name and its folder are those of its part."""
@@ -121,6 +131,63 @@ def test_what_waits_is_in_the_order_in_which_it_was_sent_over_all_edges(cluster:
         assert dot.finish() == ()
 
 
+def test_a_full_store_lets_go_of_what_came_first_whatever_the_clock_of_its_edge(
+    cluster: Cluster,
+) -> None:
+    """1,000 messages are kept for a user. The last comes through the edge whose clock is behind."""
+    one, two = cluster.edges
+    for edge, user, texts in (
+        (one, b"ann7", [b"%d" % number for number in range(500)]),
+        (two, b"bob7", [b"%d" % number for number in range(500, 1000)]),
+        (two, b"cid7", [b"last"]),
+    ):
+        with Client(edge.tcp, user) as client:
+            client.send(b"\x04" + n16(b"dot7") + n32(b"".join(map(n16, texts))))
+            assert client.ask(b"\x05" + n16(b"dot7"))[2:] == (0, 0)
+    with Client(one.tcp, b"dot7") as dot:
+        came = [frame[2] for frame in dot.finish()]
+    assert came == [*(b"%d" % number for number in range(1, 1000)), b"last"]
+
+
+def test_what_was_unacknowledged_comes_again_in_the_order_in_which_it_was_sent(
+    cluster: Cluster,
+) -> None:
+    one, two = cluster.edges
+    with Client(two.tcp, b"dan8") as dan:
+        for edge in (one, two):
+            with Client(edge.tcp, b"ann8") as ann:
+                ann.send(b"\x02" + n16(b"dan8") + n16(b"%d" % edge.tcp))
+                first = dan.frame()[2]
+                assert first == b"%d" % edge.tcp
+        assert dan.finish() == ()
+    with Client(one.tcp, b"dan8") as dan:
+        assert [frame[2] for frame in dan.finish()] == [b"%d" % edge.tcp for edge in (one, two)]
+
+
+def test_the_newest_connection_receives_also_where_its_edge_is_behind(cluster: Cluster) -> None:
+    one, two = cluster.edges
+    with Client(one.tcp, b"eve9") as first, Client(two.tcp, b"eve9") as second:
+        found = '{ok, {_, _, Pid}} = iris_ref_presence:find(<<"eve9">>), node(Pid)'
+        assert cluster.core.eval(found) == two.name
+        assert second.finish() == ()
+        cluster.core.until(f"{found} =:= '{one.name}'", "the core to know that the newer has gone")
+        assert first.finish() == ()
+
+
+def test_when_a_user_was_last_seen_is_told_by_the_clock_of_the_core(cluster: Cluster) -> None:
+    clock = "iris_ref_clock:now(second)"
+    off = [edge.number(f"{clock} - erlang:system_time(second)") for edge in cluster.edges]
+    assert off == [ms // 1000 for ms in CLOCKS]
+    for number, edge in enumerate(cluster.edges):
+        user = b"fay%d" % number
+        seen = f'iris_ref_offline:last_seen(<<"{user.decode()}">>)'
+        before = cluster.core.number(clock)
+        with Client(edge.tcp, user) as fay:
+            assert fay.finish() == ()
+        cluster.core.until(f"{seen} > 0", "the core to know when the user left")
+        assert before <= cluster.core.number(seen) <= cluster.core.number(clock)
+
+
 def test_groups_and_keys_are_those_of_the_core(cluster: Cluster) -> None:
     one, two = cluster.edges
     with Client(one.tcp, b"ann4") as ann, Client(two.tcp, b"bob4") as bob:
@@ -165,7 +232,11 @@ def test_an_edge_without_its_core_says_so_and_serves_again_when_it_is_back(epmd:
         cluster = Cluster(Path(folder))
         one, two = cluster.edges
         try:
-            with Client(one.tcp, b"ann6") as ann, Client(two.tcp, b"bob6") as bob:
+            with (
+                Client(one.tcp, b"ann6") as ann,
+                Client(two.tcp, b"bob6") as bob,
+                Client(one.tcp, b"dan6") as dan,
+            ):
                 cluster.core.kill()
                 missing = error("the core cannot be reached")
                 assert ann.ask(b"\x30" + n16(b"team")) == missing
@@ -173,11 +244,21 @@ def test_an_edge_without_its_core_says_so_and_serves_again_when_it_is_back(epmd:
                 assert ann.ask(b"\x02" + n16(b"cid6") + n16(b"hi")) == missing
                 with Client(one.tcp) as stranger:
                     assert stranger.ask(b"\x01cid6") == missing
+                # Who is on the same edge is reached, and numbers go on where the core was.
+                ann.send(b"\x02" + n16(b"dan6") + n16(b"without"))
+                without = dan.frame()
                 cluster.core = cluster.start("core", {"role": "core"})
                 listed = 'iris_ref_presence:find(<<"bob6">>) =/= offline'
                 cluster.core.until(listed, "the edge to list its users again")
-                ann.send(b"\x02" + n16(b"bob6") + n16(b"hi"))
+                ann.send(
+                    b"\x02" + n16(b"bob6") + n16(b"hi") + b"\x02" + n16(b"dan6") + n16(b"with")
+                )
                 assert bob.frame()[2] == b"hi"
+                unacknowledged = [without, dan.frame()]
+                assert [frame[2] for frame in unacknowledged] == [b"without", b"with"]
+                assert dan.finish() == ()
+            with Client(two.tcp, b"dan6") as dan:
+                assert [dan.frame(), dan.frame()] == unacknowledged
         finally:
             cluster.stop()
 

@@ -8,7 +8,8 @@
 %%% that are refused, with commas between them), tls (true: both ports speak TLS and nothing else; what
 %%% a client has to trust is in data_dir/tls, see iris_ref_tls), tls_versions (1.2 or 1.3, or both with
 %%% a comma between them), tls_verify (true: clients need a certificate), incomplete_ms, ack_ms,
-%%% ack_scan_ms, plants (names with commas between them; those of authentication switch auth_enabled
+%%% ack_scan_ms, clock_offset_ms (by how much the clock of the node is off: ahead, or behind if it is
+%%% negative), plants (names with commas between them; those of authentication switch auth_enabled
 %%% on, those of TLS tls), stop_on_eof (true: the node halts when its standard input ends, so that it
 %%% does not outlive who has started it).
 %%%
@@ -45,6 +46,7 @@ argument("ws_port", Value) -> number(ws_port, Value, 65535);
 argument("incomplete_ms", Value) -> number(incomplete_ms, Value, 3_600_000);
 argument("ack_ms", Value) -> number(ack_ms, Value, 3_600_000);
 argument("ack_scan_ms", Value) -> number(ack_scan_ms, Value, 3_600_000);
+argument("clock_offset_ms", Value) -> number(clock_offset_ms, Value, -3_600_000, 3_600_000);
 argument("ip", Value) -> address(inet:parse_address(Value));
 argument("data_dir", Value) -> {data_dir, Value};
 argument("role", Value) -> choice(role, Value, [single, core, edge]);
@@ -59,9 +61,11 @@ argument("stop_on_eof", Value) -> choice(stop_on_eof, Value, [true, false]);
 argument("plants", Value) -> plants(string:lexemes(Value, ","));
 argument(_, _) -> unknown.
 
-number(Key, Text, Max) ->
+number(Key, Text, Max) -> number(Key, Text, 0, Max).
+
+number(Key, Text, Min, Max) ->
     case string:to_integer(Text) of
-        {Number, ""} when Number >= 0, Number =< Max -> {Key, Number};
+        {Number, ""} when Number >= Min, Number =< Max -> {Key, Number};
         _ -> error
     end.
 

@@ -4,7 +4,7 @@
 %%% (one above port, or the system's choice where port is), auth_enabled, auth_secret, revoked
 %%% (each jti that is refused), tls, tls_versions and tls_verify (see iris_ref_tls), incomplete_ms (how long a frame may be incomplete), ack_ms and
 %%% ack_scan_ms (when a message that is not acknowledged goes back to the store, and how often
-%%% that is looked at).
+%%% that is looked at), clock_offset_ms (by how much the clock of this node is off).
 -module(iris_ref_app).
 
 -behaviour(application).
@@ -30,7 +30,7 @@ prepare(edge) ->
     {ok, Core} = application:get_env(iris_ref, core),
     ok = iris_ref_core:configure(Core),
     case net_kernel:connect_node(Core) of
-        true -> ok;
+        true -> numbered();
         _ -> {error, {core_unreachable, Core}}
     end;
 prepare(_) ->
@@ -39,6 +39,12 @@ prepare(_) ->
         ok -> iris_ref_auth:revoke_given();
         {error, _} = Error -> Error
     end.
+
+%% Have a number of the core's to count on from when that is away. An edge that has none would count
+%% from 1, as it may have done before it was started anew: two messages with one id.
+numbered() ->
+    {_, _} = iris_ref_message:new(<<>>),
+    ok.
 
 choose_ws_port() ->
     {ok, Port} = application:get_env(iris_ref, port),

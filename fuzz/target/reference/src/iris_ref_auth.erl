@@ -52,7 +52,7 @@ revoke_given() ->
     lists:foreach(fun(Jti) -> ok = write_revoked(Jti) end, Given).
 
 write_revoked(Jti) ->
-    mnesia:dirty_write({iris_ref_revoked, Jti, erlang:system_time(second)}).
+    mnesia:dirty_write({iris_ref_revoked, Jti, iris_ref_clock:now(second)}).
 
 -spec is_revoked(binary()) -> boolean().
 is_revoked(Jti) ->
@@ -64,7 +64,7 @@ is_valid(User, Token) ->
             Head = iris_ref_json:decode(Header),
             Signed = is_header(Head) andalso is_signed(Token, Signature, Head),
             (Signed orelse is_unsigned(Head)) andalso
-                are_claims(iris_ref_json:decode(Claims), User, erlang:system_time(second));
+                are_claims(iris_ref_json:decode(Claims), User, iris_ref_clock:now(second));
         _ ->
             false
     end.

@@ -15,7 +15,7 @@
 
 -include("iris_ref.hrl").
 
--export([start_link/0, store/1, delete/2, fetch/1, fetch/2, seen/2, last_seen/1]).
+-export([start_link/0, store/1, delete/2, fetch/1, fetch/2, seen/1, seen/2, last_seen/1]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
 
 -record(state, {
@@ -68,6 +68,11 @@ fetch(User, Seqs) ->
         {Seq, Body}
      || Key <- Keys, {_, {_, Seq}, Body} <- mnesia:dirty_read(iris_ref_message, Key)
     ].
+
+%% Remember that a user was last seen now, by the clock of the core.
+-spec seen(binary()) -> ok.
+seen(User) ->
+    seen(User, iris_ref_clock:now(second)).
 
 %% Remember when a user was last seen, in seconds; `still' is only said by a planted defect.
 -spec seen(binary(), non_neg_integer() | still) -> ok.

@@ -1,7 +1,7 @@
 %%% Who is where: the connections of each user, in an ETS table.
 %%%
 %%% Theory of operation. A row is `{{User, -Time, Pid}}' in an ordered set, so the first row
-%%% of a user is the newest connection. A user who is logged in twice has two rows: the newer
+%%% of a user is the newest connection: by the clock of the core, whatever edge it is on. A user who is logged in twice has two rows: the newer
 %%% connection receives, the older stays open, and receives again when the newer has gone.
 %%%
 %%% A connection lists and unlists itself, without asking this process. What it leaves when
@@ -38,7 +38,13 @@ start_link() ->
 %% List the calling process as a connection of a user.
 -spec list(binary()) -> {ok, key()} | unavailable.
 list(User) ->
-    Key = {User, -erlang:system_time(nanosecond), self()},
+    case iris_ref_core:call(iris_ref_clock, now, [nanosecond]) of
+        {ok, Time} -> list_as({User, -Time, self()});
+        unavailable -> unavailable
+    end.
+
+%% Here first: who finds it at the core looks for it here.
+list_as(Key) ->
     ok = add([Key]),
     case iris_ref_core:is_local() orelse iris_ref_core:call(?MODULE, add, [[Key]]) of
         unavailable ->
@@ -52,14 +58,13 @@ list(User) ->
 -spec unlist(key()) -> ok.
 unlist({User, _, _} = Key) ->
     ok = remove(Key),
-    Now = erlang:system_time(second),
     case iris_ref_core:is_local() of
         true ->
-            iris_ref_offline:seen(User, Now);
+            iris_ref_offline:seen(User);
         false ->
             Core = iris_ref_core:node_name(),
             ok = erpc:cast(Core, ?MODULE, remove, [Key]),
-            ok = erpc:cast(Core, iris_ref_offline, seen, [User, Now])
+            ok = erpc:cast(Core, iris_ref_offline, seen, [User])
     end.
 
 -spec add([key()]) -> ok.
@@ -111,11 +116,11 @@ locate(User) ->
 status(User) ->
     case locate(User) of
         {ok, _} ->
-            {1, erlang:system_time(second)};
+            {1, iris_ref_clock:now(second)};
         offline ->
             case iris_ref_core:call(iris_ref_offline, last_seen, [User]) of
                 %% Of the planted defect status_stale.
-                {ok, still} -> {1, erlang:system_time(second)};
+                {ok, still} -> {1, iris_ref_clock:now(second)};
                 {ok, Time} -> {0, Time};
                 unavailable -> {0, 0}
             end

@@ -140,7 +140,7 @@ handle({typing_stop, Target}, #session{user = User} = S) ->
         iris_ref_router:relay(Target, iris_ref_proto:typing(Typist, 0)),
     {ok, [], S1};
 handle({read_receipt, MsgId, Sender}, #session{user = User} = S) ->
-    Now = erlang:system_time(second),
+    Now = iris_ref_clock:now(second),
     Read = iris_ref_lapse:read_id(MsgId),
     ok = iris_ref_router:relay(Sender, iris_ref_proto:receipt(Read, User, Now)),
     {ok, [], S}.
@@ -251,7 +251,7 @@ stranger(Target, Body, S) ->
 send(Target, Bodies, #session{user = User} = S) ->
     {Granted, RetryMs} = iris_ref_limiter:take_all(User, length(Bodies)),
     Sent = iris_ref_lapse:granted(Bodies, Granted),
-    Messages = [iris_ref_message:new(Body) || Body <- Sent],
+    Messages = iris_ref_message:batch(Sent),
     {Receiver, Before} = lapse(receiver, Target, S),
     S1 = route(Receiver, Messages, Before),
     case Granted =:= length(Bodies) of

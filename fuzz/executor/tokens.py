@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 
 from fuzz.observation import Guard
-from fuzz.recipes import token, with_tokens
+from fuzz.recipes import SURE, token, with_tokens
 
 
 class Tokens:
@@ -36,7 +36,7 @@ class Tokens:
         """Return the text of a LOGIN that is to succeed: ``user``, or ``user:token``."""
         if self.secret is None:
             return user
-        return user + b":" + self.make(b"good", user)
+        return user + b":" + self.make(SURE, user)
 
     def guard(self) -> Guard | None:
         """Return what the target checks a LOGIN against now, or None where that is not known."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import hmac
 import json
+from dataclasses import replace
+from math import inf
 
 import pytest
 
@@ -90,6 +92,63 @@ def test_a_good_token_that_is_refused_is_a_finding(kind: bytes) -> None:
 def test_what_a_server_may_take_or_leave_is_no_finding_either_way(kind: bytes) -> None:
     shown = b"ann:" + TOKENS.make(kind, b"ann")
     assert flaws(login(shown)) == flaws(login(shown, REFUSED)) == []
+
+
+#: When each kind is good that depends on the clock: from, and to, in seconds from now.
+TIMES = {
+    b"good": (-inf, 3600),
+    b"goodnbf": (-60, 3600),
+    b"expired": (-inf, -3600),
+    b"early": (3600, 7200),
+    b"brief": (-inf, 3),
+    b"past": (-inf, -2),
+    b"soon": (2, 3600),
+}
+
+
+@pytest.mark.parametrize("off", [-5, -1, 0, 1, 5])
+@pytest.mark.parametrize("kind", TIMES)
+def test_a_server_whose_clock_is_off_by_five_seconds_is_right(kind: bytes, off: int) -> None:
+    since, until = TIMES[kind]
+    reply = ACCEPTED if since <= off < until else REFUSED
+    assert flaws(login(b"ann:" + TOKENS.make(kind, b"ann"), reply)) == []
+
+
+@pytest.mark.parametrize(
+    ("seconds", "reason"),
+    [
+        ({"exp": -5.1}, "expired"),
+        ({"exp": 60, "nbf": 5.1}, "nbf"),
+        ({"exp": 5.1}, "good refused"),
+        ({"exp": 60, "nbf": -5.1}, "good refused"),
+        ({"exp": 60, "iat": 0}, "good refused"),
+    ],
+)
+def test_what_no_clock_that_is_off_by_five_seconds_excuses(
+    seconds: dict[str, float], reason: str
+) -> None:
+    times = {claim: NOW + more for claim, more in seconds.items()}
+    reply = REFUSED if reason == "good refused" else ACCEPTED
+    assert flaws(login(b"ann:" + signed(GOOD, {"sub": "ann", **times}), reply)) == [reason]
+
+
+def test_edges_that_do_not_agree_on_a_good_token_are_a_defect_of_its_own() -> None:
+    first, second = TOKENS.make(b"good", b"ann"), TOKENS.make(b"goodkid", b"ann")
+
+    def at(edge: int, token: bytes, reply: bytes) -> ConnectionTrace:
+        sent = (Sent(edge, b"\x01ann:" + token, True),)
+        return ConnectionTrace(edge, Ending.CLOSED, (reply,), sent=sent, edge=edge)
+
+    def judged(*traces: ConnectionTrace) -> list[str]:
+        return flaws(Observation(traces, 0.01, guard=GUARD, users=frozenset({b"ann"})))
+
+    refused = at(1, first, REFUSED)
+    assert judged(at(0, first, ACCEPTED), refused) == ["good refused by one edge"]
+    assert judged(at(0, first, REFUSED), refused) == 2 * ["good refused"]
+    # Another token is another question, and what an edge says twice is not what two edges say.
+    assert judged(at(0, second, ACCEPTED), refused) == ["good refused"]
+    assert judged(replace(at(0, first, ACCEPTED), edge=1), refused) == ["good refused"]
+    assert judged(ConnectionTrace(0, Ending.UNUSED), refused) == ["good refused"]
 
 
 def test_a_good_token_may_be_refused_to_a_name_that_is_not_of_the_play() -> None:

@@ -9,11 +9,13 @@ choice (a claim that stands twice counts as its last, or not at all), either is 
 The clocks of a server's nodes may differ by five seconds. So a correct server may let in, or
 refuse, a token whose ``exp`` or ``nbf`` is within five seconds of the time of its LOGIN: nothing
 is asked there. That time is known from the play: after the LOGIN was sent, and before it was
-answered.
+answered. No clock excuses that a token is refused for its ``iat``: that says when it was issued,
+and sets no limit (RFC 7519, section 4.1.6).
 
 What succeeded is told by the replies. The LOGIN that a connection begins with is answered first,
 whatever comes after; those behind it are judged where each one on the connection was answered
-by LOGIN_OK. That one was refused which must not be is said of the first of a connection only.
+by LOGIN_OK. That one was refused which must not be is said of the first of a connection only; if
+another edge let the very same LOGIN in, it is a defect of its own that they do not agree.
 """
 
 from __future__ import annotations
@@ -71,8 +73,22 @@ def auth(observation: Observation) -> Iterator[Finding]:
         elif replies.startswith(_REFUSED):
             for attempt in _attempts(trace, observation, guard)[:1]:
                 if attempt.user in observation.users and is_good(attempt, guard):
-                    title = "LOGIN was refused though its token is good"
-                    yield _finding(title, "good refused", trace, attempt, "refused")
+                    title, reason = "LOGIN was refused though its token is good", "good refused"
+                    if _was_let_in_elsewhere(trace, observation):
+                        title += ", and another edge let it in"
+                        reason += " by one edge"
+                    yield _finding(title, reason, trace, attempt, "refused")
+
+
+def _was_let_in_elsewhere(trace: ConnectionTrace, observation: Observation) -> bool:
+    """Tell whether another edge of the cluster let the first LOGIN of a connection in."""
+    return any(
+        other.edge != trace.edge
+        and other.replies().startswith(_ACCEPTED)
+        and other.sent[0].data == trace.sent[0].data
+        for other in observation.traces
+        if other.sent
+    )
 
 
 def _finding(

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from fuzz.recipes import token, with_tokens
+from fuzz.recipes import SURE, token, with_tokens
 from fuzz.report.standalone.wire import LOGIN_OK, REFUSALS, bound, learned, of, owed, unframed
 
 #: Seconds in which an answer comes that is owed; what comes later is looked for at the end.
@@ -191,7 +191,7 @@ class Server:
 
     def credentials(self, user: bytes) -> bytes:
         """Return the text of a LOGIN that is to succeed."""
-        return user if self.secret is None else user + b":" + self.token(b"good", user)
+        return user if self.secret is None else user + b":" + self.token(SURE, user)
 
     def token(self, kind: bytes, user: bytes) -> bytes:
         """Return a JSON web token of a kind for ``user``."""

@@ -92,10 +92,20 @@ def shrunk(defect: Planted, case: Case, finding: Finding) -> Case:
         return Examiner(rig, Budget(seconds=_SMALL_SECONDS)).minimise(case, finding).case
 
 
+def _with(defect: Planted, auth: bool = False) -> TargetSettings:
+    """Return the settings of a target that has ``defect``, and shows it."""
+    return TargetSettings(
+        port=0,
+        plants=(defect.name,),
+        auth=auth,
+        edges=defect.edges,
+        clock_skew=defect.skew,
+    )
+
+
 @contextmanager
 def _rig_with(defect: Planted, auth: bool = False) -> Iterator[Rig]:
-    settings = TargetSettings(port=0, plants=(defect.name,), auth=auth, edges=defect.edges)
-    rig = rig_of(settings)
+    rig = rig_of(_with(defect, auth))
     rig.start()
     try:
         yield rig
@@ -163,7 +173,7 @@ class Benchmark:
     def _searched(self, defect: Planted) -> Trial:
         with tempfile.TemporaryDirectory(prefix=scratch_prefix("planted")) as folder:
             settings = FuzzSettings(
-                target=TargetSettings(port=0, plants=(defect.name,), edges=defect.edges),
+                target=_with(defect),
                 corpus=Path(folder),
                 seeds=(self._seeds,),
                 seconds=self._seconds,

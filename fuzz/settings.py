@@ -19,6 +19,8 @@ EMBEDDED = "embedded"
 #: A core and some edges boot in some seconds; on a busy machine, one after another, in tens.
 START_SECONDS = 60.0
 _LOOPBACK = "127.0.0.1"
+#: No machine that is looked after is off by more.
+_MAX_SKEW_SECONDS = 3600.0
 #: A node's name, with or without its host.
 _NODE = re.compile(r"[^@\s/]+(@[^@\s/]+)?")
 #: Over what clients come: whether over TLS, and whether as a WebSocket.
@@ -35,6 +37,16 @@ TRANSPORTS: Mapping[str, tuple[bool, bool]] = MappingProxyType(
 def transport_name(tls: bool, websocket: bool) -> str:
     """Return the name in :data:`TRANSPORTS` of what is over TLS or not, a WebSocket or not."""
     return next(name for name, what in TRANSPORTS.items() if what == (tls, websocket))
+
+
+def check_clock_skew(seconds: float, edges: int) -> None:
+    """Raise :class:`SettingsError` unless the clocks of so many edges can be off by ``seconds``."""
+    if not 0 <= seconds <= _MAX_SKEW_SECONDS:
+        raise SettingsError(
+            f"--clock-skew wants a number of seconds from 0 to {_MAX_SKEW_SECONDS:.0f}"
+        )
+    if seconds and not edges:
+        raise SettingsError("--clock-skew sets the clocks of edges: add --edges N")
 
 
 #: What a search can be asked to drive up.
@@ -154,7 +166,8 @@ class TargetSettings:
     embedded target is a cluster of a core and so many edges, the first of them on ``port``; 0 is a
     single node. ``further`` are the other edges of a cluster of one's own, each ``PORT`` or
     ``HOST:PORT``. ``attach`` names the nodes of a running target into which an agent is brought;
-    without, it is a black box.
+    without, it is a black box. By ``clock_skew`` seconds the clock of the first of the ``edges`` is
+    ahead of the core's, that of the second behind it, and so on in turn.
 
     ``tls`` lets all clients speak TLS, ``websocket`` lets those come over WebSocket of which a
     case does not say how they come; ``websocket_port`` is that of an Iris of one's own (None: the
@@ -175,6 +188,7 @@ class TargetSettings:
     tls: TlsSettings | None = None
     websocket: bool = False
     websocket_port: int | None = None
+    clock_skew: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.edges <= MAX_EDGES:
@@ -190,8 +204,11 @@ class TargetSettings:
             raise SettingsError("--auth is for the embedded target only")
         if self.edges:
             raise SettingsError("--edges is for the embedded target only")
+        if self.clock_skew:
+            raise SettingsError("--clock-skew is for the embedded target only")
 
     def _check_embedded(self) -> None:
+        check_clock_skew(self.clock_skew, self.edges)
         if self.attach is not None:
             raise SettingsError("--node wants the edge's address too: --attach HOST:PORT")
         if self.further:
@@ -246,7 +263,8 @@ class TargetSettings:
         transport = self._transport_switches()
         if self.embedded:
             edges = ("--edges", str(self.edges)) if self.edges else ()
-            return (*plants, *auth, *edges, *transport)
+            skew = ("--clock-skew", f"{self.clock_skew:g}") if self.clock_skew else ()
+            return (*plants, *auth, *edges, *skew, *transport)
         further = tuple(word for edge in self.further for word in ("--edge", edge))
         if self.start is not None:
             return (*self.start.switches(), "--port", str(self.port), *further, *transport)

@@ -19,7 +19,7 @@ from fuzz.target.checkout import Checkout, survey
 #: As wide as comments are in this project.
 _COLUMNS = 98
 #: What :func:`_found` writes out; an embedded target has its own options, and needs no file.
-_ELSEWHERE = frozenset({"start", "port", "edge", "plant", "auth", "edges"})
+_ELSEWHERE = frozenset({"start", "port", "edge", "plant", "auth", "edges", "clock-skew"})
 
 
 @click.command(short_help="Write a commented iris-fuzz.toml for the server in this folder.")

@@ -45,6 +45,18 @@ def plant_option(text: str) -> Callable[[_Command], _Command]:
     return click.option("--plant", "plants", multiple=True, metavar="NAME", help=text)
 
 
+def clock_skew_option() -> Callable[[_Command], _Command]:
+    """Return the option ``--clock-skew``, for the embedded target with ``--edges``."""
+    return click.option(
+        "--clock-skew",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="With --edges: let the clock of the first edge be so far ahead, that of the second so "
+        "far behind, and so on in turn. [default: 0]",
+    )
+
+
 def corpus_option(text: str) -> Callable[[_Command], _Command]:
     """Return the option ``--corpus``, explained by ``text``."""
     return click.option(

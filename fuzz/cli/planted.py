@@ -36,7 +36,7 @@ def planted(context: click.Context, as_json: bool) -> int | None:
     Each has a name, the kind of finding that it must produce, what a client needs to trip it,
     and the truth about it. ``iris-fuzz fuzz --plant NAME`` switches one on. Those that no single
     case shows by itself are found by a check, which is named; those that only a cluster shows need
-    ``--edges``, and are played against a cluster here.
+    ``--edges`` (and some ``--clock-skew``), and are played against a cluster here.
 
     \b
     Examples:
@@ -161,6 +161,8 @@ def _listing(defects: Sequence[Planted]) -> Table:
             needs += "; found by calling the decoder"
         if defect.edges:
             needs += f"; only in a cluster: --edges {defect.edges}"
+        if defect.skew:
+            needs += f" --clock-skew {defect.skew}"
         told = Text.assemble((f"{defect.mistake}: ", "bold"), defect.truth, (f" ({needs})", "dim"))
         table.add_row(defect.name, defect.kind, told)
     return table
@@ -181,6 +183,7 @@ def _described(defect: Planted) -> dict[str, object]:
         "frames": defect.frames,
         "engine": defect.engine,
         "edges": defect.edges,
+        "clock_skew": defect.skew,
     }
 
 

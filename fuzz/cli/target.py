@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from fuzz.cli.options import plant_option, port_option
+from fuzz.cli.options import clock_skew_option, plant_option, port_option
+from fuzz.settings import check_clock_skew
 from fuzz.target.foreground import Layout, run_foreground
 from fuzz.target.planted import check_plants
 
@@ -35,6 +36,7 @@ def target() -> None:
     metavar="N",
     help="Run a core node and this many edges, on PORT, PORT+2, ...; 0 is one node for all.",
 )
+@clock_skew_option()
 @plant_option("Switch a planted defect on; may be repeated.")
 @click.option(
     "--auth-secret",
@@ -56,6 +58,7 @@ def target() -> None:
 def run(
     port: int,
     edges: int,
+    clock_skew: float,
     plants: tuple[str, ...],
     auth_secret: str | None,
     tls: bool,
@@ -69,11 +72,12 @@ def run(
     Examples:
       iris-fuzz target run
       iris-fuzz target run --port 9000 --plant hang
-      iris-fuzz target run --edges 2 --auth-secret sesame
+      iris-fuzz target run --edges 2 --auth-secret sesame --clock-skew 5
 
     Exit codes: 0 ended by Ctrl-C, 2 it did not start, or ended by itself.
     """
-    check_plants(plants, edges)
+    check_clock_skew(clock_skew, edges)
+    check_plants(plants, edges, clock_skew)
     options: list[tuple[str, str]] = []
     if plants:
         options.append(("plants", ",".join(plants)))
@@ -81,7 +85,8 @@ def run(
         options += [("auth_enabled", "true"), ("auth_secret", auth_secret)]
     if tls:
         options.append(("tls", "true"))
-    return 2 if run_foreground(Layout(port, edges, tuple(options)), _pass_on, data) else 0
+    layout = Layout(port, edges, tuple(options), clock_skew)
+    return 2 if run_foreground(layout, _pass_on, data) else 0
 
 
 def _pass_on(line: str) -> None:

@@ -11,7 +11,7 @@ import click
 from click.core import ParameterSource
 
 from fuzz.case import MAX_EDGES
-from fuzz.cli.options import plant_option, port_option
+from fuzz.cli.options import clock_skew_option, plant_option, port_option
 from fuzz.errors import SettingsError
 from fuzz.settings import (
     EMBEDDED,
@@ -111,6 +111,7 @@ _OPTIONS = (
         help="Let the embedded target be a cluster: a core node and this many edges, on PORT, "
         "PORT+2, ..., and let clients connect to all of them; 0 is one node for all.",
     ),
+    clock_skew_option(),
     click.option(
         "--allow-host",
         "allowed",
@@ -212,7 +213,7 @@ _TLS_WORDS = ("ca", "certificate", "key", "insecure", "version", "server_name")
 TARGET_WORDS = (
     "target", "commands", "folder", "start_seconds", "port", "further", "plants", "allowed",
     "auth", "rate", "edges", "nodes", "cookie_file", "include", "exclude", "cover_core",
-    "transport", "tls", "websocket_port", *_TLS_WORDS,
+    "transport", "tls", "websocket_port", "clock_skew", *_TLS_WORDS,
 )  # fmt: skip
 
 
@@ -268,6 +269,7 @@ def _settings(
     transport: str | None,
     tls: bool,
     websocket_port: int | None,
+    clock_skew: float,
     **security: Any,
 ) -> TargetSettings:
     start = None
@@ -296,6 +298,7 @@ def _settings(
         tls=_tls(secure or tls, security),
         websocket=websocket,
         websocket_port=websocket_port,
+        clock_skew=clock_skew,
     )
 
 

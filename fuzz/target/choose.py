@@ -19,7 +19,7 @@ def choose_target(settings: TargetSettings) -> Target:
     Raises :class:`fuzz.errors.SettingsError` for a host that may not be fuzzed.
     """
     if settings.embedded:
-        check_plants(settings.plants, settings.edges)
+        check_plants(settings.plants, settings.edges, settings.clock_skew)
         options = {"auth_enabled": "true"} if settings.auth else {}
         tls, over = settings.tls, settings.websocket
         if settings.edges:
@@ -30,6 +30,7 @@ def choose_target(settings: TargetSettings) -> Target:
                 options,
                 tls=tls,
                 websocket=over,
+                clock_skew=settings.clock_skew,
             )
         return EmbeddedTarget(settings.port, settings.plants, options, tls=tls, websocket=over)
     where = (settings.address(), *settings.edge_addresses())

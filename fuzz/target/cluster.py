@@ -52,6 +52,16 @@ _CORE = "iris_core"
 _HOST = "localhost"
 
 
+def edge_clock(number: int, skew: float) -> dict[str, str]:
+    """Return the arguments that set the clock of an edge; ``number`` counts the edges from 0.
+
+    It is ``skew`` seconds ahead for the first, behind for the second, and so on in turn. The core
+    has the time of this machine.
+    """
+    offset = round(skew * 1000)
+    return {"clock_offset_ms": str(-offset if number % 2 else offset)}
+
+
 @dataclass(slots=True)
 class _Node:
     """A node of the cluster: its name without the host, its folder and, once started, its process.
@@ -86,8 +96,9 @@ class _Node:
 class ClusterTarget:
     """The reference Iris as a core with ``edges``, the first of them on ``port``.
 
-    The others are on every second port behind it; 0 lets the system choose all of them. The rest is
-    as for :class:`fuzz.target.embedded.EmbeddedTarget`.
+    The others are on every second port behind it; 0 lets the system choose all of them. Their
+    clocks are off by ``clock_skew`` seconds, as :func:`edge_clock` says. The rest is as for
+    :class:`fuzz.target.embedded.EmbeddedTarget`.
     """
 
     restartable = True
@@ -102,11 +113,13 @@ class ClusterTarget:
         clock: Clock | None = None,
         tls: TlsSettings | None = None,
         websocket: bool = False,
+        clock_skew: float = 0.0,
     ) -> None:
         self.name = f"embedded, {edges} edges" if edges > 1 else "embedded, 1 edge"
         self._options = Options(plants, options, tls is not None)
         self._tls = tls
         self._websocket = websocket
+        self._clock_skew = clock_skew
         self._ports = [(port + PORT_STEP * number if port else 0, 0) for number in range(edges)]
         self._clock = clock or SystemClock()
         self._cookie = secrets.token_hex(_COOKIE_BYTES)
@@ -124,11 +137,12 @@ class ClusterTarget:
             common = {**names, **environment}
             self._start_node(_CORE, {"role": "core"}, common)
             self._await_ready(self._nodes[0])
-            for number, (port, web) in enumerate(self._ports, 1):
+            for number, (port, web) in enumerate(self._ports):
                 edge = {"role": "edge", "core": f"{_CORE}@{_HOST}", "port": str(port)}
+                edge |= edge_clock(number, self._clock_skew)
                 if web:
                     edge["ws_port"] = str(web)
-                self._start_node(f"iris_edge{number}", edge, common)
+                self._start_node(f"iris_edge{number + 1}", edge, common)
             asks = [self._await_ready(node) for node in self._nodes[1:]]
             self._ports = [node.ports for node in self._nodes[1:]]
             stack.pop_all()

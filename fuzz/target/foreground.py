@@ -12,6 +12,7 @@ from pathlib import Path
 
 from fuzz.clock import Deadline, SystemClock
 from fuzz.errors import SettingsError
+from fuzz.target.cluster import PORT_STEP, edge_clock
 from fuzz.target.embedded import BOOT_SECONDS, MEMORY_BYTES, reference_command
 from fuzz.target.process import ChildProcess
 from fuzz.target.reference_build import compile_reference
@@ -22,17 +23,19 @@ _STOP_SECONDS = 10.0
 _LOOK_SECONDS = 0.2
 #: Names and addresses of a cluster stay on this machine.
 _ENVIRONMENT = {"ERL_EPMD_ADDRESS": "127.0.0.1"}
-#: An edge has its WebSocket port beside its own, so the next edge is two further.
-_PORT_STEP = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What to run: ``edges`` 0 is a single node; else a core, and edges on every other port."""
+    """What to run: ``edges`` 0 is a single node; else a core, and edges on every other port.
+
+    The clocks of the edges are off by ``clock_skew`` seconds, one ahead, the next one behind.
+    """
 
     port: int
     edges: int = 0
     options: tuple[tuple[str, str], ...] = ()
+    clock_skew: float = 0.0
 
 
 def run_foreground(layout: Layout, echo: Callable[[str], None], data: Path | None = None) -> int:
@@ -101,7 +104,8 @@ def _commands(layout: Layout, data: Path) -> list[list[str]]:
     core, cookie = f"iris_core_{tag}@localhost", secrets.token_hex(8)
     words = [_command(ebin, data / "core", {**common, "role": "core"}, (core, cookie))]
     for number in range(layout.edges):
-        options = {"role": "edge", "core": core, "port": str(layout.port + _PORT_STEP * number)}
+        options = {"role": "edge", "core": core, "port": str(layout.port + PORT_STEP * number)}
+        options |= edge_clock(number, layout.clock_skew)
         name = f"iris_edge{number + 1}_{tag}@localhost"
         words.append(
             _command(ebin, data / f"edge{number + 1}", {**common, **options}, (name, cookie))

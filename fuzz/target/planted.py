@@ -15,9 +15,10 @@ REFERENCE_DECODER = Decoder("iris_ref_proto", "decode")
 #: Starting an emulator to read one table takes a quarter of a second.
 _SECONDS = 30.0
 _PRINT = (
-    '[io:format("~s\\t~s\\t~s\\t~ts\\t~ts\\t~b\\t~b\\t~s\\t~s\\t~s\\t~b~n",'
+    '[io:format("~s\\t~s\\t~s\\t~ts\\t~ts\\t~b\\t~b\\t~s\\t~s\\t~s\\t~b\\t~b~n",'
     " [Name, Kind, Trigger, Class, Truth, Connections, Frames, maps:get(auth, Entry, false),"
-    ' maps:get(check, Entry, ""), maps:get(decoder, Entry, false), maps:get(edges, Entry, 0)])'
+    ' maps:get(check, Entry, ""), maps:get(decoder, Entry, false), maps:get(edges, Entry, 0),'
+    " maps:get(skew, Entry, 0)])"
     " || #{name := Name, kind := Kind, trigger := Trigger, class := Class, truth := Truth,"
     " connections := Connections, frames := Frames} = Entry <- iris_ref_plant:catalogue()],"
     " halt()."
@@ -32,7 +33,8 @@ class Planted:
     ``connections`` and ``frames`` (besides LOGIN); with ``auth``, it shows only where LOGIN
     needs a token, so the target asks for one while it is on. ``check`` names the check that is to
     find it; where there is none, a campaign is, and one that calls the decoder directly if
-    ``decoder`` says so. With ``edges``, it shows only in a cluster that has so many.
+    ``decoder`` says so. With ``edges``, it shows only in a cluster that has so many; with ``skew``,
+    only where their clocks are off by so many seconds.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Planted:
     check: str = ""
     decoder: bool = False
     edges: int = 0
+    skew: int = 0
 
     @property
     def engine(self) -> str:
@@ -87,17 +90,19 @@ def _planted(
     check: str,
     decoder: str,
     edges: str,
+    skew: str,
 ) -> Planted:
     return Planted(
         name, kind, trigger, mistake, truth, int(connections), int(frames), auth == "true", check,
-        decoder == "true", int(edges),
+        decoder == "true", int(edges), int(skew),
     )  # fmt: skip
 
 
-def check_plants(names: tuple[str, ...], edges: int | None = None) -> None:
+def check_plants(names: tuple[str, ...], edges: int | None = None, skew: float = 0.0) -> None:
     """Raise :class:`SettingsError` if any of ``names`` is not a planted defect.
 
-    So it is if one of them does not show with so many ``edges``; None where that does not matter.
+    So it is if one of them does not show with so many ``edges``, whose clocks are off by ``skew``
+    seconds; without ``edges``, that does not matter.
     """
     if not names:
         return
@@ -108,3 +113,6 @@ def check_plants(names: tuple[str, ...], edges: int | None = None) -> None:
         needed = known[name].edges
         if edges is not None and edges < needed:
             raise SettingsError(f"{name} shows only in a cluster: add --edges {needed}")
+        apart = known[name].skew
+        if edges is not None and skew < apart:
+            raise SettingsError(f"{name} shows only where clocks differ: add --clock-skew {apart}")

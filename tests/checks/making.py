@@ -10,17 +10,28 @@ from fuzz.checks import Check, Ground, Trial
 from fuzz.clock import Deadline, SystemClock
 from fuzz.rig import Rig
 from fuzz.target import EmbeddedTarget
+from fuzz.target.cluster import ClusterTarget
 
 #: A check without an end of its own ends then; none of those in use here is.
 _SECONDS = 120.0
 
 
 @contextmanager
-def trials_of(check: Check, *plants: str) -> Iterator[Iterator[Trial]]:
-    """Yield the trials of ``check`` as it makes them; its node ends with the context."""
+def trials_of(
+    check: Check, *plants: str, edges: int = 0, skew: float = 0.0
+) -> Iterator[Iterator[Trial]]:
+    """Yield the trials of ``check`` as it makes them; its nodes end with the context.
+
+    With ``edges`` it is made on a cluster, whose clocks are off by ``skew`` seconds.
+    """
     clock = SystemClock()
     options = {"auth_enabled": "true"} if check.auth else {}
-    rig = Rig(EmbeddedTarget(0, plants, options), clock)
+    target = (
+        ClusterTarget(edges, 0, plants, options, clock_skew=skew)
+        if edges
+        else EmbeddedTarget(0, plants, options)
+    )
+    rig = Rig(target, clock)
     rig.start()
     try:
         yield check.run(Ground(rig, Deadline.after(clock, _SECONDS, "the check"), Random(1)))

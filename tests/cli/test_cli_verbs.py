@@ -22,6 +22,7 @@ from fuzz.cli.target import _pass_on
 from fuzz.finding import Cause, Finding, Kind
 from fuzz.store.crashes import Context, CrashStore
 from fuzz.target.embedded import MEMORY_BYTES
+from fuzz.target.foreground import Layout, _commands
 from fuzz.target.planted import planted_defects
 from fuzz.triage.replay import Replayed, Verdict
 from tests.cli.support import Run
@@ -239,6 +240,18 @@ def test_a_target_in_the_foreground_has_the_memory_of_one_in_a_campaign() -> Non
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=30)
     assert ceiling == (MEMORY_BYTES, MEMORY_BYTES)
+
+
+def test_the_clocks_of_edges_in_the_foreground_are_off_in_turn(run: Run, tmp_path: Path) -> None:
+    told = []
+    for command in _commands(Layout(19_000, 3, clock_skew=5.0), tmp_path):
+        words = command[command.index("-extra") + 1 :]
+        given = dict(zip(words[::2], words[1::2], strict=True))
+        told.append((given["role"], given.get("clock_offset_ms")))
+    assert told == [("core", None), ("edge", "5000"), ("edge", "-5000"), ("edge", "5000")]
+    ran = run("target", "run", "--clock-skew", "5")
+    assert ran.code == 2
+    assert ran.sentence() == "iris-fuzz: --clock-skew sets the clocks of edges: add --edges N"
 
 
 def test_a_reader_that_has_enough_is_no_fault(tmp_path: Path) -> None:

@@ -50,6 +50,7 @@ def test_start_commands_keep_their_order() -> None:
         ("--start", "one", "--start", "two", "--cwd", "my iris", "--port", "9000"),
         ("--start", "one", "--start-timeout", "2.5", "--port", "8085", "--edge", "8087"),
         ("--target", "127.0.0.1:8085", "--edge", "8087", "--edge", "localhost:9001"),
+        ("--plant", "iat_ahead", "--auth", "--edges", "2", "--clock-skew", "2.5"),
     ],
 )
 def test_the_replay_line_starts_the_same_target_again(words: tuple[str, ...]) -> None:
@@ -86,6 +87,9 @@ def test_what_the_command_line_names_takes_the_place_of_what_the_file_starts() -
         (("--start", "x", "--start-timeout", "nan"), "--start-timeout wants a number of seconds"),
         (("--start", "x", "--plant", "hang"), "embedded target only"),
         (("--start", "x", "--auth"), "embedded target only"),
+        (("--start", "x", "--clock-skew", "5"), "--clock-skew is for the embedded target only"),
+        (("--clock-skew", "5"), "--clock-skew sets the clocks of edges: add --edges N"),
+        (("--edges", "2", "--clock-skew", "-5"), "--clock-skew wants a number of seconds from 0"),
         (("--start", "x", "--edge", "8085"), "the edge 127.0.0.1:8085 is named twice"),
         (("--start", "x", "--edge", "iris"), "--edge is PORT or HOST:PORT, not 'iris'"),
         (("--start", "x", "--edge", ":8087"), "--edge is PORT or HOST:PORT"),

@@ -53,15 +53,17 @@ def pauses(case: Case) -> int:
 
 
 @contextmanager
-def bench(*plants: str, edges: int = 0, transport: str = "tcp") -> Iterator[Bench]:
+def bench(
+    *plants: str, edges: int = 0, transport: str = "tcp", skew: float = 0.0
+) -> Iterator[Bench]:
     """Return a bench whose target has these defects; its nodes end with the context.
 
-    With ``edges`` it is a cluster of so many.
+    With ``edges`` it is a cluster of so many, whose clocks are off by ``skew`` seconds.
     """
     tls, websocket = TRANSPORTS[transport]
     secure = TlsSettings() if tls else None
     target = (
-        ClusterTarget(edges, 0, plants, tls=secure, websocket=websocket)
+        ClusterTarget(edges, 0, plants, tls=secure, websocket=websocket, clock_skew=skew)
         if edges
         else EmbeddedTarget(0, plants, tls=secure, websocket=websocket)
     )

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,11 +15,11 @@ from fuzz.clock import SystemClock
 from fuzz.errors import SettingsError, TargetError
 from fuzz.observation import NodeExit
 from fuzz.rig import rig_of
-from fuzz.settings import AttachSettings, FuzzSettings, TargetSettings
+from fuzz.settings import AttachSettings, FuzzSettings, StartSettings, TargetSettings
 from fuzz.target import AttachedTarget, EmbeddedTarget, loopback_only
 from fuzz.target.base import Address
 from fuzz.target.choose import choose_target
-from fuzz.target.cluster import ClusterTarget
+from fuzz.target.cluster import ClusterTarget, edge_clock
 from fuzz.target.dump import read_dump
 
 #: An address of the block that is reserved for documentation (RFC 5737): it is nobody's.
@@ -74,6 +75,36 @@ def test_a_cluster_is_embedded_and_has_so_many_edges() -> None:
     settings = TargetSettings(edges=2, auth=True)
     assert settings.switches() == ("--auth", "--edges", "2")
     assert choose_target(settings).name == "embedded, 2 edges"
+
+
+def test_the_clocks_of_edges_can_be_off() -> None:
+    settings = TargetSettings(edges=2, auth=True, clock_skew=2.5)
+    assert settings.switches() == ("--auth", "--edges", "2", "--clock-skew", "2.5")
+    assert [edge_clock(number, 2.5)["clock_offset_ms"] for number in range(3)] == [
+        "2500", "-2500", "2500",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"clock_skew": 5.0}, "--clock-skew sets the clocks of edges: add --edges N"),
+        ({"clock_skew": -1.0, "edges": 2}, "--clock-skew wants a number of seconds from 0 to 3600"),
+        ({"clock_skew": 3600.5, "edges": 2}, "from 0 to 3600"),
+        ({"clock_skew": float("nan"), "edges": 2}, "from 0 to 3600"),
+        (
+            {"target": "127.0.0.1:8085", "clock_skew": 5.0},
+            "--clock-skew is for the embedded target only",
+        ),
+        (
+            {"start": StartSettings(("make start",)), "clock_skew": 5.0},
+            "--clock-skew is for the embedded target only",
+        ),
+    ],
+)
+def test_clocks_that_cannot_be_off_are_refused(settings: dict[str, Any], reason: str) -> None:
+    with pytest.raises(SettingsError, match=reason):
+        TargetSettings(**settings)
 
 
 def test_a_defect_that_only_a_cluster_shows_wants_one() -> None:

@@ -93,7 +93,7 @@ plants(Names) ->
 
 %% A planted defect of authentication shows only where there is any.
 with_auth(#{plants := Names} = Arguments) ->
-    case lists:any(fun iris_ref_plants_law:needs_auth/1, Names) of
+    case lists:any(fun(Name) -> iris_ref_plant:needs(auth, Name) end, Names) of
         true -> Arguments#{auth_enabled => true};
         false -> Arguments
     end;
@@ -102,7 +102,7 @@ with_auth(Arguments) ->
 
 %% The same holds for those of TLS.
 with_tls(#{plants := Names} = Arguments) ->
-    case lists:any(fun iris_ref_plant:needs_tls/1, Names) of
+    case lists:any(fun(Name) -> iris_ref_plant:needs(tls, Name) end, Names) of
         true -> Arguments#{tls => true};
         false -> Arguments
     end;

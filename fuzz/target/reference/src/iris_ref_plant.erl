@@ -5,7 +5,7 @@
 %%% tens of nanoseconds, and mostly only on the odd path where the defect lives.
 -module(iris_ref_plant).
 
--export([catalogue/0, on/1, enable/1, needs_tls/1, disable_all/0]).
+-export([catalogue/0, on/1, enable/1, needs/2, disable_all/0]).
 -export_type([name/0, kind/0, entry/0]).
 
 -type name() :: atom().
@@ -16,7 +16,8 @@
 %% corpus/regressions that trips it, how many connections and frames (besides LOGIN) that takes,
 %% whether LOGIN needs a token for it to show, or the target needs TLS, and the check of the harness
 %% that is to find it: a campaign is where none is named, with the decoder called directly if it
-%% shows only there. With edges, it shows only in a cluster of so many edges.
+%% shows only there. With edges, it shows only in a cluster of so many edges, and with skew only where
+%% their clocks are off by so many seconds, one ahead and the next one behind.
 -type entry() :: #{
     name := name(),
     trigger := binary(),
@@ -29,7 +30,8 @@
     tls => true,
     check => atom(),
     decoder => true,
-    edges => pos_integer()
+    edges => pos_integer(),
+    skew => pos_integer()
 }.
 
 %% Every defect that can be switched on.
@@ -54,10 +56,10 @@ enable(Text) ->
         [] -> {error, unknown}
     end.
 
-%% Tell whether a defect, given its name as text, shows only over TLS.
--spec needs_tls(string()) -> boolean().
-needs_tls(Text) ->
-    [] =/= [Name || #{name := Name, tls := true} <- catalogue(), atom_to_list(Name) =:= Text].
+%% Tell whether a defect, given its name as text, shows only over TLS, or where LOGIN needs a token.
+-spec needs(tls | auth, string()) -> boolean().
+needs(What, Text) ->
+    [] =/= [Name || #{name := Name, What := true} <- catalogue(), atom_to_list(Name) =:= Text].
 
 %% Switch every defect off.
 -spec disable_all() -> ok.

@@ -5,16 +5,11 @@
 %%% token: they switch auth_enabled on.
 -module(iris_ref_plants_law).
 
--export([catalogue/0, needs_auth/1]).
+-export([catalogue/0]).
 
 -spec catalogue() -> [iris_ref_plant:entry()].
 catalogue() ->
     delivery() ++ state() ++ groups() ++ limits() ++ auth() ++ replies().
-
-%% Tell whether a defect, given its name as text, shows only where LOGIN needs a token.
--spec needs_auth(string()) -> boolean().
-needs_auth(Text) ->
-    lists:any(fun(#{name := Name}) -> atom_to_list(Name) =:= Text end, auth()).
 
 delivery() ->
     [

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
+from fuzz.checks import tokens
 from fuzz.checks.tokens import TOKENS
 from fuzz.recipes import RECIPES
 from tests.checks.making import asked, trials_of
+from tests.planted.fingerprints import FINGERPRINTS
 
 #: The reason by which the law knows each defect.
 REASONS = {
@@ -38,3 +42,21 @@ def test_on_a_clean_target_each_kind_is_shown_and_nothing_is_wrong() -> None:
     assert [trial.name for trial in trials if trial.findings] == []
     shown = " ".join(trial.name for trial in trials)
     assert all(f"token {kind.decode()} over WebSocket" in shown for kind in RECIPES)
+
+
+def test_clocks_that_are_off_by_five_seconds_are_no_finding_on_any_edge(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tokens, "_PAST_MS", 0)  # a token that is past is asked for above
+    with trials_of(TOKENS, edges=2, skew=5.0) as made:
+        trials = list(made)
+    assert [trial.name for trial in trials if trial.findings] == []
+    assert {trial.case.edges() for trial in trials} == {2}
+    assert len({trial.name for trial in trials}) == len(trials) > len(RECIPES)
+
+
+def test_an_edge_that_takes_another_clock_for_its_own_is_found() -> None:
+    with trials_of(TOKENS, "iat_ahead", edges=2, skew=5.0) as trials:
+        found = next(trial for trial in trials if trial.findings)
+    assert [finding.fingerprint for finding in found.findings] == [FINGERPRINTS["iat_ahead"]]
+    assert found.name == "good token good"

@@ -13,6 +13,9 @@ CLUSTER_EXPECTED: Mapping[str, Broken] = MappingProxyType(
             "lost", "to a user who is online: SEND_MESSAGE", says="accepted and never delivered"
         ),
         "bucket_per_edge": Broken("rate", "per edge", says="a burst of one user on each edge"),
+        "iat_ahead": Broken(
+            "auth", "good refused by one edge", says="is good, and another edge let it in"
+        ),
         "core_halts": Broken(
             "node ended",
             "iris_ref: key store is corrupt",

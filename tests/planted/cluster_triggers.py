@@ -14,6 +14,12 @@ A, B = USER_TOKENS[:2]
 _HERE = Step(StepKind.LOGIN, 0, A)
 _ON_ANOTHER_EDGE = (opening(1, edge=1), Step(StepKind.LOGIN, 1, B))
 
+
+def _shown(connection: int) -> Step:
+    """Return a login with a token that is issued when it is shown first."""
+    return Step(StepKind.LOGIN, connection, A + b":<jwt:good:" + A + b">")
+
+
 #: Within a bucket; two of them are not.
 _BATCH = encode(BatchSend(B, (b"",) * (RATE_BURST - 100)))
 
@@ -35,6 +41,11 @@ CLUSTER_CASES: Mapping[str, tuple[str, Case]] = MappingProxyType(
                     *(Step(StepKind.SEND, number, _BATCH) for number in (0, 2)),
                 )
             ),
+        ),
+        # The first edge is ahead, the second behind: it is shown the token within a second.
+        "iat_ahead": (
+            "token-issued-just-now",
+            Case((_shown(0), opening(1, edge=1), _shown(1))),
         ),
         "core_halts": (
             "fetch-prekeys-of-oneself",

@@ -57,6 +57,7 @@ FINGERPRINTS: Mapping[str, str] = MappingProxyType(
         "hang": "5ccadd3b12c4d043",
         "header_key": "9aba713db5028e39",
         "heap_killed": "2e34063785c4a12e",
+        "iat_ahead": "b725d5e2814e6fee",
         "jti_refused": "388d8475216c7969",
         "key_spent": "233680a824c34fec",
         "keys_later": "2cd9ac6c0647069a",

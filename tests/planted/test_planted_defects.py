@@ -11,7 +11,7 @@ import pytest
 from fuzz.case import raw_case
 from fuzz.finding import Cause, Finding, Kind
 from fuzz.generate.seeds import SEEDS
-from fuzz.target.planted import planted_defects
+from fuzz.target.planted import Planted, planted_defects
 from tests.planted.cluster_expectations import CLUSTER_EXPECTED
 from tests.planted.crash_expectations import CRASH_EXPECTED
 from tests.planted.decoder_cases import DECODER_CASES, DECODER_EXPECTED
@@ -128,9 +128,9 @@ EXPECTED = {
 
 
 @pytest.fixture(scope="module")
-def kinds() -> dict[str, Kind]:
-    """The kind that the embedded target's own table states for each defect."""
-    return {defect.name: Kind(defect.kind) for defect in planted_defects()}
+def defects() -> dict[str, Planted]:
+    """What the embedded target's own table states of each defect."""
+    return {defect.name: defect for defect in planted_defects()}
 
 
 @pytest.fixture(scope="module")
@@ -139,24 +139,26 @@ def clean() -> Iterator[Bench]:
         yield made
 
 
-def test_each_planted_defect_has_a_trigger_and_an_expectation(kinds: dict[str, Kind]) -> None:
-    assert set(CASES) | set(STORM_EXPECTED) == set(kinds)
-    assert set(EXPECTED) | set(STORM_EXPECTED) == set(kinds)
+def test_each_planted_defect_has_a_trigger_and_an_expectation(
+    defects: dict[str, Planted],
+) -> None:
+    assert set(CASES) | set(STORM_EXPECTED) == set(defects)
+    assert set(EXPECTED) | set(STORM_EXPECTED) == set(defects)
 
 
-def test_no_two_planted_defects_share_a_fingerprint(kinds: dict[str, Kind]) -> None:
-    assert set(FINGERPRINTS) == set(kinds)
-    assert len(set(FINGERPRINTS.values())) == len(kinds)
+def test_no_two_planted_defects_share_a_fingerprint(defects: dict[str, Planted]) -> None:
+    assert set(FINGERPRINTS) == set(defects)
+    assert len(set(FINGERPRINTS.values())) == len(defects)
 
 
 @pytest.mark.parametrize("name", sorted(CASES.keys() - DECODER_CASES.keys()))
 def test_a_planted_defect_is_one_finding_with_its_kind_and_reason(
-    name: str, kinds: dict[str, Kind]
+    name: str, defects: dict[str, Planted]
 ) -> None:
-    expected, case = EXPECTED[name], CASES[name][1]
-    with bench(name, edges=2 if name in CLUSTER_EXPECTED else 0) as planted:
+    expected, case, defect = EXPECTED[name], CASES[name][1], defects[name]
+    with bench(name, edges=2 if defect.edges else 0, skew=defect.skew) as planted:
         (finding,) = planted.judge(case, expected.cause)
-        assert finding.kind is kinds[name]
+        assert finding.kind is Kind(defect.kind)
         expected.check(finding)
         # On each node, with its own pids and user names, it is the same.
         assert finding.fingerprint == FINGERPRINTS[name], finding.cause

@@ -127,11 +127,11 @@ def with_secret(address: Address) -> tuple[str, ...]:
 
 
 #: Of the defects whose reproducers look for the same thing in the same way, one will do: a LOGIN
-#: that is to be refused, two plays that differ, a dialogue that is not answered as it was, how many
-#: of a burst have passed.
+#: that is to be refused, or let in, two plays that differ, a dialogue that is not answered as it
+#: was, how many of a burst have passed.
 LIKE_ANOTHER = frozenset(
     {"alg_other", "exp_text", "header_key", "kid_unknown", "nbf_ignored", "signature_optional"}
-    | {"token_replayed", "every_other", "key_spent", "typist_shared", "receipt_id_cut"}
+    | {"iat_ahead", "token_replayed", "every_other", "key_spent", "typist_shared", "receipt_id_cut"}
     | {"login_refills", "rate_per_connection", "refill_fast", "bucket_shared", "refused_counted"}
     # A connection that the server closed without a word, and what only the node tells.
     | {"deep_cbor", "heap_killed", "partial_header", "limit_exact", "login_switch", "server_opcode"}

@@ -107,6 +107,15 @@ def test_clocks_that_cannot_be_off_are_refused(settings: dict[str, Any], reason:
         TargetSettings(**settings)
 
 
+def test_a_defect_that_shows_only_where_clocks_differ_wants_that() -> None:
+    with pytest.raises(SettingsError, match="only in a cluster: add --edges 2"):
+        choose_target(TargetSettings(plants=("iat_ahead",)))
+    with pytest.raises(SettingsError, match="only where clocks differ: add --clock-skew 5"):
+        choose_target(TargetSettings(plants=("iat_ahead",), edges=2, clock_skew=4.5))
+    settings = TargetSettings(plants=("iat_ahead",), edges=2, clock_skew=5)
+    assert isinstance(choose_target(settings), ClusterTarget)
+
+
 def test_a_defect_that_only_a_cluster_shows_wants_one() -> None:
     for edges in (0, 1):
         with pytest.raises(SettingsError, match="only in a cluster: add --edges 2"):

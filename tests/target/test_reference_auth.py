@@ -160,6 +160,38 @@ def test_the_tokens_named_at_the_start_are_revoked() -> None:
             node.stop()
 
 
+def let_in(node: ReferenceNode, seconds: int, token: bytes) -> bool:
+    """Tell whether a token lets in where the clock of the node is off by so many seconds."""
+    set_clock = f"application:set_env(iris_ref, clock_offset_ms, {seconds * 1000})"
+    assert node.eval(set_clock) == "ok"
+    answer = login(node, token)
+    assert answer in (LOGIN_OK, b"AUTH_FAILED")
+    return answer == LOGIN_OK
+
+
+def test_a_token_is_looked_at_by_the_clock_of_the_node_and_its_iat_is_not() -> None:
+    arguments = {"auth_enabled": "true", "auth_secret": SECRET, "clock_offset_ms": -5000}
+    with memory_folder() as folder, ReferenceNode(Path(folder), arguments) as node:
+        assert node.number("iris_ref_clock:now(second) - erlang:system_time(second)") == -5
+        now = int(time.time())
+        tokens = good(exp=now + 60), good(exp=now - 60), good(exp=now + 60, nbf=now + 60)
+        verdicts = [[let_in(node, off, token) for token in tokens] for off in (-90, -5, 5, 90)]
+    assert verdicts == [
+        [True, True, False],
+        [True, False, False],
+        [True, False, False],
+        [False, False, False],
+    ]
+
+
+def test_iat_ahead_refuses_what_was_issued_just_now_where_the_clock_is_behind() -> None:
+    arguments = {"auth_secret": SECRET, "plants": "iat_ahead"}
+    with memory_folder() as folder, ReferenceNode(Path(folder), arguments) as node:
+        verdicts = [let_in(node, off, good()) for off in (0, 5, -5)]
+        assert verdicts == [True, True, False]
+        assert let_in(node, -5, good(iat=int(time.time()) - 60))
+
+
 def test_without_auth_a_token_is_not_looked_at(reference: ReferenceNode) -> None:
     with Client(reference.tcp, b"who:ever") as client:
         assert client.ask(b"\x05" + n16(b"who"))[2] == 1

@@ -114,7 +114,7 @@ key(_, Secret) ->
 are_claims({ok, #{<<"sub">> := Subject, <<"exp">> := Exp} = Claims}, User, Now) ->
     is_subject(Subject, User) andalso is_to_come(Exp, Now) andalso
         is_time(maps:get(<<"nbf">>, Claims, Now), Now) andalso
-        is_number(maps:get(<<"iat">>, Claims, Now)) andalso
+        is_issued(maps:get(<<"iat">>, Claims, Now), Now) andalso
         is_good_jti(maps:get(<<"jti">>, Claims, none));
 are_claims(_, _, _) ->
     false.
@@ -136,6 +136,14 @@ is_time(NotBefore, Now) when is_number(NotBefore), NotBefore > Now ->
     iris_ref_plant:on(nbf_ignored);
 is_time(NotBefore, _) ->
     is_number(NotBefore).
+
+%% PLANTED: iat_ahead - a token that was issued later than now is refused, as if its iat were an
+%% nbf. Now is what the clock of this node says: where that is behind, a token that another machine
+%% has just issued is of later.
+is_issued(Issued, Now) when is_number(Issued), Issued > Now ->
+    not iris_ref_plant:on(iat_ahead);
+is_issued(Issued, _) ->
+    is_number(Issued).
 
 is_good_jti(none) ->
     true;

@@ -1,7 +1,8 @@
 %%% Planted defects that only a cluster shows: what goes from an edge to another node.
 %%%
 %%% See iris_ref_plant for what an entry holds. A node that is its own core has none of them. Each
-%%% is marked `PLANTED: name' where it stands; what the core does is in iris_ref_crossing.
+%%% is marked `PLANTED: name' where it stands; what the core does is in iris_ref_crossing. That with
+%%% `skew' shows where the clocks of the edges differ.
 -module(iris_ref_plants_cluster).
 
 -export([catalogue/0]).
@@ -34,6 +35,22 @@ catalogue() ->
             frames => 2,
             check => rate,
             edges => 2
+        },
+        #{
+            name => iat_ahead,
+            trigger => <<"token-issued-just-now">>,
+            class => <<"two clocks taken for one">>,
+            truth =>
+                <<"An edge refuses a token whose iat is later than its own clock: one that was "
+                  "issued just now is let in by the edge whose clock is ahead, and refused by "
+                  "the one whose clock is behind.">>,
+            kind => semantic,
+            connections => 2,
+            frames => 2,
+            auth => true,
+            check => tokens,
+            edges => 2,
+            skew => 5
         },
         #{
             name => core_halts,

@@ -11,6 +11,7 @@ from grammar import (
     Envelope,
     Error,
     GetStatus,
+    GroupCreate,
     Login,
     LoginOk,
     MessageKind,
@@ -61,6 +62,14 @@ RIGHT = {
     "a ping behind a LOGIN that was refused": (
         asked(encode(Login(b"alice"))) + asked(b"hi", PING),
         said(b"AUTH_FAILED"),
+    ),
+    "a ping behind a frame that is over a limit": (
+        asked(encode(GroupCreate(b"a" * 300))) + asked(b"hi", PING),
+        said(encode(Error(b"no"))) + said(b"\x03\xf0", CLOSE),
+    ),
+    "a ping behind what is too big, without a word": (
+        asked(encode(GroupCreate(b"a" * 300))) + asked(b"hi", PING),
+        said(b"\x03\xf1why", CLOSE),
     ),
     "a frame that never came whole": (asked(b"hello", PING)[:-1], b""),
     "a length in more bits than it needs": (asked(b"hi", PING, width=16), b""),

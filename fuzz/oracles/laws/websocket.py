@@ -19,6 +19,7 @@ from grammar import (
     ClientFrame,
     Direction,
     Envelope,
+    Error,
     Frame,
     GetStatus,
     Login,
@@ -38,6 +39,10 @@ _BIG = 32_768
 _MAX_CONTROL = 125
 _CONTROL = (MessageKind.CLOSE, MessageKind.PING, MessageKind.PONG)
 _HEAD_END = b"\r\n\r\n"
+#: What a server says before it ends a session for what a message in it says.
+_ENDING = AuthFailed | LoginRateLimited | Error
+#: Codes of a CLOSE that say so too (RFC 6455, section 7.4.1): against the policy, and too big.
+_OBJECTIONS = tuple(code.to_bytes(2, "big") for code in (1008, 1009))
 
 
 def websocket(observation: Observation) -> Iterator[Finding]:
@@ -83,9 +88,16 @@ def _session(trace: ConnectionTrace) -> _Session | None:
     session.orderly = len(asked) < _BIG and not any(sent.login for sent in trace.sent)
     _read_client(session, asked)
     _read_server(session, said)
-    if any(isinstance(frame, AuthFailed | LoginRateLimited) for frame in session.answers):
+    if any(isinstance(frame, _ENDING) for frame in session.answers) or any(
+        map(_objects, session.said)
+    ):
         session.orderly = False
     return session
+
+
+def _objects(one: Envelope) -> bool:
+    """Tell whether a frame of the server's ends the session for what a message says."""
+    return one.kind == MessageKind.CLOSE and one.payload[:2] in _OBJECTIONS
 
 
 def _read_client(session: _Session, data: bytes) -> None:

@@ -18,6 +18,7 @@ from types import MappingProxyType
 
 from fuzz.case import Case, StepKind
 from fuzz.clock import Clock, SystemClock
+from fuzz.describe import own_framing
 from fuzz.triage.generalise_context import connections, credentials, logins, order, steps
 from fuzz.triage.generalise_fields import conditions_of
 from fuzz.triage.generalise_survey import Survey
@@ -39,6 +40,15 @@ _NAMED = 4
 #: WebSocket there is nothing to compare.
 _STREAMS: Mapping[str, str] = MappingProxyType({"tcp": "TCP", "tls": "TLS"})
 
+#: In a session that the case frames itself, no frame of the protocol can be varied by itself: all
+#: the lengths around it, and the mask, would have to follow.
+_FRAMED = Part(
+    "a WebSocket session that is framed in the case's own bytes, none of which was varied",
+    1,
+    1,
+    Place.FRAME,
+)
+
 
 def generalise(
     case: Case,
@@ -53,6 +63,8 @@ def generalise(
     ``plays`` is how often each question is asked for a finding that shows in only some plays;
     ``usual`` is the transport of connections of which the case says nothing else.
     """
+    if own_framing(case):
+        return Pattern((), (_FRAMED,))
     survey = Survey(case, Trials(judge, budget or Budget(), clock or SystemClock(), plays))
     if not survey.shows(case):
         nothing = Part("the case did not show its finding again", 1, 0, Place.FRAME)

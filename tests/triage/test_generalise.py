@@ -339,3 +339,13 @@ def test_a_bound_that_the_budget_did_not_reach_is_not_told_as_free() -> None:
         told = pattern.sentence()
         assert "target as in this case" in told or "target length is exactly 257" in told
         assert not pattern.matches(Case((send(encode(TypingStart(b"a" * 258))),)))
+
+
+def test_a_session_that_the_case_frames_itself_is_not_taken_for_frames_of_the_protocol() -> None:
+    ping = SEEDS["dialogue-websocket-own-framing"]
+    judge = FakeJudge(lambda _: True)
+    pattern = generalise(ping, judge)
+    assert (judge.plays, pattern.frames) == ([], ())
+    assert pattern.sentence().startswith(
+        "a WebSocket session that is framed in the case's own bytes"
+    )

@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from fuzz.agents import Agents
 from fuzz.beam import Agent, Attachment, EnvironmentInjection, Injection
 from fuzz.beam.covered import coverage_notes, covered_applications
-from fuzz.beam.epmd import is_here
 from fuzz.beam.fleet import Fleet
+from fuzz.beam.handshake import is_here
 from fuzz.bystanders import Bystanders, canary
 from fuzz.case import Case
 from fuzz.clock import Clock, Deadline, SystemClock

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from fuzz.beam import decode
 from fuzz.beam.client import AgentClient
-from fuzz.beam.epmd import Found, find
+from fuzz.beam.handshake import Found, find
 from fuzz.beam.inject import NAME, SOURCES, Announcement
 from fuzz.clock import Deadline
 from fuzz.erlang import clean_environment, compile_erlang

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
-import os
 import resource
 import shutil
 import socket
@@ -29,6 +28,7 @@ from fuzz.cli.options import corpus_option
 from fuzz.cli.screen import screen
 from fuzz.cli.target_options import target_options
 from fuzz.clock import SystemClock
+from fuzz.epmd import epmd_port, names
 from fuzz.erlang import compile_erlang, otp_release
 from fuzz.errors import IrisFuzzError, SettingsError
 from fuzz.node import NodeInfo, Point
@@ -44,11 +44,6 @@ from fuzz.wakeful import awake
 _PYTHONS = ((3, 11), (3, 14))
 #: A batch of sixteen cases with up to four connections each, the node's side not counted.
 _LEAST_FILES = 256
-#: Where epmd listens, unless ERL_EPMD_PORT says otherwise.
-EPMD_PORT = 4369
-#: It answers at once, and with a line for each node of this machine.
-_EPMD_SECONDS = 2.0
-_CHUNK = 65_536
 #: The oldest release whose emulator and compiler the agent is written for.
 _LEAST_OTP = 25
 
@@ -118,7 +113,7 @@ def checks(corpus: Path, target: TargetSettings) -> tuple[Check, ...]:
         Check("Atheris", _atheris),
         Check("Erlang", _erlang),
         Check("Erlang code", _compiled, needs="Erlang"),
-        Check("epmd", lambda: _epmd(_epmd_port()), needs="Erlang"),
+        Check("epmd", _epmd, needs="Erlang"),
         Check("clock", lambda: _clock(time.time())),
         *((Check("ports", lambda: _ports(target.port)),) if target.embedded else ()),
         Check("open files", _files),
@@ -220,35 +215,17 @@ def _wake_up() -> str | Note:
     )
 
 
-def _epmd_port() -> int:
-    """Return where nodes that this process starts would look for it."""
-    told = os.environ.get("ERL_EPMD_PORT", str(EPMD_PORT))
-    if not told.isdecimal():
-        raise SettingsError(f"ERL_EPMD_PORT is {told!r} in the environment, which is no port")
-    return int(told)
-
-
-def _epmd(port: int) -> str | Note:
-    """Ask whoever listens where epmd does for names: source is "Distribution Protocol" of ERTS."""
-    try:
-        with socket.create_connection(("127.0.0.1", port), _EPMD_SECONDS) as asked:
-            asked.sendall(b"\x00\x01n")
-            answer = asked.recv(_CHUNK)
-    except ConnectionRefusedError:
-        if shutil.which("epmd") is None:
-            raise SettingsError(
-                "there is no epmd on the PATH, which nodes of a cluster need; it comes with Erlang"
-            ) from None
-        return "not running; nodes that need it start it"
-    except OSError as error:
-        raise SettingsError(f"whoever listens on port {port} does not answer: {error}") from None
-    if answer[:4] != port.to_bytes(4, "big"):
+def _epmd() -> str:
+    known = names(epmd_port())
+    if known:
+        return f"running, and knows {', '.join(known)}"
+    if known is not None:
+        return "running, and knows no node"
+    if shutil.which("epmd") is None:
         raise SettingsError(
-            f"who listens on port {port} is no epmd: nodes of a cluster will not find one another; "
-            "end it, or choose another port with ERL_EPMD_PORT"
+            "there is no epmd on the PATH, which nodes of a cluster need; it comes with Erlang"
         )
-    names = [line.split()[1] for line in answer[4:].decode("utf-8", "replace").splitlines()]
-    return f"running, and knows {', '.join(names)}" if names else "running, and knows no node"
+    return "not running; nodes that need it start it"
 
 
 def _clock(now: float) -> str:

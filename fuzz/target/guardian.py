@@ -36,8 +36,16 @@ from typing import Any
 import psutil
 
 from fuzz.clock import Deadline, SystemClock
-from fuzz.target.epmd import serves_others
-from fuzz.target.processes import EMPTY_LOOKS, Started, descendants, marked
+from fuzz.epmd import names
+from fuzz.errors import SettingsError
+from fuzz.target.processes import (
+    EMPTY_LOOKS,
+    Started,
+    all_listening,
+    descendants,
+    listening,
+    marked,
+)
 
 #: From ``linux/prctl.h``.
 _PR_SET_CHILD_SUBREAPER = 36
@@ -127,7 +135,7 @@ class _Guard:
         if not self._kill(lambda: [one for one in self._living() if not one.is_epmd]):
             return False
         # It is asked when our nodes are gone: those that it knows then are of others.
-        mappers = [one for one in self._living() if one.is_epmd and not serves_others(one)]
+        mappers = [one for one in self._living() if one.is_epmd and not _serves_others(one)]
         return self._kill(lambda: [one for one in mappers if one.process.is_running()])
 
     def _kill(self, living: Callable[[], list[Started]]) -> bool:
@@ -213,6 +221,21 @@ class _Guard:
 
         self._selector.register(command.output, selectors.EVENT_READ, read)
         return ""
+
+
+def _serves_others(mapper: Started) -> bool:
+    """Tell whether a port mapper knows a node that lives; ours have been ended before.
+
+    A node that is started where there is no mapper starts one, so it bears our mark; and it serves
+    nodes of other people afterwards, who lose their names if it ends. It may not have noticed yet
+    that a node is gone: then nobody listens on the node's port.
+    """
+    alive = all_listening()
+    with suppress(SettingsError):  # one that does not answer serves nobody
+        for port in listening(mapper.process):
+            if alive.intersection((names(port) or {}).values()):
+                return True
+    return False
 
 
 def _send(one: Started, number: signal.Signals) -> None:

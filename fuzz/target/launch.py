@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import threading
@@ -13,10 +12,10 @@ import psutil
 
 from fuzz.clock import Clock, Deadline
 from fuzz.describe import printable
+from fuzz.epmd import epmd_port, names
 from fuzz.errors import SettingsError, TargetError
 from fuzz.settings import StartSettings
 from fuzz.target.brought_up import BroughtUp, Look
-from fuzz.target.epmd import names
 from fuzz.target.guarded import Guardian
 from fuzz.target.processes import EMPTY_LOOKS, holders, is_left_over
 
@@ -33,8 +32,6 @@ _LAST_WORDS = 8
 _NOT_FOUND = 127
 #: Above it, a shell tells that a command was ended by a signal.
 SHELL_SIGNAL = 128
-#: Where the port mapper listens, unless ``ERL_EPMD_PORT`` says otherwise.
-_EPMD_PORT = 4369
 
 Port = tuple[str, int]
 
@@ -185,7 +182,7 @@ class Launch:
     def _other_ports(self, look: Look) -> str:
         """Return on which ports clients could be served, and by whom."""
         wanted = {port for _, port in self._ports}
-        distribution = set(names(_epmd_port()).values())
+        distribution = _distribution_ports()
         told = []
         for one in look.processes:
             who = self._brought.name(one.pid) or f"{one.program}, process {one.pid}"
@@ -256,9 +253,12 @@ def last_words(*logs: list[str]) -> str:
     return "\nIts last lines:" + "".join(lines) if lines else ""
 
 
-def _epmd_port() -> int:
-    port = os.environ.get("ERL_EPMD_PORT", "")
-    return int(port) if port.isdecimal() else _EPMD_PORT
+def _distribution_ports() -> frozenset[int]:
+    """Return where nodes of this machine listen for one another, so far as a mapper tells."""
+    try:
+        return frozenset((names(epmd_port()) or {}).values())
+    except SettingsError:
+        return frozenset()
 
 
 def _accepts(port: Port) -> bool:

@@ -52,6 +52,7 @@ LAYERS = (
             "fuzz.descriptors",
             "fuzz.describe",
             "fuzz.differing",
+            "fuzz.epmd",
             "fuzz.erlang",
             "fuzz.events",
             "fuzz.evidence",

@@ -8,7 +8,7 @@ from threading import Thread
 
 import pytest
 
-from fuzz.beam.epmd import find, is_here
+from fuzz.beam.handshake import find, is_here
 from fuzz.errors import AgentError
 from tests.beam.nodes import soon
 
@@ -77,12 +77,6 @@ def test_a_port_where_nobody_listens_is_told(
 def test_an_epmd_that_hangs_up_is_told(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     _epmd(serve, monkeypatch, b"\x77")
     with pytest.raises(AgentError, match="no epmd answers"):
-        find("iris", "caller", soon("the node", 5))
-
-
-def test_a_port_of_epmd_that_is_none_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ERL_EPMD_PORT", "4369x")
-    with pytest.raises(AgentError, match="ERL_EPMD_PORT is '4369x'"):
         find("iris", "caller", soon("the node", 5))
 
 

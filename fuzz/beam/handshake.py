@@ -1,25 +1,20 @@
 """Find a node of this machine, and learn what it calls itself, without being a node.
 
-The port mapper (epmd) tells where a name listens. The node itself tells its full name in the
-first messages of the distribution handshake, before it asks for a cookie; so what is wrong with
-a name, or with being let in, can be said in plain words. After its answer we hang up. Formats:
-"Distribution Protocol" in the ERTS user's guide, OTP 23 and later.
+The port mapper tells where a name listens (see :mod:`fuzz.epmd`). The node itself tells its full
+name in the first messages of the distribution handshake, before it asks for a cookie; so what is
+wrong with a name, or with being let in, can be said in plain words. After its answer we hang up.
+Formats: "Distribution Protocol" in the ERTS user's guide, OTP 23 and later.
 """
 
 from __future__ import annotations
 
-import os
 import socket
 import struct
 from dataclasses import dataclass
 
 from fuzz.clock import Deadline
+from fuzz.epmd import EPMD_HOST, epmd_port, exactly, port_of
 from fuzz.errors import AgentError
-
-_EPMD_HOST = "127.0.0.1"
-_EPMD_PORT = 4369
-_PORT_PLEASE = 122
-_PORT_REPLY = 119
 
 #: What OTP 26 asks of any node (with FUN_TAGS and the like that OTP 25 still asks for), and
 #: neither PUBLISHED nor anything that we would have to live up to: hidden, and soon gone.
@@ -88,31 +83,24 @@ def _is_ours(address: str) -> bool:
 
 def _listens(alive: str, deadline: Deadline) -> int:
     """Return the port of a node, as the port mapper knows it."""
-    told = os.environ.get("ERL_EPMD_PORT") or str(_EPMD_PORT)
-    if not (told.isdecimal() and 0 < int(told) < 65536):
-        raise AgentError(f"ERL_EPMD_PORT is {told!r} in the environment, which is no port")
-    port = int(told)
-    request = struct.pack(">HB", len(alive.encode()) + 1, _PORT_PLEASE) + alive.encode()
+    mapper = epmd_port()
     try:
-        with socket.create_connection((_EPMD_HOST, port), max(deadline.left(), 0.001)) as epmd:
-            epmd.sendall(request)
-            reply = _exactly(epmd, 2)
-            number = _exactly(epmd, 2) if reply == bytes((_PORT_REPLY, 0)) else b""
+        port = port_of(alive, mapper, deadline)
     except OSError as error:
         raise AgentError(
-            f"no epmd answers on {_EPMD_HOST}:{port} ({error.strerror or error}), so no node of "
+            f"no epmd answers on {EPMD_HOST}:{mapper} ({error.strerror or error}), so no node of "
             "this machine has a name; start the node with -sname or -name"
         ) from None
-    if not number:
+    if port is None:
         raise AgentError(
             f"epmd knows no node {alive} on this machine; `epmd -names` lists those that it knows"
         )
-    return int.from_bytes(number, "big")
+    return port
 
 
 def _ask(name: str, host: str, port: int, caller: str, deadline: Deadline) -> Found:
     """Begin a handshake with the node on ``port``, wherever on this machine it listens."""
-    addresses = [_EPMD_HOST, *filter(_is_ours, _addresses(host or socket.gethostname()))]
+    addresses = [EPMD_HOST, *filter(_is_ours, _addresses(host or socket.gethostname()))]
     for address in dict.fromkeys(addresses):
         try:
             connection = socket.create_connection((address, port), max(deadline.left(), 0.001))
@@ -148,15 +136,4 @@ def _full_name(connection: socket.socket, name: str, ours: str) -> str:
 
 
 def _message(connection: socket.socket) -> bytes:
-    return _exactly(connection, int.from_bytes(_exactly(connection, 2), "big"))
-
-
-def _exactly(connection: socket.socket, size: int) -> bytes:
-    """Return ``size`` bytes; raise :class:`OSError` if the other side says less."""
-    data = b""
-    while len(data) < size:
-        more = connection.recv(size - len(data))
-        if not more:
-            raise ConnectionError("it hung up")
-        data += more
-    return data
+    return exactly(connection, int.from_bytes(exactly(connection, 2), "big"))

@@ -97,7 +97,7 @@ class AttachSettings:
     """Nodes of this machine that are to be seen into, though somebody else has started them.
 
     ``nodes`` are names with or without their host, that of the edge first. The cookie is in
-    ``cookie_file``, in ``~/.erlang.cookie`` if None.
+    ``cookie_file``, in that of this user's nodes if None (``~/.erlang.cookie``, as a rule).
     """
 
     nodes: tuple[str, ...]

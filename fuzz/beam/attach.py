@@ -20,6 +20,7 @@ from pathlib import Path
 
 from fuzz.beam import decode
 from fuzz.beam.client import AgentClient
+from fuzz.beam.cookie import read_cookie
 from fuzz.beam.handshake import Found, find
 from fuzz.beam.inject import NAME, SOURCES, Announcement
 from fuzz.clock import Deadline
@@ -37,8 +38,6 @@ LINGER_SECONDS = 10.0
 _LOOK_SECONDS = 0.2
 #: A busy node finishes what was sent before its code is put back; longer is of no use.
 _REST_SECONDS = 1.0
-#: An atom has at most so many characters, and a cookie is one.
-_MOST_COOKIE = 255
 
 #: What the envoy's one line of output begins with.
 _ANSWER = "IRIS_FUZZ "
@@ -150,21 +149,6 @@ def _detach(agent: AgentClient) -> Detached:
         return agent.detach()
     finally:
         agent.close()
-
-
-def read_cookie(file: Path | None) -> str:
-    """Return the cookie in ``file``, in ``~/.erlang.cookie`` if None; raise AgentError."""
-    path = Path("~/.erlang.cookie").expanduser() if file is None else file
-    try:
-        cookie = path.read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise AgentError(
-            f"the cookie cannot be read from {path} ({why}); name its file with --cookie-file"
-        ) from None
-    if not 0 < len(cookie) <= _MOST_COOKIE or "\n" in cookie:
-        raise AgentError(f"{path} holds no cookie: that is one line of 1 to 255 characters")
-    return cookie
 
 
 def _command(found: Found) -> list[str]:

@@ -23,6 +23,7 @@ from pathlib import Path
 import click
 from rich.text import Text
 
+from fuzz.beam.cookie import cookie_file, read_cookie, refused
 from fuzz.beam.inject import NAME, SOURCES
 from fuzz.cli.options import corpus_option
 from fuzz.cli.screen import screen
@@ -114,6 +115,7 @@ def checks(corpus: Path, target: TargetSettings) -> tuple[Check, ...]:
         Check("Erlang", _erlang),
         Check("Erlang code", _compiled, needs="Erlang"),
         Check("epmd", _epmd, needs="Erlang"),
+        Check("cookie", lambda: _cookie(target)),
         Check("clock", lambda: _clock(time.time())),
         *((Check("ports", lambda: _ports(target.port)),) if target.embedded else ()),
         Check("open files", _files),
@@ -226,6 +228,24 @@ def _epmd() -> str:
             "there is no epmd on the PATH, which nodes of a cluster need; it comes with Erlang"
         )
     return "not running; nodes that need it start it"
+
+
+def _cookie(target: TargetSettings) -> str | Note:
+    """Look at the file that we read for --node, and that nodes read which are given no cookie."""
+    attach = target.attach
+    if attach is None and target.start is None:
+        return "this target needs none"
+    path = cookie_file(None if attach is None else attach.cookie_file)
+    if attach is not None:
+        read_cookie(path)
+    if why := refused(path):
+        return Note(
+            f"{path} {why}: a node that has to read its cookie there does not start; make it a "
+            f"file of this user, and `chmod 400 {path}`"
+        )
+    if not path.exists():
+        return f"there is no {path}: a node that is given no cookie makes it"
+    return f"in {path}" + ("" if attach else ", unless the start commands give another")
 
 
 def _clock(now: float) -> str:

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from fuzz.cli import doctor as module
 from fuzz.cli.doctor import Check, checks
 from fuzz.erlang import otp_release
 from fuzz.errors import IrisFuzzError
-from fuzz.settings import TargetSettings
+from fuzz.settings import AttachSettings, StartSettings, TargetSettings
 from tests.cli.support import Ran, Run
 from tests.planted.support import bench
 
@@ -46,8 +47,9 @@ def taken() -> Iterator[int]:
         yield port
 
 
-def look(name: str, corpus: Path = Path("corpus"), port: int = 0) -> object:
-    (check,) = (c for c in checks(corpus, TargetSettings(port=port)) if c.name == name)
+def look(name: str, port: int = 0, target: TargetSettings | None = None) -> object:
+    settings = target or TargetSettings(port=port)
+    (check,) = (c for c in checks(Path("corpus"), settings) if c.name == name)
     return check.look()
 
 
@@ -216,6 +218,64 @@ def test_nobody_in_the_place_of_epmd_is_well_if_it_can_be_started(
     monkeypatch.setenv("ERL_EPMD_PORT", "x")
     with pytest.raises(IrisFuzzError, match="which is no port"):
         look("epmd")
+
+
+ATTACHED = TargetSettings("127.0.0.1:8085", attach=AttachSettings(("iris",)))
+STARTED = TargetSettings(start=StartSettings(("make start",)))
+
+
+@pytest.fixture
+def cookie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return where the nodes of a user read their cookie who has none yet."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    return tmp_path / ".erlang.cookie"
+
+
+def test_a_target_without_a_cookie_needs_none(cookie: Path) -> None:
+    for target in (EMBEDDED, TargetSettings("127.0.0.1:8085")):
+        assert look("cookie", target=target) == "this target needs none"
+
+
+def test_the_file_is_told_from_which_the_cookie_is_read(cookie: Path, tmp_path: Path) -> None:
+    other = tmp_path / ".config" / "erlang" / ".erlang.cookie"
+    other.parent.mkdir(parents=True)
+    for path in (other, cookie):
+        path.write_text("secret")
+        path.chmod(0o400)
+        assert look("cookie", target=ATTACHED) == f"in {path}"
+    named = tmp_path / "named"
+    named.write_text("secret")
+    named.chmod(0o400)
+    attach = AttachSettings(("iris",), named)
+    assert look("cookie", target=replace(ATTACHED, attach=attach)) == f"in {named}"
+    assert str(look("cookie", target=STARTED)).startswith(f"in {cookie}, unless")
+
+
+def test_a_cookie_that_is_not_there_is_wrong_for_who_has_to_read_it(cookie: Path) -> None:
+    with pytest.raises(IrisFuzzError, match=rf"cannot be read from {cookie} .*--cookie-file"):
+        look("cookie", target=ATTACHED)
+    assert "makes it" in str(look("cookie", target=STARTED))
+
+
+@pytest.mark.parametrize("mode", [0o440, 0o604])
+@pytest.mark.parametrize("target", [ATTACHED, STARTED])
+def test_a_cookie_that_others_can_read_is_refused_by_nodes(
+    cookie: Path, target: TargetSettings, mode: int
+) -> None:
+    cookie.write_text("secret")
+    cookie.chmod(mode)
+    said = look("cookie", target=target)
+    assert isinstance(said, module.Note)
+    assert said.text.startswith(f"{cookie} is open to others: ")
+    assert f"`chmod 400 {cookie}`" in said.text
+
+
+def test_what_is_no_file_holds_no_cookie(cookie: Path) -> None:
+    cookie.mkdir(0o700)
+    said = look("cookie", target=STARTED)
+    assert isinstance(said, module.Note)
+    assert f"{cookie} is no file" in said.text
 
 
 def test_a_clock_that_was_set_back_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
@@ -13,26 +14,30 @@ from rich.status import Status
 from rich.text import Text
 
 from fuzz.case import Case, read_case
+from fuzz.cli.config import TARGET_TABLE, read_config, target_defaults
 from fuzz.cli.options import shipped_or_own
 from fuzz.cli.screen import screen
-from fuzz.cli.target_options import announce
+from fuzz.cli.target_options import target_of, transport_options, words_of
 from fuzz.errors import IrisFuzzError, SettingsError
 from fuzz.report.comparison import comparison_json, comparison_lines
 from fuzz.report.text import say
 from fuzz.rig import Rig, rig_of
-from fuzz.settings import TargetSettings
+from fuzz.settings import EMBEDDED, TargetSettings
 from fuzz.triage.differ import Compared, grouped
 from fuzz.triage.replay import case_files
 from fuzz.triage.versus import Versus
 
 #: What is played where no case is named: correct use, recorded use, and what once broke.
 _CORPUS = ("seeds", "golden", "regressions")
+#: How the name of a file ends that says what a target is.
+_FILE = ".toml"
 
 
 @click.command(short_help="Tell how two versions of a server differ.")
 @click.argument("a", metavar="A")
 @click.argument("b", metavar="B")
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[CASES]...")
+@transport_options
 @click.option(
     "--allow-host",
     "allowed",
@@ -42,12 +47,22 @@ _CORPUS = ("seeds", "golden", "regressions")
     "malformed traffic: name only what is yours.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the comparison as JSON.")
-def compat(a: str, b: str, paths: tuple[Path, ...], allowed: tuple[str, ...], as_json: bool) -> int:
+def compat(
+    a: str,
+    b: str,
+    paths: tuple[Path, ...],
+    allowed: tuple[str, ...],
+    as_json: bool,
+    **transport: Any,
+) -> int:
     """Play cases (files, or folders of them) against A and B, and tell what differs.
 
     A and B are each `embedded`, `embedded:PLANT,PLANT` (the reference Iris, with planted
-    defects) or the HOST:PORT of a server that is running. Without CASES, the folders seeds,
-    golden and regressions of corpus are played, or those that were shipped.
+    defects), the HOST:PORT of a server that is running, or an iris-fuzz.toml whose table [target]
+    says how one is started or reached. Behind it, in the same quotes, may stand whatever chooses a
+    target in `iris-fuzz fuzz`: --node, --edge, --edges, --port, ... The options of transports are
+    for both sides; of those of TLS, the embedded Iris heeds --tls-version only. Without CASES, the
+    folders seeds, golden and regressions of corpus are played, or those that were shipped.
 
     Compared are the frames that each connection of a case hears, how it ends, and findings.
     Names are put back to what stands for them, ids are numbered, and of times only their
@@ -59,13 +74,17 @@ def compat(a: str, b: str, paths: tuple[Path, ...], allowed: tuple[str, ...], as
     Examples:
       iris-fuzz compat 127.0.0.1:8085 127.0.0.1:9085
       iris-fuzz compat embedded embedded:reply_length
+      iris-fuzz compat 127.0.0.1:8085 127.0.0.1:9085 --tls --tls-ca ca.pem
+      iris-fuzz compat "127.0.0.1:8085 --node old" "127.0.0.1:9085 --node new"
+      iris-fuzz compat v1/iris-fuzz.toml "v2/iris-fuzz.toml --port 9085"
       iris-fuzz compat embedded 127.0.0.1:8085 corpus/golden --json
 
     Exit codes: 0 no difference (but by chance), 1 differences, 2 could not run to the end.
     """
-    sides = [_side(word, allowed) for word in (a, b)]
-    for side in sides:
-        announce(side)
+    both = {name: value for name, value in transport.items() if value}
+    if allowed:
+        both["allowed"] = allowed
+    sides = [_side(text, both) for text in (a, b)]
     cases = [(file, read_case(file)) for file in case_files(paths or _default())]
     compared: list[Compared] = []
     try:
@@ -79,18 +98,28 @@ def compat(a: str, b: str, paths: tuple[Path, ...], allowed: tuple[str, ...], as
     return 1 if grouped(compared) else 0
 
 
-def _side(word: str, allowed: tuple[str, ...]) -> TargetSettings:
-    name, separator, plants = word.partition(":")
-    if name == "embedded":
+def _side(text: str, both: Mapping[str, Any]) -> TargetSettings:
+    """Return the target that one of A and B names; ``both`` are options that hold for each."""
+    where, *options = words_of(text) or [""]
+    if where.endswith(_FILE):
+        config = read_config(Path(where))
+        if not config.table(TARGET_TABLE):
+            raise SettingsError(f"{where} names no target: it has no table [{TARGET_TABLE}]")
+        return target_of(options, {**target_defaults(config), **both})
+    name, separator, plants = where.partition(":")
+    if name == EMBEDDED:
         if separator and not all(plants.split(",")):
-            raise SettingsError(f"{word!r} names a planted defect that is empty")
-        return TargetSettings(port=0, plants=tuple(plants.split(",")) if separator else ())
+            raise SettingsError(f"{where!r} names a planted defect that is empty")
+        switches = (word for plant in plants.split(",") if plant for word in ("--plant", plant))
+        return target_of(["--target", EMBEDDED, *switches, *options], both)
     try:
-        return TargetSettings(word, allowed=allowed)
+        TargetSettings(where)
     except SettingsError:
         raise SettingsError(
-            f"a target is `embedded`, `embedded:PLANT,PLANT` or HOST:PORT, not {word!r}"
+            "a target is an iris-fuzz.toml, `embedded`, `embedded:PLANT,PLANT` or HOST:PORT, "
+            f"not {where!r}"
         ) from None
+    return target_of(["--target", where, *options], both)
 
 
 def _default() -> tuple[Path, ...]:

@@ -10,8 +10,9 @@ the options that choose a target, for every verb that has them. The command line
     [fuzz]
     time = 600
 
-Paths are relative to the file's folder. What a verb does not know is an error, and not ignored: a
-misspelt option would otherwise be one that is silently not in force.
+Paths are relative to the file's folder, where start commands are run too. What a verb does not
+know is an error, and not ignored: a misspelt option would otherwise be one that is silently not in
+force.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from typing import Any
 
 import click
 
-from fuzz.cli.target_options import TARGET_WORDS
+from fuzz.cli.target_options import TARGET_WORDS, declared
 from fuzz.errors import SettingsError
 
 CONFIG_NAME = "iris-fuzz.toml"
@@ -91,8 +92,20 @@ def defaults(config: Config, verbs: Mapping[str, click.Command]) -> dict[str, di
     for verb, command in verbs.items():
         shared = _shared(command)
         if shared:
-            map_[verb] = _values(config, TARGET_TABLE, shared) | map_[verb]
+            map_[verb] = _target(config, shared) | map_[verb]
     return map_
+
+
+def target_defaults(config: Config) -> dict[str, Any]:
+    """Return what a file says of its target, by the names of the options; see :func:`defaults`."""
+    return _target(config, declared()) if config.file is not None else {}
+
+
+def _target(config: Config, shared: Iterable[click.Parameter]) -> dict[str, Any]:
+    values = _values(config, TARGET_TABLE, shared)
+    if "commands" in values and config.file is not None:
+        values.setdefault("folder", str(config.file.parent))
+    return values
 
 
 def _own(command: click.Command) -> list[click.Parameter]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import wraps
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
 import click
@@ -71,7 +74,8 @@ _OPTIONS = (
         "folder",
         type=click.Path(path_type=Path),
         metavar="FOLDER",
-        help="The folder in which --start is run. [default: this one]",
+        help="The folder in which --start is run. [default: this one, or that of the file which "
+        "says --start]",
     ),
     click.option(
         "--start-timeout",
@@ -199,22 +203,37 @@ _TRANSPORT_OPTIONS = (
         metavar="NAME",
         help="Whom the server's certificate is to name. [default: the host of --target]",
     ),
-    click.option(
-        "--websocket-port",
-        type=click.IntRange(1, 65_535),
-        metavar="PORT",
-        help="WebSocket port of an Iris of your own. [default: the next one, if an upgrade is "
-        "answered there]",
-    ),
+)
+
+_WEBSOCKET_PORT = click.option(
+    "--websocket-port",
+    type=click.IntRange(1, 65_535),
+    metavar="PORT",
+    help="WebSocket port of an Iris of your own. [default: the next one, if an upgrade is "
+    "answered there]",
 )
 
 _TLS_WORDS = ("ca", "certificate", "key", "insecure", "version", "server_name")
+#: What click hands over for the options of transports.
+TRANSPORT_WORDS = ("transport", "tls", *_TLS_WORDS)
 #: What click hands over for them; each is an argument of :func:`_settings`, or of its ``security``.
 TARGET_WORDS = (
     "target", "commands", "folder", "start_seconds", "port", "further", "plants", "allowed",
     "auth", "rate", "edges", "nodes", "cookie_file", "include", "exclude", "cover_core",
-    "transport", "tls", "websocket_port", "clock_skew", *_TLS_WORDS,
+    "clock_skew", "websocket_port", *TRANSPORT_WORDS,
 )  # fmt: skip
+
+#: What is said of a server of one's own, and is not so of another.
+_ONE_SERVERS: Mapping[str, Any] = MappingProxyType(
+    {
+        "commands": (), "folder": None, "start_seconds": None, "further": (),
+        "nodes": (), "cookie_file": None, "websocket_port": None,
+    }
+)  # fmt: skip
+#: What the embedded target needs nobody to say: it makes its certificates itself.
+_NOT_EMBEDDED: Mapping[str, Any] = MappingProxyType(
+    {"ca": None, "certificate": None, "key": None, "insecure": False, "server_name": None}
+)
 
 
 def target_options(command: _Command) -> _Command:
@@ -228,9 +247,46 @@ def target_options(command: _Command) -> _Command:
         return command(*args, target=settings, **words)
 
     wrapped = cast(_Command, with_settings)
-    for option in reversed((*_OPTIONS, *_TRANSPORT_OPTIONS)):
+    for option in reversed((*_OPTIONS, *_TRANSPORT_OPTIONS, _WEBSOCKET_PORT)):
         wrapped = option(wrapped)
     return wrapped
+
+
+def transport_options(command: _Command) -> _Command:
+    """Add the options of transports only; the command gets :data:`TRANSPORT_WORDS`."""
+    for option in reversed(_TRANSPORT_OPTIONS):
+        command = option(command)
+    return command
+
+
+@click.command(add_help_option=False)
+@target_options
+@click.pass_context
+def _chosen(context: click.Context, target: TargetSettings) -> TargetSettings:
+    named = context.get_parameter_source("port") is not ParameterSource.DEFAULT
+    return target if named or not target.embedded else replace(target, port=0)
+
+
+def target_of(words: Sequence[str], defaults: Mapping[str, Any] | None = None) -> TargetSettings:
+    """Return the target that ``words`` of a command line choose; for the rest, ``defaults`` hold.
+
+    Those are by the names of :data:`TARGET_WORDS`. The port of an embedded target is the system's
+    to choose where nobody names it. Raises :class:`SettingsError` for what is no such option.
+    """
+    try:
+        with _chosen.make_context("target", list(words), default_map=dict(defaults or {})) as made:
+            settings: TargetSettings = _chosen.invoke(made)
+    except click.ClickException as error:
+        raise SettingsError(error.format_message()) from None
+    return settings
+
+
+def words_of(text: str) -> list[str]:
+    """Return the words of ``text`` as a shell tells them apart; raise :class:`SettingsError`."""
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise SettingsError(f"{text!r} cannot be taken apart into words: {error}") from None
 
 
 def _overruled() -> dict[str, Any]:
@@ -241,12 +297,14 @@ def _overruled() -> dict[str, Any]:
         for name in TARGET_WORDS
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
     }
+    none: dict[str, Any] = {}
     if "target" in typed and "commands" not in typed:
-        none = {"commands": (), "folder": None, "start_seconds": None, "further": ()}
-        return {name: value for name, value in none.items() if name not in typed}
-    if "commands" in typed and "target" not in typed:
-        return {"target": EMBEDDED}
-    return {}
+        none = dict(_ONE_SERVERS)
+        if context.params["target"] == EMBEDDED:
+            none |= _NOT_EMBEDDED
+    elif "commands" in typed and "target" not in typed:
+        none = {"target": EMBEDDED, "nodes": (), "cookie_file": None}
+    return {name: value for name, value in none.items() if name not in typed}
 
 
 def _settings(
@@ -312,11 +370,7 @@ def _tls(secure: bool, words: Mapping[str, Any]) -> TlsSettings | None:
 def declared() -> tuple[click.Option, ...]:
     """Return the options as click knows them: their names, defaults and help."""
 
-    @click.command()
-    @target_options
-    def nobody(target: TargetSettings) -> None: ...
-
-    return tuple(param for param in nobody.params if isinstance(param, click.Option))
+    return tuple(param for param in _chosen.params if isinstance(param, click.Option))
 
 
 def announce(settings: TargetSettings) -> None:

@@ -76,6 +76,31 @@ def test_a_server_that_runs_already_is_compared_but_for_websocket(run: Run) -> N
     assert ran.code == 0
 
 
+def test_both_sides_come_over_the_transport_that_is_named(run: Run) -> None:
+    """What is said of a certificate is for the side that does not make its own."""
+    ended = SHIPPED_CORPUS / "regressions" / "get-status-cut-short"
+    with bench(transport="tls") as running:
+        address = f"127.0.0.1:{running.rig.endpoint.port}"
+        words = ("compat", address, "embedded:tls_goodbye", "--json", ended)
+        ran = run(*words, "--tls", "--tls-insecure")
+
+    (group,) = json.loads(ran.out)["groups"]
+    assert group["what"].startswith("a finding on B only: process_crash")
+    assert ran.code == 1
+
+
+def test_a_side_may_be_a_file_and_have_options_of_its_own(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "iris-fuzz.toml"
+    file.write_text('[target]\nplant = ["hang"]\n')
+    ran = run("compat", f"{file} --plant reply_length", "embedded --edges 1", "--json", LONG_NAME)
+
+    (group,) = json.loads(ran.out)["groups"]
+    assert group["what"].startswith("a finding on A only: conformance")
+    assert ran.code == 1
+    file.write_text("[fuzz]\ntime = 5\n")
+    assert "it has no table [target]" in run("compat", file, "embedded", LONG_NAME).sentence()
+
+
 def test_a_server_that_goes_down_ends_it_and_what_was_seen_is_told(run: Run) -> None:
     fatal = SHIPPED_CORPUS / "regressions" / "send-seq-largest-number"
     with bench("node_dump") as running:
@@ -96,6 +121,11 @@ def test_a_server_that_goes_down_ends_it_and_what_was_seen_is_told(run: Run) -> 
         (("embedded:hang,,", "embedded"), "names a planted defect that is empty"),
         (("embedded:no_such", "embedded"), "no_such"),
         (("192.0.2.1:8085", "embedded"), "192.0.2.1"),
+        (("127.0.0.1:1 --cookie-file x", "embedded"), "--cookie-file belongs to --node"),
+        (("embedded --egdes 2", "embedded"), "No such option '--egdes'"),
+        (("embedded 'x", "embedded"), "No closing quotation"),
+        (("", "embedded"), "HOST:PORT, not ''"),
+        (("missing.toml", "embedded"), "missing.toml cannot be read"),
     ],
 )
 def test_a_target_that_is_none_is_refused_in_a_sentence(

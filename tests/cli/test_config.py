@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import pytest
 
-from fuzz.cli.config import CONFIG_NAME, Config, defaults, read_config
+from fuzz.cli.config import CONFIG_NAME, Config, defaults, read_config, target_defaults
 from fuzz.cli.main import cli
 from fuzz.errors import SettingsError
 from tests.cli.support import Run
@@ -41,6 +41,15 @@ def test_paths_are_those_that_the_file_means(tmp_path: Path) -> None:
     found = defaults_of(tmp_path, text)
     assert found["fuzz"]["corpus"] == str(tmp_path / "night")
     assert found["fuzz"]["seeds"] == [str(here), str(elsewhere)]
+
+
+def test_start_commands_run_where_the_file_is_unless_it_says_otherwise(tmp_path: Path) -> None:
+    for line, folder in (("", tmp_path), ('cwd = "iris"', tmp_path / "iris")):
+        text = f'[target]\nstart = ["make start"]\n{line}\n'
+        expected = {"commands": ["make start"], "folder": str(folder)}
+        assert defaults_of(tmp_path, text)["fuzz"] == expected
+        assert target_defaults(read_config(tmp_path / CONFIG_NAME)) == expected
+    assert target_defaults(Config()) == {}
 
 
 def test_without_a_file_nothing_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 import click
 import pytest
 
-from fuzz.cli.target_options import target_options
+from fuzz.cli.target_options import target_of, target_options, words_of
 from fuzz.errors import SettingsError
-from fuzz.settings import StartSettings, TargetSettings
+from fuzz.settings import AttachSettings, StartSettings, TargetSettings, TlsSettings
 from fuzz.target.choose import choose_target
 from fuzz.target.started import StartedTarget
 from tests.cli.support import Run
@@ -75,6 +75,28 @@ def test_what_the_command_line_names_takes_the_place_of_what_the_file_starts() -
     assert parsed("--target", "127.0.0.1:9", **file) == TargetSettings("127.0.0.1:9")
     started = parsed("--start", "mine", target="127.0.0.1:9")
     assert started == TargetSettings(start=StartSettings(("mine",)))
+
+
+def test_what_is_said_of_one_server_is_not_said_of_another() -> None:
+    file = {"target": "127.0.0.1:9", "nodes": ["iris"], "cookie_file": "c", "websocket_port": 10}
+    file |= {"tls": True, "ca": "ca.pem"}
+    assert parsed(**file).attach == AttachSettings(("iris",), Path("c"))
+    other = TlsSettings(ca=Path("ca.pem"))
+    assert parsed("--target", "127.0.0.1:8", **file) == TargetSettings("127.0.0.1:8", tls=other)
+    assert parsed("--target", "embedded", **file) == TargetSettings(tls=TlsSettings())
+    assert parsed("--start", "mine", **file).start == StartSettings(("mine",))
+
+
+def test_a_target_is_chosen_by_words_without_a_command_line() -> None:
+    assert target_of(()) == TargetSettings(port=0)
+    assert target_of(("--port", "9000")) == TargetSettings(port=9000)
+    words = words_of("--start 'make start' --tls")
+    assert target_of(words, {"port": 9000, "insecure": True}) == TargetSettings(
+        port=9000, start=StartSettings(("make start",)), tls=TlsSettings(insecure=True)
+    )
+    for text in ("--prot 1", "--port x", "--port", "1", "--help"):
+        with pytest.raises(SettingsError):
+            target_of(words_of(text))
 
 
 @pytest.mark.parametrize(

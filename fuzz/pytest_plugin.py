@@ -16,9 +16,13 @@ gone, a law of the protocol that was broken. ``iris.play`` raises at once, so th
 the case small; what a test does by other means is judged when it ends. Leaks take many plays to be
 seen, and are left to campaigns. The Iris is started once and is well at the start of each test.
 
-Without options it is the embedded reference Iris. Options, also for ``addopts`` in a project's
-pytest settings: ``--iris-target HOST:PORT``, ``--iris-plant NAME``, ``--iris-allow-host HOST``,
-and ``--iris-crashes FOLDER``, where the cases of findings are kept.
+Without options it is the Iris of the table ``[target]`` in the ``iris-fuzz.toml`` of the project,
+or the embedded reference Iris if there is none. Options, also for ``addopts`` in a project's pytest
+settings: ``--iris-config FILE`` names another file, ``--iris-target HOST:PORT`` another server, and
+``--iris-options "--node NAME --tls --tls-ca ca.pem"`` whatever else chooses a target in ``iris-fuzz
+fuzz`` (see its ``--help``): start commands, nodes, edges, transports. ``--iris-plant NAME`` and
+``--iris-allow-host HOST`` are as there, and the cases of findings are kept in ``--iris-crashes
+FOLDER``. An embedded Iris is on a port that the system chooses.
 
 It is loaded by each pytest where iris-fuzz is installed: what takes time to import is imported
 when a test asks for the fixture.
@@ -33,6 +37,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from fuzz.settings import TargetSettings
     from fuzz.watched import WatchedIris
 
 _FIXTURE = "iris"
@@ -43,10 +48,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("iris-fuzz")
     group.addoption(
         "--iris-target",
-        default="embedded",
         metavar="embedded|HOST:PORT",
-        help="the Iris that the fixture `iris` gives to tests: the reference (default), started "
-        "for them, or a server that is running",
+        help="the Iris that the fixture `iris` gives to tests: the reference, started for them, or "
+        "a server that is running [default: that of --iris-config, or the reference]",
+    )
+    group.addoption(
+        "--iris-config",
+        type=Path,
+        metavar="FILE",
+        help="take the target from this file's table [target] [default: iris-fuzz.toml of the root "
+        "folder, if there is one]",
+    )
+    group.addoption(
+        "--iris-options",
+        action="append",
+        default=[],
+        metavar="OPTIONS",
+        help="options of `iris-fuzz fuzz` that choose a target, as one word: "
+        "'--start \"make start\" --port 8085', or '--node NAME --tls'; may be repeated",
     )
     group.addoption(
         "--iris-plant",
@@ -74,18 +93,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def _iris(pytestconfig: pytest.Config) -> Iterator[WatchedIris]:
     """An Iris that runs and is watched; see :class:`fuzz.watched.WatchedIris`."""
     from fuzz.errors import IrisFuzzError
-    from fuzz.settings import TargetSettings
     from fuzz.watched import WatchedIris
 
-    option = pytestconfig.getoption
     try:
-        settings = TargetSettings(
-            option("--iris-target"),
-            port=0,
-            plants=tuple(option("--iris-plant")),
-            allowed=tuple(option("--iris-allow-host")),
-        )
-        watched = WatchedIris(settings, option("--iris-crashes"))
+        settings = _settings(pytestconfig)
+        watched = WatchedIris(settings, pytestconfig.getoption("--iris-crashes"))
         watched.start()
     except IrisFuzzError as error:
         pytest.fail(f"iris-fuzz: {error}", pytrace=False)
@@ -93,6 +105,22 @@ def _iris(pytestconfig: pytest.Config) -> Iterator[WatchedIris]:
         yield watched
     finally:
         watched.stop()
+
+
+def _settings(config: pytest.Config) -> TargetSettings:
+    """Return the target that the options and the file choose; raise an error of the harness."""
+    from fuzz.cli.config import CONFIG_NAME, read_config, target_defaults
+    from fuzz.cli.target_options import target_of, words_of
+
+    option = config.getoption
+    target = option("--iris-target")
+    words = [] if target is None else ["--target", target]
+    words += [word for name in option("--iris-plant") for word in ("--plant", name)]
+    words += [word for host in option("--iris-allow-host") for word in ("--allow-host", host)]
+    words += [word for text in option("--iris-options") for word in words_of(text)]
+    own = config.rootpath / CONFIG_NAME
+    file = option("--iris-config") or (own if own.is_file() else None)
+    return target_of(words, {} if file is None else target_defaults(read_config(file)))
 
 
 @pytest.hookimpl(wrapper=True)

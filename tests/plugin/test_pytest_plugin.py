@@ -17,7 +17,7 @@ import socket
 from hypothesis import given, settings
 from fuzz.case import USER_TOKENS, Case, Step, StepKind
 from fuzz.generate import strategies
-from grammar import SendMessage, TypingStart, encode
+from grammar import GetStatus, SendMessage, TypingStart, encode
 
 A, B = USER_TOKENS[:2]
 
@@ -36,6 +36,10 @@ def test_a_case(iris):
     seen = iris.play(Case((Step(StepKind.LOGIN, 0, A), Step(StepKind.LOGIN, 1, B),
                            Step(StepKind.SEND, 0, encode(SendMessage(B, b"hello"))))))
     assert b"hello" in seen.traces[1].replies()
+
+
+def test_one_that_is_cut_short(iris):
+    iris.play(Case((Step(StepKind.SEND, 0, encode(GetStatus(A))[:5]),)))
 
 
 @settings(max_examples=200, derandomize=True, database=None, deadline=None)
@@ -71,7 +75,7 @@ def project(tmp_path: Path) -> Project:
 
 def test_all_passes_on_an_iris_without_defects(project: Project) -> None:
     code, out = project.run()
-    assert (code, "3 passed" in out) == (0, True), out
+    assert (code, "4 passed" in out) == (0, True), out
 
 
 def test_what_a_test_did_by_hand_fails_it_when_it_ends(project: Project) -> None:
@@ -103,6 +107,30 @@ def test_an_iris_that_cannot_be_had_is_one_sentence(project: Project) -> None:
     code, out = project.run("--iris-target", "127.0.0.1:1")
     assert code == 1
     assert "iris-fuzz: 127.0.0.1:1" in out
+    assert "Traceback" not in out
+
+
+def test_the_file_of_the_project_and_the_options_choose_the_iris(project: Project) -> None:
+    """The defect of the file shows only over the transport that the options name."""
+    (project.folder / "iris-fuzz.toml").write_text('[target]\nplant = ["tls_goodbye"]\n')
+    code, out = project.run("--iris-options", "--tls --tls-version 1.3", "-k", "cut_short")
+    assert code == 1, out
+    assert "FindingError: process_crash" in out
+    assert "1 failed" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--iris-config", "none.toml"), "none.toml cannot be read"),
+        (("--iris-options", "--start 'exit 3' --port 1"), "ended with exit code 3 before"),
+    ],
+)
+def test_options_that_choose_no_iris_are_one_sentence(
+    project: Project, arguments: tuple[str, ...], says: str
+) -> None:
+    code, out = project.run(*arguments, "-k", "a_case")
+    assert (code, says in out) == (1, True), out
     assert "Traceback" not in out
 
 

@@ -68,6 +68,12 @@ class Agents:
         names = tuple(member.label for member in members if member.edge)
         return names if len(names) == 1 + len(self._address.further) else ()
 
+    def left_out(self) -> frozenset[str]:
+        """Return the applications of which no coverage is read, for they run on cores only."""
+        if self._fleet is None or self._cores:
+            return frozenset()
+        return on_cores_only(self._fleet.members)
+
     def _connect_at_last(self, node: str, deadline: Deadline) -> AgentClient:
         """Connect to a node that may be coming up again, and has announced itself before."""
         while True:
@@ -106,6 +112,15 @@ class Agents:
             names = ", ".join(member.label for member in fleet.lost())
             raise AgentError(f"nothing answers in the place of {names}")
         return fleet
+
+
+def on_cores_only(members: Sequence[Member]) -> frozenset[str]:
+    """Return the target's applications that run on no edge; none if no edge is known."""
+    on_edges, on_cores = (
+        {name for m in members if m.edge is edge for name in m.agent.info.target_applications()}
+        for edge in (True, False)
+    )
+    return frozenset(on_cores - on_edges) if on_edges else frozenset()
 
 
 def listening_ports(pid: int) -> frozenset[int]:

@@ -310,7 +310,7 @@ class Rig:
         found = self.agent.instrument(self._coverage.include, self._coverage.exclude)
         self.points = found.points
         self.covered = covered_applications(self.node, found)
-        self.notes = coverage_notes(self.node, found)
+        self.notes = coverage_notes(self.node, found, self._agents.left_out())
 
     def _serves(self, deadline: Deadline) -> bool:
         """Wait until the canary is well and the bystanders are seated."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from fuzz.node import Instrumentation, NodeInfo, off_node
 
@@ -19,10 +19,13 @@ def covered_applications(node: NodeInfo, found: Instrumentation) -> tuple[str, .
     return tuple(dict.fromkeys(names))
 
 
-def coverage_notes(node: NodeInfo, found: Instrumentation) -> list[str]:
+def coverage_notes(
+    node: NodeInfo, found: Instrumentation, left_out: Set[str] = frozenset()
+) -> list[str]:
     """Return a sentence for each application and reason for which modules have no coverage.
 
     An application of the target's that was not chosen, a dependency as a rule, is named too.
+    Those that are ``left_out`` run on nodes of which no coverage is read.
     """
     owner = {module: app.name for app in node.applications for module in app.modules}
     groups: dict[tuple[str, str], list[str]] = {}
@@ -31,7 +34,10 @@ def coverage_notes(node: NodeInfo, found: Instrumentation) -> list[str]:
     notes = [_note(app, why, modules) for (app, why), modules in groups.items()]
     touched = {*covered_applications(node, found), *(off_node(app)[0] for app, _ in groups)}
     own = dict.fromkeys(off_node(name)[0] for name in node.target_applications())
-    passed = [name for name in own if name not in touched]
+    passed = [name for name in own if name not in touched | left_out]
+    elsewhere = [name for name in own if name in left_out - touched]
+    if elsewhere:
+        notes.append(f"not covered, on cores only: {', '.join(elsewhere)}; --cover-core covers it")
     if passed and found.points:
         notes.append(f"not chosen for coverage: {', '.join(passed)}; --include NAME chooses one")
     return notes

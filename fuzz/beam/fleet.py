@@ -160,7 +160,8 @@ class Fleet:
         own: list[tuple[Member, tuple[Point, ...]]] = []
         failures: list[tuple[str, str]] = []
         errors: list[AgentError] = []
-        asked = [member for member in self._members if member.edge or self._cores]
+        # Where no edge is known, as behind a proxy, nobody is left out.
+        asked = [m for m in self._members if m.edge or self._cores] or [*self._members]
 
         def instrumented(member: Member) -> Instrumentation | AgentError:
             try:

@@ -94,6 +94,15 @@ def test_what_is_covered_is_told_by_application() -> None:
     ]
 
 
+def test_what_runs_on_cores_only_is_told_with_the_option_that_covers_it() -> None:
+    found = Instrumentation(_points("edge_a"), ())
+    assert coverage_notes(INFO, found, {"ranch"}) == [
+        "not covered, on cores only: ranch; --cover-core covers it"
+    ]
+    both = Instrumentation(_points("edge_a", "ranch"), ())
+    assert coverage_notes(INFO, both, {"ranch"}) == []
+
+
 def test_modules_without_coverage_are_summed_up_by_application_and_reason() -> None:
     failures = (("edge_b", "why"), ("edge_c", "why"), ("edge_d", "else"), ("ranch", "why"))
     found = Instrumentation(_points("edge_a"), failures)

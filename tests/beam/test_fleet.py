@@ -78,6 +78,11 @@ def test_cores_are_left_alone_if_they_are_not_asked_for() -> None:
     assert cluster.fleet.read().hits() == ()
 
 
+def test_where_no_node_is_known_to_be_an_edge_all_are_asked() -> None:
+    cores = [Member(agent(name, ROUTER), edge=False) for name in ("one", "two")]
+    assert Fleet(cores, cores=False).instrument().points == (ROUTER,)
+
+
 def test_counts_are_added_up_and_clamped(cluster: Cluster) -> None:
     cluster.fleet.instrument()
     cluster.edge1.hit(1, 2)

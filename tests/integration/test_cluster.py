@@ -26,7 +26,7 @@ from fuzz.generate.mutate import Mutator
 from fuzz.generate.seeds import SEEDS
 from fuzz.oracles.laws import judge_laws
 from fuzz.rig import Recovery, Rig
-from fuzz.settings import TargetSettings
+from fuzz.settings import CoverageSettings, TargetSettings
 from fuzz.store.crashes import CrashStore
 from fuzz.target.cluster import ClusterTarget
 from fuzz.triage.replay import Replayer, Verdict
@@ -48,7 +48,8 @@ class Watched:
     """A cluster of two edges, and what is said of it."""
 
     def __init__(self) -> None:
-        self.rig = Rig(ClusterTarget(2, 0), SystemClock())
+        covered = CoverageSettings(core=True)
+        self.rig = Rig(ClusterTarget(2, 0), SystemClock(), coverage=covered)
         self.recoveries: list[Recovery] = []
         watchdog = Watchdog(self.rig)
         self.judge = Investigator(self.rig, watchdog, recovered=self.recoveries.append)
@@ -90,9 +91,19 @@ def test_all_nodes_are_known_and_the_first_edge_comes_first(cluster: Watched) ->
     assert rig.node.target_applications() == (
         "iris_ref on iris_core", "iris_ref on iris_edge1", "iris_ref on iris_edge2",
     )  # fmt: skip
-    # The core's own code is covered as well, and what they share is counted once.
+    # What they share is counted once.
     assert {"iris_ref_offline", "iris_ref_conn"} <= {point.module for point in rig.points}
     assert len(set(rig.points)) == len(rig.points)
+    assert cluster.findings() == ()
+
+
+def test_code_that_only_the_core_runs_is_covered_where_that_is_asked_for(cluster: Watched) -> None:
+    assert cluster.rig.agent is not None
+    cluster.rig.agent.settle()
+    case = Case((Step(StepKind.LOGIN, 0, A), Step(StepKind.SEND, 0, encode(SendMessage(B, b"x")))))
+    cluster.rig.play([case])
+    hits = cluster.rig.agent.settle().hits()
+    assert "iris_ref_offline" in {cluster.rig.points[number].module for number, _ in hits}
     assert cluster.findings() == ()
 
 

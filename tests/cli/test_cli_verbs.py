@@ -7,6 +7,8 @@ import os
 import re
 import resource
 import signal
+import socket
+import ssl
 import subprocess
 import sys
 from importlib import metadata
@@ -227,6 +229,26 @@ def test_a_target_in_the_foreground_ends_cleanly(number: signal.Signals) -> None
     process.send_signal(number)
     _, err = process.communicate(timeout=30)
     assert re.match(r"ready: nonode@nohost on 127\.0\.0\.1, TCP \d+, WebSocket \d+$", ready)
+    assert (process.returncode, err) == (0, "")
+
+
+def test_a_target_over_tls_is_trusted_by_who_has_what_is_in_its_data(tmp_path: Path) -> None:
+    process = python_m_fuzz("target", "run", "--port", "0", "--tls", "--data", str(tmp_path))
+    assert process.stdout is not None
+    try:
+        ready = process.stdout.readline()
+        found = re.fullmatch(r"ready: .* TCP (\d+), WebSocket \d+, both over TLS\n", ready)
+        assert found is not None, ready
+        trusting = ssl.create_default_context(cafile=tmp_path / "single" / "tls" / "ca.pem")
+        with (
+            socket.create_connection(("127.0.0.1", int(found[1])), 10.0) as plain,
+            trusting.wrap_socket(plain, server_hostname="127.0.0.1") as client,
+        ):
+            client.sendall(b"\x01bob")
+            assert client.recv(64) == b"\x03LOGIN_OK"
+    finally:
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
     assert (process.returncode, err) == (0, "")
 
 

@@ -3,7 +3,7 @@
 It owns the order of things: the target comes up with the agent injected, the agent
 instruments the target's modules, the canary is served, the bystanders take their places.
 It brings a target back by the cheapest means that works: the application inside the
-living node, else the whole node.
+living node, or the one node that has ended; else all of it.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from fuzz.settings import CoverageSettings, TargetSettings
 from fuzz.store.crashes import Context
 from fuzz.target import AttachedTarget, Target
 from fuzz.target.choose import choose_target
+from fuzz.target.started import StartedTarget
 
 #: From the ready line to the agent's hello and the first answered canary.
 _READY_SECONDS = 30.0
@@ -84,6 +85,7 @@ class Rig:
         self.recoveries = 0
         #: The edge at which the last canary was not well, where there are several.
         self.ailing = ""
+        self._revives = True
         self._pace = Pace(rate, clock, threading.Event().wait)
         if injection is None and target.restartable:
             injection = EnvironmentInjection()
@@ -252,6 +254,29 @@ class Rig:
         self.start()
         self._expect(points)
         return Recovery("node", self.clock.now() - start)
+
+    def revive(self) -> Recovery | None:
+        """Have the one node of several that has ended started again; None if that does not do.
+
+        All has to be started anew then. What did not do once is not tried again.
+        """
+        if not (self._revives and isinstance(self.target, StartedTarget)):
+            return None
+        start, points = self.clock.now(), self.points
+        try:
+            if not self.target.revive():
+                return None
+            deadline = Deadline.after(self.clock, _RESTART_SECONDS, "the node to serve again")
+            self._discard()  # whose agent is gone is known from then on
+            self._inject(deadline)
+            self._revives = self._serves(deadline) and self._discard()
+        except (AgentError, TargetError):
+            self._revives = False
+        if not self._revives:
+            return None
+        self._expect(points)
+        self.recoveries += 1
+        return Recovery("one node", self.clock.now() - start)
 
     def _expect(self, points: tuple[Point, ...]) -> None:
         if points != self.points:

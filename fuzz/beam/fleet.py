@@ -142,6 +142,7 @@ class Fleet:
                     known = self._instrumented.points
                     if points != tuple(known[number] for number in member.numbers):
                         raise AgentError(f"{member.label} has other coverage points than before")
+                member.agent.close()
                 member.agent, member.lost, member.traffic, member.reductions = agent, "", None, 0
                 return True
         return False

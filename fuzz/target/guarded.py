@@ -56,9 +56,19 @@ class Guardian:
         """Return the number of its process."""
         return self._process.pid
 
-    def run(self, command: str, environment: Mapping[str, str], folder: Path) -> None:
-        """Run a command through the shell, in ``folder`` and with all of ``environment``."""
-        error = self._ask({"run": command, "environment": dict(environment), "folder": str(folder)})
+    def run(
+        self,
+        command: str,
+        environment: Mapping[str, str],
+        folder: Path,
+        place: int | None = None,
+    ) -> None:
+        """Run a command through the shell, in ``folder`` and with all of ``environment``.
+
+        ``place`` is that of the command if it was run before; how that ended is forgotten then.
+        """
+        request = {"run": command, "environment": dict(environment), "folder": str(folder)}
+        error = self._ask({**request, "place": place})
         if error["error"]:
             raise TargetError(f"`{command}` cannot be run in {folder}: {error['error']}")
 

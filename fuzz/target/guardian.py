@@ -10,7 +10,8 @@ also who learns how a daemon ended, as long as nobody else, a shell or ``make``,
 
 Requests and answers are lines of JSON:
 
-    {"run": COMMAND, "environment": {...}, "folder": PATH}  ->  {"error": "" or why not}
+    {"run": COMMAND, "environment": {...}, "folder": PATH, "place": PLACE}
+                         ->  {"error": "" or why not}; null is behind the others
     {"tell": "codes"}    ->  {"codes": [CODE or null, ...]}, one for each command
     {"tell": PID}        ->  {"code": CODE or null}, of a process that has ended
     {"lines": COMMAND}   ->  {"lines": [...]}, the last ones that it and its children have printed
@@ -196,8 +197,11 @@ class _Guard:
             return {"codes": [command.code for command in self._commands]}
         return {"code": self._ended.get(request["tell"])}
 
-    def _run(self, run: str, environment: dict[str, str], folder: str) -> str:
-        """Run a command through the shell; return why it cannot be run, or nothing."""
+    def _run(self, run: str, environment: dict[str, str], folder: str, place: int | None) -> str:
+        """Run a command through the shell; return why it cannot be run, or nothing.
+
+        One that is run once more takes the ``place`` that it had.
+        """
         try:
             process = subprocess.Popen(
                 run,
@@ -213,7 +217,10 @@ class _Guard:
         except OSError as error:
             return str(error.strerror)
         command = _Command(process)
-        self._commands.append(command)
+        if place is None:
+            self._commands.append(command)
+        else:
+            self._commands[place] = command
 
         def read() -> None:
             if not command.take():

@@ -66,6 +66,16 @@ class Launch:
         for number, command in enumerate(self._settings.commands):
             self._guardian.run(command, environment(number), self._settings.folder)
             self._wait_for_command(number)
+        self._wait_for_ports()
+
+    def run_again(self, number: int, environment: Mapping[str, str]) -> None:
+        """Run one command once more, of which nothing is left, and wait as :meth:`run` does."""
+        command, folder = self._settings.commands[number], self._settings.folder
+        self._guardian.run(command, environment, folder, number)
+        self._wait_for_command(number)
+        self._wait_for_ports()
+
+    def _wait_for_ports(self) -> None:
         empty = 0
         while missing := [port for where, port in self._ports if not _accepts((where, port))]:
             look = self.look()

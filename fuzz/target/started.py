@@ -7,6 +7,7 @@ import select
 import shutil
 import tempfile
 import threading
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -24,7 +25,7 @@ from fuzz.target.guarded import Guardian
 from fuzz.target.launch import SHELL_SIGNAL, Launch, Port, check_folder, check_free, signal_name
 from fuzz.target.processes import MARK, Started, all_listening, new_mark
 
-#: A shell that waits for a node ends at once when the node has.
+#: A shell that waits for a node ends at once when the node has, and so do the node's own programs.
 _SHELL_SECONDS = 2.0
 _LOOK_SECONDS = 0.02
 #: The last lines that are kept of a node that ended; a crash report is some forty lines.
@@ -70,6 +71,7 @@ class StartedTarget:
         self._watched: dict[int, _Watched] = {}
         self._poll = select.poll()
         self._exit: NodeExit | None = None
+        self._given: Mapping[str, str] = {}
         self._stopped = threading.Event()
 
     def start(self, environment: Mapping[str, str]) -> Address:
@@ -87,16 +89,38 @@ class StartedTarget:
         folder = environment.get(AGENTS_FOLDER)
         agents = Path(folder) if folder is not None else None
         self._up = BroughtUp(self.mark, self._settings.folder, agents)
+        self._given = environment
         try:
             self._guardian = Guardian(self.mark)
             launch = Launch(self._settings, self._guardian, self._up, self._ports, self._clock)
-            launch.run(lambda number: self._environment(number, environment))
+            launch.run(self._environment)
             self.nodes()
             launch.look()  # nobody has ended before we began to watch
         except BaseException:  # an interrupt too must leave no node behind
             self.stop()
             raise
         return self._address(all_listening() - others)
+
+    def revive(self) -> bool:
+        """Run the command of the only node that has ended once more; tell whether all are up.
+
+        That can be done where each of several commands has brought up one node, and nothing is
+        left of what the one has started whose node has ended; else nothing is done. Raises
+        :class:`fuzz.errors.TargetError` if it does not come up; :meth:`stop` is due then.
+        """
+        node = self._ended_alone()
+        if node is None:
+            return False
+        assert self._guardian is not None
+        assert self._up is not None
+        self._forget(node)
+        self._exit = None
+        self._dump(node.command).unlink(missing_ok=True)
+        launch = Launch(self._settings, self._guardian, self._up, self._ports, self._clock)
+        launch.run_again(node.command, self._environment(node.command))
+        self.nodes()
+        launch.look()
+        return True
 
     def nodes(self) -> tuple[int, ...]:
         """Return the numbers of the nodes that are up, that of the first edge first.
@@ -135,10 +159,8 @@ class StartedTarget:
     def stop(self) -> None:
         """End the nodes politely, then all else that came of the commands."""
         self._stopped.set()
-        for one in self._watched.values():
-            self._poll.unregister(one.descriptor)
-            os.close(one.descriptor)
-        self._watched.clear()
+        for one in tuple(self._watched.values()):
+            self._forget(one)
         self._up = None
         guardian, self._guardian = self._guardian, None
         try:
@@ -149,7 +171,7 @@ class StartedTarget:
                 shutil.rmtree(self._scratch, ignore_errors=True)
                 self._scratch = None
 
-    def _environment(self, command: int, environment: Mapping[str, str]) -> dict[str, str]:
+    def _environment(self, command: int) -> dict[str, str]:
         dump = self._dump(command)
         dump.parent.mkdir(exist_ok=True)
         return {
@@ -157,7 +179,7 @@ class StartedTarget:
             **dump_environment(dump),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
             MARK: f"{self.mark}.{command}",
-            **environment,
+            **self._given,
         }
 
     def _dump(self, command: int) -> Path:
@@ -180,6 +202,32 @@ class StartedTarget:
             descriptor = os.pidfd_open(one.pid)
             self._poll.register(descriptor, select.POLLIN)
             self._watched[one.pid] = _Watched(one.pid, one.command, descriptor)
+
+    def _forget(self, one: _Watched) -> None:
+        self._poll.unregister(one.descriptor)
+        os.close(one.descriptor)
+        del self._watched[one.pid]
+
+    def _ended_alone(self) -> _Watched | None:
+        """Return the only node that has ended, if it is all that its command has brought up."""
+        ended = {descriptor for descriptor, _ in self._poll.poll(0)}
+        nodes = Counter(one.command for one in self._watched.values())
+        each_one = dict.fromkeys(range(len(self._settings.commands)), 1)
+        if len(ended) != 1 or len(each_one) < 2 or nodes != each_one:
+            return None
+        (node,) = (one for one in self._watched.values() if one.descriptor in ended)
+        return node if self._nothing_left(node.command) else None
+
+    def _nothing_left(self, command: int) -> bool:
+        """Tell whether all that came of a command is gone, now that its node has ended."""
+        assert self._up is not None
+        deadline = Deadline.after(self._clock, _SHELL_SECONDS, "what was around a node to end")
+        pause = threading.Event()
+        while left := self._up.look().of(command):
+            if deadline.expired():
+                break
+            pause.wait(_LOOK_SECONDS)
+        return not left
 
     def _how(self, node: _Watched) -> NodeExit:
         """Return how a node ended. Its parent knows: the guardian, or else a shell may tell."""

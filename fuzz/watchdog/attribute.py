@@ -306,7 +306,7 @@ class Investigator:
         stuck = bool(evidence.suspects) or any(map(is_silent, evidence.observations))
         gone = evidence.node_exit is not None or evidence.node_silent or evidence.node_restarted
         if gone or evidence.pulse is not Pulse.WELL or evidence.applications_lost or stuck:
-            self._recovered(self._rig.recover(fresh_node=gone))
+            self._recovered(self._rig.revive() or self._rig.recover(fresh_node=gone))
         elif evidence.bystanders_cut:
             try:
                 self._rig.reseat()

@@ -14,6 +14,7 @@ from fuzz.generate.seeds import SEEDS
 from fuzz.oracles import judge
 from fuzz.rig import rig_of
 from fuzz.settings import StartSettings, TargetSettings
+from fuzz.watchdog.watchdog import calm
 from tests.planted.triggers import CASES
 from tests.target.layout import free_edge_ports, lay_out
 from tests.target.reference_support import memory_folder
@@ -23,7 +24,7 @@ _END_SECONDS = 20.0
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not there")
-def test_a_node_that_aborts_is_a_finding_and_one_that_serves_is_none(
+def test_a_node_that_aborts_is_a_finding_and_is_started_again_beside_the_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("ERL_EPMD_PORT", str(free_edge_ports(1)[0]))
@@ -40,6 +41,16 @@ def test_a_node_that_aborts_is_a_finding_and_one_that_serves_is_none(
             assert rig.target.poll() is None
             rig.play([CASES["node_abort"][1]])
             end = rig.target.await_exit(_END_SECONDS)
+            edge, points = rig.node.os_pid, rig.points
+            recovery = rig.revive()
+            assert recovery is not None
+            assert recovery.how == "one node"
+            assert (rig.points, rig.recoveries) == (points, 1)
+            assert rig.target.nodes()[0] != edge
+            (seen,) = rig.play([SEEDS["op-05-get-status"]])
+            assert calm(seen)
+            assert rig.agent is not None
+            assert rig.agent.settle().hits()
         finally:
             rig.stop()
     assert end is not None

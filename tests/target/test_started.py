@@ -122,6 +122,33 @@ def test_a_node_that_is_killed_is_told_and_all_comes_up_again(
     assert nothing_is_left(target.mark)
 
 
+def test_the_one_node_that_has_ended_is_brought_up_again_by_its_own_command(
+    checkout: Checkout, agents: dict[str, str]
+) -> None:
+    goals = ("run_core", "start_edge1")
+    target = target_of(checkout, *map(checkout.make, goals), edges=1)
+    try:
+        target.start(agents)
+        assert not target.revive()
+        edge, core = target.nodes()
+        # The core writes a dump, which is not to be told of its next end.
+        assert end_of(target, core, signal.SIGUSR1).slogan == "Received SIGUSR1"
+        assert target.revive()
+        assert target.poll() is None
+        assert target.nodes()[0] == edge
+        _, core = target.nodes()
+        end = end_of(target, core, signal.SIGKILL)
+        assert (end.node, end.slogan) == (name_of(checkout, "iris_core"), None)
+        # Of two that have ended, neither is.
+        with watched(edge) as held:
+            os.kill(edge, signal.SIGKILL)
+            assert gone(held)
+        assert not target.revive()
+    finally:
+        target.stop()
+    assert nothing_is_left(target.mark)
+
+
 def test_a_node_in_the_foreground_and_one_that_is_detached(
     checkout: Checkout, agents: dict[str, str]
 ) -> None:

@@ -129,6 +129,9 @@ class FakeRig:
         self.calls.append("reseat")
         self.cut = ()
 
+    def revive(self) -> Recovery | None:
+        return None
+
     def recover(self, fresh_node: bool = False) -> Recovery:
         self.recoveries += 1
         how = "node" if fresh_node else "application"

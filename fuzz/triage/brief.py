@@ -44,6 +44,9 @@ def brief(
     judge = judge_of(rig, case, finding)
     small = minimise(case, judge, budget)
     further = CarefulJudge(judge) if small.careful else judge
-    pattern = generalise(small.case, further, budget, usual=rig.endpoint.transport)
+    edges = len(rig.endpoint.edges())
+    pattern = generalise(
+        small.case, further, budget, usual=rig.endpoint.transport, known_edges=edges
+    )
     usable = pattern.complete and pattern.usable(ordinary)
     return Brief(small, pattern, pattern if usable else None)

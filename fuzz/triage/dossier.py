@@ -153,8 +153,15 @@ class Examiner:
             return
         further = CarefulJudge(judge) if small.careful else judge
         questions = sure.plays_for_a_question()
-        usual = self._rig.endpoint.transport
-        pattern = generalise(small.case, further, self._budget, plays=questions, usual=usual)
+        endpoint = self._rig.endpoint
+        pattern = generalise(
+            small.case,
+            further,
+            self._budget,
+            plays=questions,
+            usual=endpoint.transport,
+            known_edges=len(endpoint.edges()),
+        )
         known = replace(known, pattern=pattern)
         yield known
         before = self._counts()

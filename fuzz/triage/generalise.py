@@ -20,6 +20,7 @@ from fuzz.case import Case, StepKind
 from fuzz.clock import Clock, SystemClock
 from fuzz.describe import own_framing
 from fuzz.triage.generalise_context import connections, credentials, logins, order, steps
+from fuzz.triage.generalise_edges import edges
 from fuzz.triage.generalise_fields import conditions_of
 from fuzz.triage.generalise_survey import Survey
 from fuzz.triage.generalise_transport import cuts, transports
@@ -57,11 +58,13 @@ def generalise(
     clock: Clock | None = None,
     plays: int = 1,
     usual: str = "tcp",
+    known_edges: int = 1,
 ) -> Pattern:
     """Return what of ``case``, which should be minimal, makes it fail.
 
     ``plays`` is how often each question is asked for a finding that shows in only some plays;
-    ``usual`` is the transport of connections of which the case says nothing else.
+    ``usual`` is the transport of connections of which the case says nothing else, ``known_edges``
+    how many the target has.
     """
     if own_framing(case):
         return Pattern((), (_FRAMED,))
@@ -81,6 +84,7 @@ def generalise(
     anybody = credentials(survey, parts)
     ordered = order(survey, parts)
     connections(survey, parts)
+    on_edges = edges(survey, parts, known_edges)
     rules = cuts(survey, rules, parts)
     if usual in _STREAMS:
         rules = transports(survey, rules, parts, _STREAMS[usual])
@@ -92,7 +96,7 @@ def generalise(
     if sent:
         parts.append(Part(f"{sent} bytes are enough" if sent > 1 else "1 byte is enough", 1, 1))
     told = tuple(_once([*subjects, *parts]))
-    pattern = Pattern(tuple(rules), told, ordered, needs, not survey.exhausted)
+    pattern = Pattern(tuple(rules), told, ordered, needs, not survey.exhausted, on_edges)
     # A case whose frames cannot be told apart for sure is no base for a filter.
     return pattern if anybody and pattern.matches(case) else replace(pattern, frames=())
 

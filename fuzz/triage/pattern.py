@@ -21,7 +21,7 @@ from itertools import permutations
 from fuzz.case import Case, StepKind
 from fuzz.generate.anatomy import anatomy_of
 from fuzz.triage.pattern_fields import Condition, field_name, plain_name
-from fuzz.triage.pattern_frames import People, Seen, frames_of, people_of
+from fuzz.triage.pattern_frames import People, Seen, edges_of, frames_of, people_of
 
 #: Steps of a case that a filter asks for where the pattern needs them; all others are so
 #: common that they tell nothing.
@@ -128,7 +128,9 @@ class Pattern:
     """Which cases fail. No ``frames`` means that no filter could be made of what was found.
 
     ``needs`` are steps that a case must have; ``complete`` is False when the trials ended
-    with their budget: what was not tried is then stated as it is in the minimal case.
+    with their budget: what was not tried is then stated as it is in the minimal case. ``edges``
+    of a cluster must be connected to: one and no other, or so many at the least; None where that
+    does not matter.
     """
 
     frames: tuple[FrameRule, ...]
@@ -136,6 +138,7 @@ class Pattern:
     ordered: bool = True
     needs: tuple[StepKind, ...] = ()
     complete: bool = True
+    edges: int | None = None
 
     def sentence(self) -> str:
         """Return the pattern in one sentence without a full stop."""
@@ -183,6 +186,7 @@ class Pattern:
             "complete": self.complete,
             "ordered": self.ordered,
             "needs": [kind.name.lower() for kind in self.needs],
+            "edges": self.edges,
             "frames": [_plain(rule) for rule in self.frames],
             "parts": [_plain(part) for part in self.parts],
         }
@@ -206,8 +210,13 @@ class Pattern:
             rule.unknown or any(opcode in sent for opcode in rule.opcodes) for rule in self.frames
         )
 
-    def matched(self, seen: Sequence[Seen], people: People) -> bool:
-        """Tell whether the frames ``seen`` of a case with ``people`` hold those that fail."""
+    def matched(self, seen: Sequence[Seen], people: People, edges: int = 1) -> bool:
+        """Tell whether the frames ``seen`` of a case with ``people`` hold those that fail.
+
+        ``edges`` is how many its clients connect to.
+        """
+        if self.edges is not None and (edges < self.edges or (self.edges == 1 != edges)):
+            return False
         fits = [
             [at for at, frame in enumerate(seen) if _fits(rule, frame, people)]
             for rule in self.frames
@@ -260,8 +269,8 @@ class Sieve:
         left = [n for n, pattern in enumerate(self._patterns) if pattern.may_match(sent, kinds)]
         if not left:
             return None
-        seen, people = frames_of(case), people_of(case)
-        return next((n for n in left if self._patterns[n].matched(seen, people)), None)
+        seen, people, edges = frames_of(case), people_of(case), len(edges_of(case))
+        return next((n for n in left if self._patterns[n].matched(seen, people, edges)), None)
 
 
 def _fits(rule: FrameRule, frame: Seen, people: People) -> bool:

@@ -85,6 +85,20 @@ def users_of(case: Case) -> frozenset[bytes]:
     return frozenset(map(user_in, logins))
 
 
+def edges_of(case: Case) -> frozenset[int]:
+    """Return the edges that clients of ``case`` connect to; see :attr:`fuzz.case.Step.edge`."""
+    used, connected = set[int](), set[int]()
+    for step in case.steps:
+        if step.kind is StepKind.RESTART:
+            continue  # it is on no connection
+        if step.kind is StepKind.OPEN:
+            used.add(step.edge)
+        elif step.connection not in connected:
+            used.add(0)
+        connected.add(step.connection)
+    return frozenset(used)
+
+
 def people_of(case: Case) -> People:
     """Return the users of ``case``."""
     now: dict[int, bytes] = {}

@@ -75,7 +75,7 @@ class Campaign:
         settings, last = self._settings, Progress(0, 0.0, 0, 0, 0, 0, 0, 0.0)
         with tempfile.TemporaryDirectory(prefix=scratch_prefix("run")) as folder:
             log = Path(folder) / "worker.log"
-            deaths, why = 0, ""
+            deaths, why, found = 0, "", False
             while deaths < _MOST_WORKERS:
                 base, said = last, ""
                 deaths += 1
@@ -90,14 +90,18 @@ class Campaign:
                     elif isinstance(event, Faulted):
                         said = event.sentence
                     else:
-                        if isinstance(event, Found) and event.new:
-                            deaths = 0
+                        if isinstance(event, Found):
+                            found, deaths = True, 0 if event.new else deaths
                         yield event
                 if self._stopping_since is not None:
                     yield Ended(last, "stopped")
                     return
                 why = said or _last_words(self._status, log)
                 yield Faulted(f"the worker was lost: {why}")
+                if found and settings.until_finding:
+                    # Another worker would know nothing of it, and wait for one of its own.
+                    yield Ended(last, "a finding")
+                    return
                 settings = _what_is_left(settings, last)
             raise HarnessFault(f"the worker was lost {_MOST_WORKERS} times, lastly: {why}")
 

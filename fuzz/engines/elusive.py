@@ -32,12 +32,13 @@ class Elusive:
     def note(self, finding: Finding, rate: float, confirms: bool) -> bool:
         """Take in that a case shows ``finding`` in ``rate`` (0 to 1) of its plays.
 
-        ``confirms`` tells that these were plays on a fresh node: only they count. Return
-        whether the case is to take the place of the one before. A worse effect of the same
-        defect is another matter, with a case of its own.
+        ``confirms`` tells that these were plays on a fresh node: only they count, but what showed
+        it in none is a try that failed. Return whether the case is to take the place of the one
+        before. A worse effect of the same defect is another matter, with a case of its own.
         """
         record = self._records.setdefault(_key(finding), _Record())
         if not confirms:
+            record.tries += rate == 0
             return False
         record.tries += 1
         if rate <= record.best:

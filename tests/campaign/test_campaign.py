@@ -109,6 +109,15 @@ def test_deaths_between_new_findings_are_not_held_against_it(settings: FuzzSetti
     assert isinstance(events[-1], Ended)
 
 
+def test_a_finding_that_ends_the_run_does_so_though_its_worker_is_lost(
+    settings: FuzzSettings,
+) -> None:
+    events = run(replace(settings, until_finding=True), stand_ins.dies_after_finding)
+    assert [type(event) for event in events] == [Found, Faulted, Ended]
+    assert events[-1] == Ended(Progress(0, 0.0, 0, 0, 0, 0, 0, 0.0), "a finding")
+    assert len(starts(settings)) == 1
+
+
 def test_a_fatal_fault_ends_the_campaign_with_its_sentence(settings: FuzzSettings) -> None:
     with pytest.raises(IrisFuzzError, match=r"port 8085 on 127\.0\.0\.1 is in use") as caught:
         run(settings, stand_ins.cannot_run)

@@ -40,6 +40,15 @@ def test_the_search_is_given_up_after_some_tries() -> None:
     assert elusive.note(ONE, 1.0, confirms=True), "a late success still replaces it"
 
 
+def test_what_no_case_shows_is_given_up_too() -> None:
+    elusive = Elusive()
+    for _ in range(TRIES):
+        elusive.note(ONE, 0.0, confirms=False)
+        elusive.note(ANOTHER, 1.0, confirms=False)
+    assert not elusive.wanted(ONE)
+    assert elusive.wanted(ANOTHER), "it is still to be confirmed"
+
+
 def test_a_worse_effect_of_the_same_defect_is_looked_for_on_its_own() -> None:
     elusive = Elusive()
     assert elusive.note(ONE, 1.0, confirms=True)

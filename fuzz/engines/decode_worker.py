@@ -16,14 +16,15 @@ from typing import NoReturn
 from fuzz.case import StepKind, decode_case, encode_case
 from fuzz.clock import SystemClock
 from fuzz.engines.arbiter import Shown
+from fuzz.engines.course import Course
 from fuzz.engines.decoder import DecoderEngine, case_of
 from fuzz.engines.libfuzzer import MAX_BYTES, byte_mutate, fuzz
 from fuzz.engines.link import GoneError, Link, be_a_worker, modules_of, write_seeds
 from fuzz.errors import HarnessFault
-from fuzz.events import Ended, Found, Progress, Recovered, Refined, Started
+from fuzz.events import Ended, Found, Progress, Refined, Started
 from fuzz.finding import Finding
 from fuzz.generate.payload import PayloadMutator
-from fuzz.rig import Recovery, rig_of
+from fuzz.rig import rig_of
 from fuzz.settings import FuzzSettings
 from fuzz.store.corpus import EvolvedCorpus, load_seeds
 from fuzz.store.crashes import CrashStore
@@ -32,8 +33,6 @@ from grammar import ClientOpcode
 
 #: The folder of a corpus for what a decoder has shown to be interesting.
 FOLDER = "decoder"
-#: Progress goes out at most this often: what a person can follow.
-_PROGRESS_SECONDS = 0.25
 
 
 class DecodeWorker:
@@ -47,14 +46,11 @@ class DecodeWorker:
         self._settings = settings
         self._decoder = settings.decoder
         self._link = Link(pipe, self._clean_up)
-        self._clock = SystemClock()
+        self._course = Course(settings, self._link, SystemClock())
         self._rig = rig_of(settings.target)
         self._store = CrashStore(settings.corpus / "crashes")
         self._kept = EvolvedCorpus(settings.corpus / FOLDER)
         self._engine: DecoderEngine
-        self._started = self._sent = 0.0
-        self._recovering = 0.0
-        self._restarts = 0
         #: What was told, by fingerprint: the finding, and where it is.
         self._told: dict[str, tuple[Finding, Path]] = {}
 
@@ -78,7 +74,7 @@ class DecodeWorker:
             PayloadMutator(random.Random(self._settings.random_seed), byte_mutate),
             self._kept,
             self._found,
-            self._recovered,
+            self._course.recovered,
             self._after_batch,
             seeds,
             self._settings.feedback,
@@ -97,7 +93,7 @@ class DecodeWorker:
                 notes=tuple(notes),
             )
         )
-        self._started = self._clock.now()
+        self._course.begin()
         listing = write_seeds(self._folder, seeds)
         fuzz(self._engine, listing, self._settings.dictionary, self._failed)
         raise SystemExit(0)
@@ -118,32 +114,13 @@ class DecodeWorker:
             self._link.emit(Found(finding, str(saved.path), saved.new))
         self._told[fingerprint] = finding, saved.path
 
-    def _recovered(self, recovery: Recovery) -> None:
-        self._recovering += recovery.seconds
-        self._restarts += 1
-        self._link.emit(Recovered(recovery.how, recovery.seconds))
-
     def _after_batch(self) -> None:
         """Look at the budget and at the pipe; end the process when it is time."""
-        now = self._clock.now()
-        if now - self._sent >= _PROGRESS_SECONDS:
-            self._sent = now
-            self._link.emit(self._progress())
-        reason = self._over(now - self._started)
+        self._course.tell(self._progress)
+        asked = self._engine.totals.inputs
+        reason = self._course.over(bool(self._told), asked, "all inputs are asked for")
         if reason:
             self._end(reason)
-
-    def _over(self, seconds: float) -> str:
-        settings = self._settings
-        if self._link.told_to_stop():
-            return "stopped"
-        if settings.until_finding and self._told:
-            return "a finding"
-        if settings.seconds is not None and seconds >= settings.seconds:
-            return "time is up"
-        if settings.cases is not None and self._engine.totals.inputs >= settings.cases:
-            return "all inputs are asked for"
-        return ""
 
     def _failed(self, error: BaseException) -> NoReturn:
         """End the process: the engine cannot go on, or nobody listens to it any more."""
@@ -174,13 +151,13 @@ class DecodeWorker:
         engine = self._engine
         return Progress(
             cases=engine.totals.inputs,
-            seconds=self._clock.now() - self._started,
+            seconds=self._course.seconds(),
             points_covered=engine.points_covered,
             points_total=len(self._rig.points),
             corpus=engine.totals.kept,
-            restarts=self._restarts,
+            restarts=self._course.restarts,
             replays=engine.arbiter.repeated,
-            recovering_seconds=self._recovering,
+            recovering_seconds=self._course.recovering_seconds,
         )
 
 

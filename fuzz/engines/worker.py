@@ -16,15 +16,16 @@ from typing import NoReturn
 
 from fuzz.case import Case, decode_case, encode_case
 from fuzz.clock import SystemClock
+from fuzz.engines.course import Course
 from fuzz.engines.coverage import CoverageEngine
 from fuzz.engines.elusive import Elusive
 from fuzz.engines.libfuzzer import MAX_BYTES, byte_mutate, fuzz
 from fuzz.engines.link import GoneError, Link, be_a_worker, modules_of, write_seeds
-from fuzz.events import Dismissed, Ended, Found, Progress, Recovered, Refined, Started
+from fuzz.events import Dismissed, Ended, Found, Progress, Refined, Started
 from fuzz.finding import Finding, Kind
 from fuzz.generate.edges import spread_seeds
 from fuzz.generate.mutate import Mutator
-from fuzz.rig import Recovery, rig_of
+from fuzz.rig import rig_of
 from fuzz.settings import FuzzSettings
 from fuzz.store.corpus import EvolvedCorpus, load_seeds
 from fuzz.store.crashes import Context, CrashStore
@@ -33,8 +34,6 @@ from fuzz.triage.brief import brief
 from fuzz.watchdog.attribute import Attributed, Investigator
 from fuzz.watchdog.watchdog import Watchdog
 
-#: Progress goes out at most this often: what a person can follow.
-_PROGRESS_SECONDS = 0.25
 #: Cases among which the cause of a late effect is looked for: four seconds of a campaign.
 _RECENT = 8_192
 #: A case whose play takes longer is made small by ``iris-fuzz tmin``: the campaign goes on.
@@ -51,16 +50,13 @@ class Worker:
         self._folder = folder
         self._settings = settings
         self._link = Link(pipe, self._clean_up)
-        self._clock = SystemClock()
+        self._course = Course(settings, self._link, SystemClock())
         self._rig = rig_of(settings.target)
         self._store = CrashStore(settings.corpus / "crashes")
         self._journal = Journal.open(settings.corpus / "journal")
         self._evolved = EvolvedCorpus(settings.corpus / "evolved")
         self._watchdog = Watchdog(self._rig)
         self._engine: CoverageEngine
-        self._started = self._sent = 0.0
-        self._recovering = 0.0
-        self._restarts = 0
         self._found: Counter[str] = Counter()
         #: What was told, by fingerprint and kind.
         self._told: dict[tuple[str, Kind], Finding] = {}
@@ -79,7 +75,9 @@ class Worker:
         offered |= dict.fromkeys(spread_seeds(offered, edges))
         seeds = [data for data in offered if len(data) <= MAX_BYTES]
         watchdog = self._watchdog
-        investigator = Investigator(self._rig, watchdog, self._known, self._recovered, self._recent)
+        investigator = Investigator(
+            self._rig, watchdog, self._known, self._course.recovered, self._recent
+        )
         self._engine = CoverageEngine(
             self._rig,
             watchdog,
@@ -101,7 +99,7 @@ class Worker:
         if not awake:
             notes.append("processors may sleep between steps, which costs speed; see the README")
         self._link.emit(self._start_event(len(seeds), len(unjudged), notes))
-        self._started = self._clock.now()
+        self._course.begin()
         listing = write_seeds(self._folder, seeds)
         fuzz(self._engine, listing, self._settings.dictionary, self._failed)
         raise SystemExit(0)
@@ -212,32 +210,13 @@ class Worker:
             )
             self._link.emit(Refined(finding, str(refined.path)))
 
-    def _recovered(self, recovery: Recovery) -> None:
-        self._recovering += recovery.seconds
-        self._restarts += 1
-        self._link.emit(Recovered(recovery.how, recovery.seconds))
-
     def _after_batch(self) -> None:
         """Look at the budget and at the pipe; end the process when it is time."""
-        now = self._clock.now()
-        if now - self._sent >= _PROGRESS_SECONDS:
-            self._sent = now
-            self._link.emit(self._progress())
-        reason = self._over(now - self._started)
+        self._course.tell(self._progress)
+        told = not all(map(self._elusive.wanted, self._told.values()))
+        reason = self._course.over(told, self._engine.totals.cases, "all cases are played")
         if reason:
             self._end(reason)
-
-    def _over(self, seconds: float) -> str:
-        settings = self._settings
-        if self._link.told_to_stop():
-            return "stopped"
-        if settings.until_finding and not all(map(self._elusive.wanted, self._told.values())):
-            return "a finding"
-        if settings.seconds is not None and seconds >= settings.seconds:
-            return "time is up"
-        if settings.cases is not None and self._engine.totals.cases >= settings.cases:
-            return "all cases are played"
-        return ""
 
     def _failed(self, error: BaseException) -> NoReturn:
         """End the process: the engine cannot go on, or nobody listens to it any more."""
@@ -262,13 +241,13 @@ class Worker:
         totals, costs = self._engine.totals, self._engine.costs
         return Progress(
             cases=totals.cases,
-            seconds=self._clock.now() - self._started,
+            seconds=self._course.seconds(),
             points_covered=self._engine.points_covered,
             points_total=len(self._rig.points),
             corpus=totals.corpus,
-            restarts=self._restarts,
+            restarts=self._course.restarts,
             replays=totals.replays,
-            recovering_seconds=self._recovering,
+            recovering_seconds=self._course.recovering_seconds,
             reductions_per_byte=None if costs is None else round(costs.most),
         )
 

@@ -1,12 +1,13 @@
 """A plugin of pytest: the fixture ``iris`` is an Iris that runs, and is watched.
 
-    from hypothesis import given
+    from hypothesis import given, settings
     from fuzz.generate import strategies
 
     def test_a_client_of_mine(iris):
         client = connect(iris.host, iris.port)      # whatever a test does with it
         ...
 
+    @settings(deadline=None)                        # silence takes seconds to be sure of
     @given(case=strategies.dialogues())
     def test_dialogues(iris, case):
         iris.play(case)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fuzz.announced import AGENTS_FOLDER, announcement_files, facts_of
+from fuzz.beam.compiled import compiled_folder
 from fuzz.clock import Deadline
 from fuzz.erlang import compile_erlang
 from fuzz.errors import AgentError
@@ -46,15 +47,21 @@ class AgentFiles:
     """The folder in which agents announce themselves, and the secret that opens them."""
 
     def __init__(
-        self, directory: Path | str, token: str | None = None, ebin: Path | None = None
+        self,
+        directory: Path | str,
+        token: str | None = None,
+        ebin: Path | None = None,
+        compiled: Path | None = None,
     ) -> None:
         """Compile the agent if that is still to be done; raise :class:`TargetError` if it fails.
 
-        ``ebin`` names a folder with the agent's compiled modules in place of our own cache.
+        ``ebin`` names a folder with the agent's compiled modules, ``compiled`` one for what agents
+        compile, each in place of our own cache.
         """
         self.directory = Path(directory).resolve()
         self.token = token or secrets.token_hex(16)
         self.ebin = (ebin or compile_erlang(SOURCES, NAME)).resolve()
+        self.compiled = compiled or compiled_folder()
 
     def environment(self, base: Mapping[str, str] = os.environ) -> dict[str, str]:
         """Return the variables to add to the environment of a start command.
@@ -65,6 +72,7 @@ class AgentFiles:
         return {
             "ERL_ZFLAGS": f"{base.get('ERL_ZFLAGS', '')} {flags}".strip(),
             AGENTS_FOLDER: str(self.directory),
+            "IRIS_FUZZ_COMPILED": str(self.compiled),
             "IRIS_FUZZ_TOKEN": self.token,
         }
 

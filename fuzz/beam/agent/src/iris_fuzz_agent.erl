@@ -21,13 +21,15 @@
 -export([init/1]).
 -export_type([settings/0]).
 
-%% What the agent was started with. An agent of the environment announces itself in a folder. One
+%% What the agent was started with. An agent of the environment announces itself in a folder, and may
+%% have another one for what it compiles. One
 %% that was brought in is a guest: it leaves when nobody has been connected for so long, and must
 %% be able to put back all that it changes. `compiler' is a folder with the compiler of the same
 %% release, should the node have none.
 -type settings() :: #{
     token := binary(),
     folder => file:filename(),
+    compiled => file:filename(),
     linger_ms => pos_integer(),
     compiler => file:filename()
 }.
@@ -60,7 +62,7 @@ start() ->
 
 start_in(Folder) ->
     Before = code:all_loaded(),
-    Settings = #{token => token(), folder => Folder},
+    Settings = with_compiled(#{token => token(), folder => Folder}, os:getenv("IRIS_FUZZ_COMPILED")),
     try
         ok = load_own_modules(),
         case run(Settings, Before) of
@@ -72,6 +74,9 @@ start_in(Folder) ->
         _:Fault:Stack ->
             try_to_tell(Settings, {Fault, Stack})
     end.
+
+with_compiled(Settings, false) -> Settings;
+with_compiled(Settings, Folder) -> Settings#{compiled => Folder}.
 
 token() ->
     case os:getenv("IRIS_FUZZ_TOKEN") of

@@ -123,7 +123,7 @@ plan_all(Include, Exclude, Settings) ->
                 Tried = [try_plan(Module, File) || {Module, File} <- Modules],
                 Planned = try_out(Tried, Settings),
                 Unplanned = [Failure || {_, _} = Failure <- Planned],
-                compile_all([Plan || #plan{} = Plan <- Planned], Unfit ++ Unplanned);
+                compile_all([Plan || #plan{} = Plan <- Planned], Unfit ++ Unplanned, Settings);
             {error, Reason} ->
                 {[], Unfit ++ [{Module, Reason} || {Module, _} <- Modules]}
         end,
@@ -189,14 +189,14 @@ compiler_is_there(false) ->
     {error, <<"the node has no compiler application to instrument it with">>}.
 
 %% Numbers have no gaps: when a module does not compile, the others are numbered again.
-compile_all(Plans, Failures) ->
-    Compiled = [await(Started) || Started <- start_all(number(Plans, 0))],
+compile_all(Plans, Failures, Settings) ->
+    Compiled = [await(Started) || Started <- start_all(number(Plans, 0), Settings)],
     case [Failure || {_, _} = Failure <- Compiled] of
         [] ->
             {Compiled, Failures};
         Unfit ->
             Left = [Plan || Plan <- Plans, not lists:keymember(Plan#plan.module, 1, Unfit)],
-            compile_all(Left, Failures ++ Unfit)
+            compile_all(Left, Failures ++ Unfit, Settings)
     end.
 
 number([], _) ->
@@ -205,8 +205,11 @@ number([#plan{count = Count} = Plan | Plans], First) ->
     [Plan#plan{first = First} | number(Plans, First + Count)].
 
 %% All at once: the schedulers share the modules out among themselves.
-start_all(Plans) ->
-    [{Plan#plan.module, spawn_monitor(fun() -> exit({made, compile(Plan)}) end)} || Plan <- Plans].
+start_all(Plans, Settings) ->
+    [
+        {Plan#plan.module, spawn_monitor(fun() -> exit({made, compile(Plan, Settings)}) end)}
+     || Plan <- Plans
+    ].
 
 await({Module, {Worker, Monitor}}) ->
     receive
@@ -214,12 +217,11 @@ await({Module, {Worker, Monitor}}) ->
         {'DOWN', Monitor, process, Worker, Reason} -> {Module, iris_fuzz_shape:text(Reason)}
     end.
 
-compile(#plan{module = Module, forms = Forms, first = First} = Plan) ->
+compile(#plan{module = Module, forms = Forms, first = First} = Plan, Settings) ->
     {Instrumented, Points} = iris_fuzz_forms:transform(Forms, First),
     Options = [binary, return_errors, {source, source(Module)} | Plan#plan.options],
-    case compile:forms(Instrumented, Options) of
+    case iris_fuzz_cache:compile(Settings, Instrumented, Options) of
         {ok, Module, Code} -> Plan#plan{points = Points, code = Code};
-        {ok, Module, Code, _} -> Plan#plan{points = Points, code = Code};
         {error, Errors, _} -> {Module, iris_fuzz_shape:text({does_not_compile, Errors})}
     end.
 

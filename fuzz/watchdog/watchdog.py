@@ -335,7 +335,13 @@ def _doing(before: Suspect, after: Suspect) -> Doing:
 
 
 def _ordered_stop(event: Event) -> bool:
-    """Tell whether an application was stopped as it was told to: a case had it restarted."""
+    """Tell whether something was stopped as it was told to: a case had the server restarted.
+
+    So is a process that its supervisor has killed since it took too long to stop: how long that
+    may be is a matter of the machine. One that never would have stopped is stuck, and seen as that.
+    """
+    if event.kind is EventKind.SUPERVISOR:
+        return event.reason == "{shutdown_error,killed}"
     return event.kind is EventKind.APPLICATION and event.reason == "stopped"
 
 

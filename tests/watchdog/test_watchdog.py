@@ -13,7 +13,7 @@ from fuzz.node import Doing, EventKind, Holding, Reading
 from fuzz.observation import Ending, NodeExit, Observation
 from fuzz.watchdog.growth import Repeated
 from fuzz.watchdog.watchdog import Watchdog
-from tests.oracles.evidence_support import PROC_LIB, SILENT, STATEM, STUCK, observed
+from tests.oracles.evidence_support import PROC_LIB, SILENT, STATEM, STUCK, SUPERVISOR, observed
 from tests.watchdog.fake_rig import FakeRig, case, hangs, leaks, reports
 
 
@@ -65,6 +65,17 @@ def test_a_glance_is_alarmed_by_what_broke_and_not_by_a_line_in_the_log(
     reports(event)(rig)
     glance = watchdog.glance([observed()])
     assert (glance.alarmed, glance.events) == (alarmed, (event,))
+
+
+def test_what_a_case_has_stopped_by_a_restart_is_nothing_that_broke() -> None:
+    stopped = replace(STATEM, kind=EventKind.APPLICATION, class_name="exit", reason="stopped")
+    killed = replace(SUPERVISOR, reason="{shutdown_error,killed}")
+    for event, ordered in ((stopped, True), (killed, True), (STATEM, False), (SUPERVISOR, False)):
+        for restarts in ((), (3,)):
+            rig, watchdog = rig_with()
+            reports(event)(rig)
+            glance = watchdog.glance([replace(observed(), restarts=restarts)])
+            assert glance.alarmed is not (ordered and restarts != ()), event
 
 
 def test_a_glance_is_alarmed_by_bystanders_and_by_an_agent_that_is_silent() -> None:

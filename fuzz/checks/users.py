@@ -238,6 +238,14 @@ class Dialogue(RuleBasedStateMachine):
             if part:
                 self.steps.append(Step(StepKind.SEND, link, part))
 
+    @_somebody
+    @rule(who=_who, bundle=_bundles, times=st.integers(1, 4))
+    def hand_out_keys(self, who: int, bundle: bytes, times: int) -> None:
+        """A user publishes keys, and another one asks for them, perhaps until there are none."""
+        owner = self._link(who)
+        self._send(owner, UploadPrekeys(bundle))
+        self._send(self._link(who + 1), *[FetchPrekeys(self.there[owner])] * times)
+
     @precondition(lambda self: self.opened < _CONNECTIONS and not self.orderly)
     @rule(frame=_messages | _requests)
     def say_before_login(self, frame: ClientFrame) -> None:
@@ -280,14 +288,27 @@ class Dialogue(RuleBasedStateMachine):
             self._send(link, *frames)
 
     @precondition(lambda self: self.there and self.members)
-    @rule(who=_who)
-    def leave_the_group(self, who: int) -> None:
-        """A member leaves the group; the last one takes it away."""
+    @rule(who=_who, frames=_several_to_the_group, goes_on=st.booleans(), others_write=st.booleans())
+    def leave_the_group(
+        self, who: int, frames: list[ClientFrame], goes_on: bool, others_write: bool
+    ) -> None:
+        """A member leaves the group, and may go on using it; the last one takes it away.
+
+        Others may write to it before that and after it.
+        """
         link = self._link(who)
-        if self.there[link] in self.members:
-            self.members.discard(self.there[link])
-            self._wait()
-            self._send(link, GroupLeave(GROUP_TOKEN))
+        if self.there[link] not in self.members:
+            return
+        self.members.discard(self.there[link])
+        writers = [other for other, user in self.there.items() if user in self.members]
+        writer = writers[:1] if others_write else ()
+        self._wait()
+        for other in writer:
+            self._send(other, *frames)
+        more = frames if goes_on and not self.orderly else ()
+        self._send(link, GroupLeave(GROUP_TOKEN), *more)
+        for other in writer:
+            self._send(other, *frames)
 
     @precondition(lambda self: self.there and self.grouped and not self.orderly)
     @rule(who=_who, frame=_to_the_group)

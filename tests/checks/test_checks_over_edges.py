@@ -36,7 +36,8 @@ def test_the_model_has_users_on_different_edges(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(model, "_BUDGET", Budget(plays=1, seconds=60.0))
     findings, _ = found(MODEL, "edge_drops_empty")
     assert {finding.cause.what for finding in findings} == {"lost"}
-    assert all("to a user who is online" in finding.cause.reason for finding in findings)
+    # On another edge, or away: what waited for them crosses too.
+    assert all(finding.cause.reason.startswith("to a user") for finding in findings)
 
 
 def test_a_bucket_of_each_edge_is_found() -> None:

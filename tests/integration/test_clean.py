@@ -7,7 +7,7 @@ from pathlib import Path
 from fuzz.settings import FuzzSettings, TargetSettings
 from tests.integration.support import SEEDS, run_campaign
 
-CASES = 8_000
+CASES = 4_000
 #: A full minute covers more than 70 % of these.
 SHARE = 0.6
 DEEP = ("iris_ref_proto", "iris_ref_session", "iris_ref_conn")

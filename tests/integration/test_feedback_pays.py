@@ -10,12 +10,12 @@ from tests.integration.support import run_campaign
 #: Cases of each campaign: a few seconds. The dialogues that the mutator makes up get far without
 #: any feedback, and after ten times as many cases little is left that blind search did not reach.
 CASES = 2_500
-#: Chance has its share in what a campaign reaches, so three of each kind are added up.
-RANDOM_SEEDS = (1, 2, 3)
+#: Chance has its share in what a campaign reaches, so two of each kind are added up.
+RANDOM_SEEDS = (1, 2)
 #: Coverage points, of some 760 that blind search reaches in each campaign. Of eight pairs of
-#: single campaigns the least difference was 5, the mean 15 and the standard deviation 7: three of
-#: them are more than three deviations above this.
-MARGIN = 8
+#: single campaigns the least difference was 5, the mean 15 and the standard deviation 7: two of
+#: them are nearly three deviations above this.
+MARGIN = 3
 
 
 def covered(feedback: bool, random_seed: int, corpus: Path) -> int:

@@ -15,7 +15,7 @@ from tests.integration.support import ROOT
 _TESTS = """
 import socket
 
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from fuzz.case import USER_TOKENS, Case, Step, StepKind
 from fuzz.generate import strategies
 from grammar import GetStatus, SendMessage, TypingStart, encode
@@ -43,7 +43,8 @@ def test_one_that_is_cut_short(iris):
     iris.play(Case((Step(StepKind.SEND, 0, encode(GetStatus(A))[:5]),)))
 
 
-@settings(max_examples=200, derandomize=True, database=None, deadline=None)
+@settings(max_examples=200, derandomize=True, database=None, deadline=None,
+          phases=[Phase.generate])  # to make it small takes a minute
 @given(case=strategies.dialogues())
 def test_dialogues(iris, case):
     iris.play(case)

@@ -190,10 +190,9 @@ def test_a_client_that_resets_its_connection_after_the_handshake_leaves_nothing(
         plain = socket.create_connection(("127.0.0.1", secured.tcp), REPLY_SECONDS)
         with made.context.wrap_socket(plain, server_hostname="127.0.0.1") as secure:
             secure.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    secured.until(
-        "proplists:get_value(active, supervisor:count_children(iris_ref_conn_sup)) =:= 0",
-        "the connections that were reset to end",
-    )
+    left = "proplists:get_value(active, supervisor:count_children(iris_ref_conn_sup))"
+    secured.until(f"{left} =:= 0", "the connections that were reset to end")
+    assert secured.number(left) == 0
 
 
 def attached(node: ReferenceNode, tls: TlsSettings | None, **words: object) -> Rig:

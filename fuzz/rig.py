@@ -244,7 +244,7 @@ class Rig:
         """
         start = self.clock.now()
         self.recoveries += 1
-        if not fresh_node and self._restart_applications() and self._discard():
+        if not fresh_node and self._restart_applications(hard=True) and self._discard():
             return Recovery("application", self.clock.now() - start)
         if not self.target.restartable:
             self._await_return()
@@ -301,7 +301,7 @@ class Rig:
             self._inject(deadline)
             self._expect(points)
 
-    def _restart_applications(self) -> bool:
+    def _restart_applications(self, hard: bool = False) -> bool:
         """Restart the target's applications in the living node; tell whether it serves.
 
         Those of a node that is not ours to restart are not ours to restart either. What the node
@@ -313,7 +313,7 @@ class Rig:
             return False
         try:
             for name in self.node.target_applications():
-                self.agent.restart_app(name, _RESTART_SECONDS)
+                self.agent.restart_app(name, _RESTART_SECONDS, hard)
         except AgentError:
             return False
         deadline = Deadline.after(self.clock, CONFIRMING.connect, "the application to serve again")

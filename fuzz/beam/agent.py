@@ -120,8 +120,12 @@ class Agent(Protocol):
         """Start an application and what it needs."""
         ...
 
-    def restart_app(self, name: str, seconds: float) -> None:
-        """Stop an application if it runs, and start it."""
+    def restart_app(self, name: str, seconds: float, hard: bool = False) -> None:
+        """Stop an application if it runs, and start it.
+
+        A supervisor waits for a child that is stuck, seconds by default; ``hard`` kills such a
+        child at once. What is then still busy may not have written what it holds.
+        """
         ...
 
     def detach(self) -> Detached:

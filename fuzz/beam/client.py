@@ -159,9 +159,9 @@ class AgentClient:
         """See :meth:`fuzz.beam.agent.Agent.start_app`."""
         self._bounded("start_app", seconds, name)
 
-    def restart_app(self, name: str, seconds: float) -> None:
+    def restart_app(self, name: str, seconds: float, hard: bool = False) -> None:
         """See :meth:`fuzz.beam.agent.Agent.restart_app`."""
-        self._bounded("restart_app", seconds, name)
+        self._bounded("restart_app", seconds, name, "hard" if hard else "orderly")
 
     def detach(self) -> Detached:
         """See :meth:`fuzz.beam.agent.Agent.detach`."""

@@ -200,7 +200,7 @@ class FakeAgent:
             raise AgentRefusalError(f"the agent refused: {{{name},...}}")
         self._running.add(name)
 
-    def restart_app(self, name: str, seconds: float) -> None:
+    def restart_app(self, name: str, seconds: float, hard: bool = False) -> None:
         """See :meth:`fuzz.beam.agent.Agent.restart_app`."""
         self._application(name)
         self._running.discard(name)

@@ -292,10 +292,10 @@ class Fleet:
         member, app = self._owner(name)
         self._ask(member, lambda m: m.agent.start_app(app, seconds))
 
-    def restart_app(self, name: str, seconds: float) -> None:
+    def restart_app(self, name: str, seconds: float, hard: bool = False) -> None:
         """See :meth:`fuzz.beam.agent.Agent.restart_app`; ``name`` is as it is told."""
         member, app = self._owner(name)
-        self._ask(member, lambda m: m.agent.restart_app(app, seconds))
+        self._ask(member, lambda m: m.agent.restart_app(app, seconds, hard))
 
     def detach(self) -> Detached:
         """See :meth:`fuzz.beam.agent.Agent.detach`: all of them leave."""

@@ -10,6 +10,9 @@ from fuzz.node import Doing, Suspect, on_node
 from fuzz.observation import Ending
 from fuzz.oracles.causes import own_frames
 
+#: What a cause of this oracle is.
+HANG = "hang"
+
 #: What each way to be stuck is called in a title.
 _WAYS = {
     Doing.LOOP: "loops in",
@@ -64,9 +67,9 @@ def _where(stuck: Suspect | None) -> str:
 def _cause(stuck: Suspect | None, wait: str) -> Cause:
     """Name the loop by its module: the function in it differs with the moment of looking."""
     if stuck is None:
-        return Cause("hang", wait)
+        return Cause(HANG, wait)
     own = next(iter(own_frames(stuck.stack)), "").partition(":")[0]
-    return Cause("hang", stuck.doing or "", stuck.process, (own,) if own else ())
+    return Cause(HANG, stuck.doing or "", stuck.process, (own,) if own else ())
 
 
 def _told(suspect: Suspect) -> dict[str, object]:

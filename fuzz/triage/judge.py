@@ -133,7 +133,8 @@ class RigJudge:
         if self._finding.kind is Kind.LEAK:
             found = self._investigator.judge_growth(case)
         else:
-            found = self._investigator.judge_as(case, self._finding.cause, self._finding.evidence)
+            cause, known = self._finding.cause, self._finding.evidence
+            found = self._investigator.judge_as(case, cause, known, brief=True)
         if self._investigator.lost is not None:
             raise TargetLostError(self._investigator.lost, case, found)
         return found

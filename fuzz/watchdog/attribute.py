@@ -23,12 +23,13 @@ from dataclasses import dataclass, replace
 from fuzz.case import Case
 from fuzz.errors import IrisFuzzError, TargetError
 from fuzz.evidence import Cost, Evidence, Growth, Pulse
-from fuzz.executor.endpoint import CONFIRMING, SEARCHING
+from fuzz.executor.endpoint import CONFIRMING, SEARCHING, Patience
 from fuzz.finding import Cause, Finding, Kind
 from fuzz.generate.relations import relation_named
 from fuzz.observation import Observation
 from fuzz.oracles import judge
 from fuzz.oracles.decoder import DECODER
+from fuzz.oracles.hang import HANG
 from fuzz.oracles.laws import judge_laws
 from fuzz.oracles.leak import leak_of
 from fuzz.oracles.relation import RELATION
@@ -144,7 +145,9 @@ class Investigator:
         if not (sought or grown):
             return
         for case, observation in most_suspicious_first(batch, observations):
-            _, evidence = self._look(case, observation, grown)
+            # Silence within the short deadline is only a suspicion, here as in a batch.
+            patience = (CONFIRMING,) if is_silent(observation) else (SEARCHING, CONFIRMING)
+            _, evidence = self._look(case, patience, grown)
             if evidence is None:
                 continue
             new = []
@@ -241,26 +244,32 @@ class Investigator:
             again = self.judge_as(case, finding.cause, finding.evidence)
         return finding.fingerprint in {found.fingerprint for found in again}
 
-    def judge_as(self, case: Case, cause: Cause, known: Known = NOTHING) -> tuple[Finding, ...]:
-        """Play ``case`` as it takes to see ``cause``, of which ``known`` is the evidence."""
+    def judge_as(
+        self, case: Case, cause: Cause, known: Known = NOTHING, brief: bool = False
+    ) -> tuple[Finding, ...]:
+        """Play ``case`` as it takes to see ``cause``, of which ``known`` is the evidence.
+
+        ``brief`` waits less for a process that is known to get stuck: that it is stuck shows in
+        two looks at it, and not in how long it has been so.
+        """
         if cause.what == DECODER:
             evidence = evidence_of(self._rig, case, cause, known)
             return judge(evidence) if evidence.node_exit is None else self.weigh(evidence)
         if cause.what != RELATION:
-            return self.judge_alone(case)
+            return self.judge_alone(case, brief=brief and cause.what == HANG and bool(cause.origin))
         self.replays += 1
         relater = Relater(self._rig)
         contrasts = tuple(relater.contrasts(case, relation_named(cause.reason.partition(":")[0])))
         # What broke, or broke a law, has made the difference too.
         return self.judge_seen(relater.plays) or judge(Evidence(contrasts=contrasts))
 
-    def judge_alone(self, case: Case) -> tuple[Finding, ...]:
-        """Play ``case`` once with all patience and return what the oracles say."""
-        return self.witness(case)[1]
+    def judge_alone(self, case: Case, brief: bool = False) -> tuple[Finding, ...]:
+        """Play ``case`` once, with all patience unless ``brief``; return what the oracles say."""
+        return self.witness(case, brief)[1]
 
-    def witness(self, case: Case) -> tuple[Observation, tuple[Finding, ...]]:
-        """Play ``case`` once with all patience; return what was seen, and what oracles say."""
-        observation, evidence = self._look(case, None, ())
+    def witness(self, case: Case, brief: bool = False) -> tuple[Observation, tuple[Finding, ...]]:
+        """Play ``case`` once, as :meth:`judge_alone`; return what was seen, and what that shows."""
+        observation, evidence = self._look(case, (SEARCHING if brief else CONFIRMING,))
         return observation, () if evidence is None else self.weigh(evidence)
 
     def judge_seen(self, observations: Sequence[Observation] = ()) -> tuple[Finding, ...]:
@@ -317,16 +326,18 @@ class Investigator:
         self._watchdog.forget_levels()
 
     def _look(
-        self, case: Case, before: Observation | None, grown: Sequence[str]
+        self, case: Case, patience: Sequence[Patience], grown: Sequence[str] = ()
     ) -> tuple[Observation, Evidence | None]:
-        """Play ``case`` once; return that, and all that was seen if anything is out of order."""
+        """Play ``case`` once; return that, and all that was seen if anything is out of order.
+
+        Where it is silent, it is played again with the next ``patience``.
+        """
         self.replays += 1
         self._watchdog.rebase()
-        patient = before is None or is_silent(before)
-        observations = self._rig.play([case], CONFIRMING if patient else SEARCHING)
-        if not patient and any(map(is_silent, observations)):
-            # Silence within the short deadline is only a suspicion, here as in a batch.
-            observations = self._rig.play([case], CONFIRMING)
+        for each in patience:
+            observations = self._rig.play([case], each)
+            if not is_silent(observations[0]):
+                break
         glance = self._watchdog.glance(observations)
         growth: tuple[Growth, ...] = ()
         seconds = answered_in(case, observations[0])

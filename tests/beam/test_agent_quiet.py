@@ -103,6 +103,21 @@ def test_a_process_that_waits_for_an_answer_is_a_suspect(node: AgentNode) -> Non
     assert node.agent.quiet(5)
 
 
+def test_a_hard_restart_does_not_wait_for_what_is_stuck(own_node: AgentNode) -> None:
+    own_node.eval("register(mute, spawn(fun() -> receive never -> ok end end))")
+    own_node.eval(
+        "sys:replace_state(fixture_server, fun(S) -> process_flag(trap_exit, true), S end)"
+    )
+    own_node.eval(
+        "spawn(fun() -> gen_server:call(fixture_server, {ask, mute, hello}, infinity) end)"
+    )
+    assert own_node.agent.quiet(5)
+    # Its supervisor would wait for five seconds.
+    own_node.agent.restart_app("fixture", 3, hard=True)
+    assert own_node.eval("gen_server:call(fixture_server, count)") == "0"
+    assert own_node.eval("is_pid(whereis(mute))") == "true"
+
+
 def test_the_priority_of_the_session_is_put_back(node: AgentNode) -> None:
     assert node.agent.quiet()
     priority = node.eval(

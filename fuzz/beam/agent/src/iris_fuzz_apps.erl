@@ -1,7 +1,10 @@
 %%% Starts and stops applications of the target, each within a time that the client gives.
 -module(iris_fuzz_apps).
 
--export([bounded/2, running/0, targets/0, stop/2, start/2, restart/2]).
+-export([bounded/2, running/0, targets/0, stop/2, start/2, restart/3]).
+
+%% What ends in an orderly way has ended by then; all that is still busy is looked at.
+-define(ORDERLY_MS, 100).
 
 -type result() :: {ok, term()} | {error, binary()}.
 
@@ -59,15 +62,32 @@ start(Name, Limit) ->
     carried_out(Name, Limit, fun(App) -> start_as(App, temporary) end).
 
 %% An application that runs keeps its restart type. One that has died cannot have been
-%% permanent, or the node had died with it.
--spec restart(binary(), non_neg_integer()) -> result().
-restart(Name, Limit) ->
+%% permanent, or the node had died with it. Its supervisors wait for a child that is stuck as long
+%% as its specification says, which may be for ever; hard kills such a child before that.
+-spec restart(binary(), non_neg_integer(), orderly | hard) -> result().
+restart(Name, Limit, How) ->
     carried_out(Name, Limit, fun(App) ->
         Started = proplists:get_value(started, application:info()),
         Type = proplists:get_value(App, Started, temporary),
-        _ = application:stop(App),
+        _ = stop_as(App, How),
         start_as(App, Type)
     end).
+
+stop_as(App, orderly) ->
+    application:stop(App);
+stop_as(App, hard) ->
+    %% Linked, so that it is given up together with who waits for it.
+    {_, Monitor} = spawn_opt(fun() -> application:stop(App) end, [link, monitor]),
+    kill_until_down(App, Monitor).
+
+kill_until_down(App, Monitor) ->
+    receive
+        {'DOWN', Monitor, process, _, _} -> ok
+    after ?ORDERLY_MS ->
+        Stuck = iris_fuzz_vitals:suspected(),
+        _ = [exit(Pid, kill) || Pid <- Stuck, application:get_application(Pid) =:= {ok, App}],
+        kill_until_down(App, Monitor)
+    end.
 
 start_as(Name, Type) ->
     case application:ensure_all_started(Name, Type) of

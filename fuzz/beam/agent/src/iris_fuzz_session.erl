@@ -124,8 +124,12 @@ answer({stop_app, Name, Limit}, Session) when is_binary(Name), is_integer(Limit)
     reply(iris_fuzz_apps:stop(Name, Limit), Session);
 answer({start_app, Name, Limit}, Session) when is_binary(Name), is_integer(Limit) ->
     reply(iris_fuzz_apps:start(Name, Limit), Session);
-answer({restart_app, Name, Limit}, Session) when is_binary(Name), is_integer(Limit) ->
-    reply(iris_fuzz_apps:restart(Name, Limit), Session);
+answer({restart_app, Name, <<"orderly">>, Limit}, Session) when
+    is_binary(Name), is_integer(Limit)
+->
+    reply(iris_fuzz_apps:restart(Name, Limit, orderly), Session);
+answer({restart_app, Name, <<"hard">>, Limit}, Session) when is_binary(Name), is_integer(Limit) ->
+    reply(iris_fuzz_apps:restart(Name, Limit, hard), Session);
 answer(_, Session) ->
     reply({error, <<"the agent does not know this request">>}, Session).
 

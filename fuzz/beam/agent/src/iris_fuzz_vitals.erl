@@ -1,7 +1,7 @@
 %%% How the node is: what it is made of, what it holds, and who is busy. Reads only.
 -module(iris_fuzz_vitals).
 
--export([node_facts/0, full/0, resources/0, suspects/0]).
+-export([node_facts/0, full/0, resources/0, suspects/0, suspected/0]).
 
 %% The processes shown of each ranking.
 -define(TOP, 5).
@@ -137,9 +137,13 @@ add_table(_, Sums) ->
 %% Processes that do not wait for their next message: they run, or they wait for an answer.
 -spec suspects() -> [tuple()].
 suspects() ->
-    Described = [Facts || Pid <- target_processes(), is_suspect(Pid), Facts <- describe(Pid)],
+    Described = [Facts || Pid <- suspected(), Facts <- describe(Pid)],
     ByReductions = lists:reverse(lists:keysort(4, Described)),
     lists:sublist(ByReductions, ?MAX_SUSPECTS).
+
+-spec suspected() -> [pid()].
+suspected() ->
+    [Pid || Pid <- target_processes(), is_suspect(Pid)].
 
 is_suspect(Pid) ->
     case process_info(Pid, [status, current_function]) of

@@ -26,6 +26,10 @@ def _exchange(port: int, request: object) -> bytes:
         return b"".join(iter(lambda: connection.recv(65536), b""))
 
 
+#: How the announcement of an agent begins that is ours.
+OURS = f"version={PROTOCOL_VERSION}\nnode=a@b\n"
+
+
 def _hello(version: int, token: str) -> tuple[object, ...]:
     return (decode.atom("hello"), version, decode.text(token))
 
@@ -105,7 +109,7 @@ def test_an_agent_that_never_comes_is_named_at_the_deadline(tmp_path: Path) -> N
 def test_the_announcement_of_a_dead_node_is_passed_over(tmp_path: Path, collected: bool) -> None:
     child = subprocess.Popen(["true"])
     os.waitid(os.P_PID, child.pid, os.WEXITED | (0 if collected else os.WNOWAIT))
-    text = f"version={PROTOCOL_VERSION}\nnode=a@b\nos_pid={child.pid}\notp=25\nport=1\n"
+    text = f"{OURS}os_pid={child.pid}\notp=25\nport=1\n"
     (tmp_path / "a@b.agent").write_text(text)
     with pytest.raises(AgentError, match="no agent announced itself"):
         AgentFiles(tmp_path).wait(soon("it", 0.03))
@@ -116,12 +120,12 @@ def test_the_announcement_of_a_dead_node_is_passed_over(tmp_path: Path, collecte
     ("content", "sentence"),
     [
         (
-            f"version={PROTOCOL_VERSION}\nnode=a@b\nerror=no disk\n",
+            f"{OURS}error=no disk\n",
             "the agent did not start in a@b: no disk",
         ),
         ("version=9\nnode=a@b\n", "the agent in a@b speaks version 9 of the protocol"),
         (
-            f"version={PROTOCOL_VERSION}\nnode=a@b\nport=x\n",
+            f"{OURS}port=x\n",
             "odd.agent is no announcement of an agent",
         ),
     ],

@@ -121,10 +121,10 @@ def test_an_agent_whose_harness_was_killed_leaves_by_itself(node: NamedNode) -> 
 
 
 def test_an_agent_stays_while_its_harness_is_connected(node: NamedNode) -> None:
-    attachment = node.attachment(linger=0.05)
+    attachment = node.attachment(linger=0.5)
     agent = agent_of(attachment, soon("the agent"))
-    # A look is made twenty times a second: this is as long as ten of them.
-    node.eval("receive never -> ok after 500 -> ok end")
+    # Longer than it stays alone, by as long as it takes to make several looks.
+    node.eval("receive never -> ok after 750 -> ok end")
     assert agent.quiet(5)
     attachment.leave()
 

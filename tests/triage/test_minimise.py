@@ -406,3 +406,42 @@ def test_a_budget_that_is_over_is_spent() -> None:
     cases = [Case((Step(StepKind.SEND, 0, bytes([number])),)) for number in range(4)]
     assert [trials.shows(case) for case in cases] == [True, True, False, False]
     assert (trials.exhausted, trials.spent, len(asked)) == (True, 2, 2)
+
+
+def _brought(case: Case) -> list[bytes]:
+    """Return what the frames of ``case`` bring to B, in order; nothing of frames that are bent."""
+    try:
+        frames = decode(
+            b"".join(s.data for s in case.steps if s.kind is StepKind.SEND), Direction.CLIENT
+        )
+    except GrammarError:
+        return []
+    brought: list[bytes] = []
+    for frame in frames:
+        if getattr(frame, "target", b"") == B:
+            brought += getattr(frame, "messages", [getattr(frame, "message", b"item")])
+    return brought
+
+
+def test_hundreds_of_messages_become_one_batch_of_as_many_as_it_takes() -> None:
+    def beyond_a_limit(case: Case) -> bool:
+        return len(_brought(case)) > 500
+
+    frames = [SendMessage(B, b"hello"), CborMsg(B, cbor.dumps({})), SendSeq(B, 7, b"hello")]
+    case = Case((login(), *(send(b"".join(map(encode, frames)) * 117) for _ in range(2))))
+    result = run(case, FakeJudge(beyond_a_limit))
+    assert result.case.steps == (send(encode(BatchSend(B, (b"",) * 501))),)
+    assert result.plays < 501
+
+
+def test_a_message_that_a_batch_cannot_carry_stays_beside_the_batch() -> None:
+    item = encode(CborMsg(B, cbor.dumps({})))
+
+    def beyond_a_limit_behind_an_item(case: Case) -> bool:
+        brought = _brought(case)
+        return b"item" in brought and len(brought[brought.index(b"item") :]) > 100
+
+    frames = encode(SendMessage(B, b"")) * 50 + item + encode(SendMessage(B, b"hello")) * 150
+    result = run(Case((login(), send(frames))), FakeJudge(beyond_a_limit_behind_an_item))
+    plain = encode(CborMsg(B, b""))
+    assert result.case.steps == (send(plain + encode(BatchSend(B, (b"",) * 100))),)

@@ -1,11 +1,11 @@
 """Minimising: the smallest case that still shows the finding of a large one.
 
 The passes go from the coarse to the fine, since what is left out first need not be looked
-into: messages in a row become one batch, then go connections, steps, messages, frames, the cuts
-between segments, fields with their lengths repaired, bytes, and then what makes the rest plain to
-read: the fewest users, a plain transport, short pauses, simple values. All of them again, until
-nothing changes any more: what one pass leaves out often frees another. See
-:mod:`fuzz.triage.reduce` for why that ends, and always in the same result.
+into: messages in a row become one batch, then go connections, steps, time, messages, frames, the
+cuts between segments, fields with their lengths repaired, bytes, and then what makes the rest
+plain to read: the fewest users, a plain transport, simple values. All of them again, until nothing
+changes any more: what one pass leaves out often frees another. See :mod:`fuzz.triage.reduce` for
+why that ends, and always in the same result.
 
 Most plays are made on one node, one after the other, since a fresh node costs a second. Some
 defects make that a trap: their effect comes late, or only after many plays, and so falls upon
@@ -37,14 +37,16 @@ from fuzz.triage.reduce_steps import (
     join_connections,
     join_segments,
     login_steps,
-    plain_values,
+    plain_ways,
     renumber,
+    shorten_pauses,
 )
 
 _Pass = Callable[[Reduction], None]
 #: What takes away most: after these it is worth a fresh node to see whether it is all true.
 _COARSE: tuple[_Pass, ...] = (pack_messages, drop_connections, drop_steps)
 _FINE: tuple[_Pass, ...] = (
+    shorten_pauses,
     fewer_messages,
     gather_segments,
     join_connections,
@@ -55,7 +57,7 @@ _FINE: tuple[_Pass, ...] = (
     shrink_fields,
     drop_bytes,
     fewer_users,
-    plain_values,
+    plain_ways,
     plain_bytes,
     renumber,
 )

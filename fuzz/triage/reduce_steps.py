@@ -93,15 +93,20 @@ def fewer_users(reduction: Reduction) -> None:
             _rename(reduction, {user: free[0]})
 
 
-def plain_values(reduction: Reduction) -> None:
-    """Shorten pauses, and use the first edge and the plainest transport."""
+def shorten_pauses(reduction: Reduction) -> None:
+    """Pause for as short as will do: each play that comes after takes as much less."""
+    for index, step in enumerate(reduction.steps):
+        if step.kind is StepKind.PAUSE:
+            lowest(0, step.value // _PAUSE_GRAIN, _pausing(reduction, index, step))
+
+
+def plain_ways(reduction: Reduction) -> None:
+    """Connect to the first edge, and over the plainest transport."""
     for index, step in enumerate(reduction.steps):
         if step.kind is StepKind.OPEN:
             for value in _plainer(step):
                 if reduction.offer_at(index, replace(step, value=value)):
                     break
-        elif step.kind is StepKind.PAUSE:
-            lowest(0, step.value // _PAUSE_GRAIN, _pausing(reduction, index, step))
 
 
 def renumber(reduction: Reduction) -> None:

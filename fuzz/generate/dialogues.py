@@ -59,6 +59,14 @@ _CUT = 0.3
 _FLOODS = 0.03
 #: Messages of such a batch: half a bucket of the rate limiter, a whole one, one more.
 _FLOOD = (RATE_BURST // 2, RATE_BURST, RATE_BURST + 1)
+#: Of the dialogues, those whose first user writes to nobody for a while.
+_LATE = 0.4
+#: Of those who come, the ones who confirm at once what has waited for them; of those who come when
+#: there is a group, the ones who join it. A server takes note of both for later.
+_CONFIRMS, _JOINS = 0.3, 0.6
+#: Of the dialogues, those in which all come back in the end: what a server still holds for somebody,
+#: or has lost, shows when that one logs in.
+_COLLECTS = 0.5
 #: Fields that name a user of the dialogue, and those that name its group.
 _USERS = frozenset({"user", "target", "recipient", "sender"})
 _GROUPS = frozenset({"group_id", "name"})
@@ -77,6 +85,8 @@ class _Scene:
     connections: int = 0
     grouped: bool = False
     flooding: bool = False
+    #: Whether who comes first may speak before anybody else is there.
+    late: bool = False
 
     def play(self, moves: int) -> None:
         """Let ``moves`` things happen, or fewer where no connection or no step is left."""
@@ -85,7 +95,8 @@ class _Scene:
                 return
             away = [user for user in self.cast if user not in self.there]
             may_come = bool(away) and self.connections < MAX_CONNECTIONS
-            if may_come and (len(self.steps) < 2 or not self.there or self.draft.chance(0.3)):
+            alone = not self.late and len(self.steps) < 2
+            if may_come and (alone or not self.there or self.draft.chance(0.3)):
                 self._come(self.draft.pick(away))
             elif not self.there:
                 return
@@ -99,6 +110,18 @@ class _Scene:
         self.steps += arrival(self.draft, self.connections)
         self.steps.append(Step(StepKind.LOGIN, self.connections, user))
         self.connections += 1
+        if self.grouped and self.draft.chance(_JOINS):
+            self._send(user, encode(GroupCreate(GROUP_TOKEN)))
+        elif Ack in self.theme and self.draft.chance(_CONFIRMS):
+            self.steps.append(_WAIT)
+            self._send(user, self._frame(Ack))
+
+    def collect(self) -> None:
+        """Let everybody go who is there, and all come back, as far as there are connections."""
+        for user in list(self.there):
+            self._go(user)
+        for user in self.cast[: MAX_CONNECTIONS - self.connections]:
+            self._come(user)
 
     def _go(self, user: bytes) -> None:
         leaving = StepKind.HALF_CLOSE if self.draft.chance(0.5) else StepKind.RESET
@@ -147,10 +170,12 @@ _GROUP_FRAMES = frozenset({GroupCreate, GroupLeave, GroupMsg, SenderKeyDist, Gro
 def make_up(draft: Draft) -> bool:
     """Put a dialogue of two users, or of three, in the place of the case."""
     cast = USER_TOKENS[: 2 if draft.chance(0.7) else 3]
-    scene = _Scene(draft, draft.pick(THEMES), cast)
+    scene = _Scene(draft, draft.pick(THEMES), cast, late=draft.chance(_LATE))
     if draft.chance(_FLOODS):
         scene.theme, scene.flooding = (SendMessage, BatchSend, BatchSend), True
     scene.play(_MOVES[0] + draft.below(_MOVES[1] - _MOVES[0] + 1))
+    if draft.chance(_COLLECTS):
+        scene.collect()
     draft.steps[:] = scene.steps[:MAX_STEPS]
     if draft.chance(_CUT):
         split_in_length(draft)

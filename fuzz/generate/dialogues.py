@@ -64,7 +64,7 @@ _LATE = 0.4
 #: Of those who come, the ones who confirm at once what has waited for them; of those who come when
 #: there is a group, the ones who join it. A server takes note of both for later.
 _CONFIRMS, _JOINS = 0.3, 0.6
-#: Of the dialogues, those in which all come back in the end: what a server still holds for somebody,
+#: Of the dialogues, those in which all come back in the end: what a server still holds for one,
 #: or has lost, shows when that one logs in.
 _COLLECTS = 0.5
 #: Fields that name a user of the dialogue, and those that name its group.

@@ -161,14 +161,14 @@ class Benchmark:
         return replace(trial, case=self._shrink(defect, trial.case, trial.right))
 
     def _asked(self, defect: Planted) -> Trial:
-        tally = _Tally(defect)
+        tally = _Tally(defect, self._minimise)
         seed = secrets.randbits(32) if self._random_seed is None else self._random_seed
         with closing(self._ask(defect, self._seconds, seed)) as asking:
             for question, seconds in asking:
                 tally.hear(question, seconds)
                 if self.stopped or (tally.done and not self._whole):
                     break
-        return tally.trial(self._minimise, None)
+        return tally.trial(None)
 
     def _searched(self, defect: Planted) -> Trial:
         with tempfile.TemporaryDirectory(prefix=scratch_prefix("planted")) as folder:
@@ -182,7 +182,7 @@ class Benchmark:
                 decoder=REFERENCE_DECODER if defect.decoder else None,
             )
             self._campaign = self._make_campaign(settings)
-            tally = _Tally(defect)
+            tally = _Tally(defect, self._minimise)
             with closing(self._campaign.events()) as events:
                 for event in events:
                     tally.take(event)
@@ -192,51 +192,55 @@ class Benchmark:
                     if self.stopped:
                         self._campaign.stop()
             self._campaign = None
-            return tally.trial(self._minimise, settings.corpus / "crashes")
+            return tally.trial(settings.corpus / "crashes")
 
 
 class _Tally:
     """What was seen of a campaign."""
 
-    def __init__(self, defect: Planted) -> None:
+    def __init__(self, defect: Planted, with_case: bool) -> None:
         self._defect = defect
+        self._with_case = with_case
         self._findings: dict[str, Finding] = {}
         self._paths: dict[str, str] = {}
         self._shown: dict[str, Case] = {}
         self._seconds = 0.0
         self._cases = 0
+        self._told = False
+        #: Whether there is all that was asked for: the finding, and if it is to be made small, a
+        #: case that shows it. What a batch has shown once the campaign puts down to a case later.
         self.done = False
 
     def take(self, event: Event) -> None:
         """Take in an event."""
-        if isinstance(event, Progress) and not self.done:
+        if isinstance(event, Progress) and not self._told:
             self._seconds, self._cases = event.seconds, event.cases
-        elif isinstance(event, Found):
-            self._note(event.finding)
+        elif isinstance(event, Found | Refined):
             self._paths[event.finding.fingerprint] = event.path
-        elif isinstance(event, Refined):
-            self._paths[event.finding.fingerprint] = event.path
+            self._note(event.finding, event.rate > 0)
 
     def hear(self, question: checks.Trial, seconds: float) -> None:
         """Take in what a check asked, ``seconds`` after its beginning."""
-        if not self.done:
+        if not self._told:
             self._seconds, self._cases = seconds, self._cases + 1
         for finding in question.findings:
-            self._note(finding)
+            self._note(finding, shown=True)
             known = self._shown.setdefault(finding.fingerprint, question.case)
             if question.case.sent_bytes() < known.sent_bytes():
                 self._shown[finding.fingerprint] = question.case
 
-    def _note(self, finding: Finding) -> None:
+    def _note(self, finding: Finding, shown: bool) -> None:
         known = self._findings.get(finding.fingerprint)
         if known is None or finding.kind.rank < known.kind.rank:
             self._findings[finding.fingerprint] = finding
-        self.done = self.done or finding.kind.value == self._defect.kind
+        if finding.kind.value == self._defect.kind:
+            self._told = True
+            self.done = self.done or shown or not self._with_case
 
-    def trial(self, with_case: bool, crashes: Path | None) -> Trial:
+    def trial(self, crashes: Path | None) -> Trial:
         """Return all of it; the case is read, so that its folder ``crashes`` may go."""
         trial = Trial(self._defect, tuple(self._findings.values()), self._seconds, self._cases)
-        if trial.right is None or not with_case:
+        if trial.right is None or not self._with_case:
             return trial
         fingerprint = trial.right.fingerprint
         case = self._shown.get(fingerprint) or self._kept(fingerprint, crashes)

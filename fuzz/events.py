@@ -45,20 +45,29 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A finding was saved; ``new`` is false when its fingerprint was known before."""
+    """A finding was saved; ``new`` is false when its fingerprint was known before.
+
+    ``rate`` is the share of plays, 0 to 1, in which its case has shown it so far: 0 for what the
+    campaign has seen once, in a batch, and not again.
+    """
 
     finding: Finding
     path: str
     new: bool
     hits: int = 1
+    rate: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Refined:
-    """A smaller case has taken the place of that of a finding that was told before."""
+    """A better case has taken the place of that of a finding that was told before.
+
+    It is smaller, or shows it more surely: in the share ``rate`` of plays on a fresh node.
+    """
 
     finding: Finding
     path: str
+    rate: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

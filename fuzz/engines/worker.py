@@ -159,7 +159,13 @@ class Worker:
         self._told[finding.fingerprint, finding.kind] = finding
         self._link.emit(self._progress())  # what was spent until then
         self._link.emit(
-            Found(finding, str(saved.path), saved.new, self._found[finding.fingerprint])
+            Found(
+                finding,
+                str(saved.path),
+                saved.new,
+                self._found[finding.fingerprint],
+                attributed.rate,
+            )
         )
 
     def _confirmed(self, attributed: Attributed, case: Case, better: bool) -> None:
@@ -167,7 +173,7 @@ class Worker:
         if better:
             told = self._with_rate(attributed)
             improved = self._store.improve(encode_case(case), told, self._context())
-            self._link.emit(Refined(attributed.finding, str(improved.path)))
+            self._link.emit(Refined(attributed.finding, str(improved.path), attributed.rate))
         if self._affordable(attributed) and not self._link.told_to_stop():
             self._brief(case, attributed.finding, better)
 

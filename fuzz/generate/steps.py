@@ -215,7 +215,7 @@ OPERATIONS = (
     Operation("login-drop", 10, drop_login),
     Operation("login-late", 14, send_before_login),
     Operation("login-again", 12, login_again),
-    Operation("login-text", 14, login_text),
+    Operation("login-text", 26, login_text),
     Operation("login-other-user", 6, swap_users),
     Operation("client-add", 24, add_client),
     Operation("step-other-connection", 10, move_to_connection),

@@ -83,16 +83,16 @@ def odd_name(draft: Draft) -> bytes:
 
 def bad_login(draft: Draft) -> bytes:
     """Return the text of a LOGIN: an odd name, a user with an odd token, or neither."""
-    kind = draft.below(8)
-    if kind >= 4:
+    kind = draft.below(10)
+    if kind >= 6:
         user = draft.someone()
         return user + b":<jwt:%b:%b>" % (draft.pick(_TOKEN_KINDS), user)
-    if kind == 0:
-        return odd_name(draft)
+    if kind >= 3:
+        return odd_name(draft)  # which goes with all that its user does from then on
     word = draft.pick(tuple(LOGIN_WORDS.values()))
-    if kind == 1:
+    if kind == 0:
         return word
-    token = word if kind == 2 else word + b"." + draft.pick(tuple(LOGIN_WORDS.values()))
+    token = word if kind == 1 else word + b"." + draft.pick(tuple(LOGIN_WORDS.values()))
     return draft.someone() + b":" + token
 
 

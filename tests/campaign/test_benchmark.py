@@ -128,6 +128,21 @@ def test_a_trial_that_ends_early_has_its_case_made_small_too(tmp_path: Path) -> 
     assert (trial.case, bench.shrunk) == (SMALLEST, [(DEFECT.name, shown, right.finding)])
 
 
+def test_a_case_that_has_shown_nothing_by_itself_is_waited_for(tmp_path: Path) -> None:
+    """What a batch has shown is told at once, and put down to one of its cases later."""
+    shown = Case((Step(StepKind.SEND, data=b"x"),))
+    (tmp_path / "one").write_bytes(encode_case(shown))
+    seen = replace(found(Kind.LEAK, "the batch"), rate=0.0)
+    refined = [Refined(seen.finding, str(tmp_path / "one"), rate) for rate in (0.0, 0.3)]
+    events = (after(10, 1.0), seen, after(20, 2.0), *refined)
+    bench = Bench(*events, after(30, 3.0), minimise=True)
+    trial = bench.benchmark.run(DEFECT)
+    assert bench.made[0].told == len(events)
+    assert (trial.cases, trial.seconds) == (10, 1.0)
+    assert bench.shrunk == [(DEFECT.name, shown, seen.finding)]
+    assert Bench(*events).benchmark.run(DEFECT).case is None
+
+
 def test_a_case_that_was_replaced_meanwhile_is_found_in_its_store(tmp_path: Path) -> None:
     """The campaign makes a case small after it was told, and removes the first one."""
     small = Case((Step(StepKind.SEND, data=b"x"),))

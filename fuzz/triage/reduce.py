@@ -58,9 +58,10 @@ class Judge(Protocol):
 class Budget:
     """What may be spent: plays, and seconds on the clock, until it is ``over`` before that."""
 
-    #: A dialogue of thirty steps takes some hundred questions.
-    plays: int = 1_000
-    #: At twenty milliseconds for a play that shows a crash, this is enough for them.
+    #: A dialogue of thirty steps takes some hundred questions, one whose keys of hundreds of bytes
+    #: are needed some thousand.
+    plays: int = 10_000
+    #: At six milliseconds for a play that harms nobody, this is enough for them.
     seconds: float = 60.0
     over: Callable[[], bool] = field(default=lambda: False, compare=False)
 

@@ -30,6 +30,7 @@ from grammar import (
     SendMessage,
     SendSeq,
     Span,
+    cbor,
     decode,
     encode,
     frame_bounds,
@@ -40,6 +41,9 @@ from grammar.errors import GrammarError
 #: A content is gone through in at most this many runs at the finest: byte by byte up to a little
 #: over the longest name, in longer runs above, where each byte would cost a play.
 _FINEST_RUNS = 320
+
+#: The shortest CBOR that is a map: what is cut out of a longer one is mostly no item at all.
+_NO_ITEMS = cbor.dumps({})
 
 #: Offers a content in the place of the one at hand; tells whether it was taken.
 Put = Callable[[bytes], bool]
@@ -179,6 +183,8 @@ def _shrink_field(anatomy: Anatomy, field: int, put: Put) -> None:
     def fill(new: bytes) -> bool:
         return put(anatomy.replace(part, new))
 
+    if part.holds_cbor and content and (fill(b"") or (len(content) > 1 and fill(_NO_ITEMS))):
+        return
     if part.role in TEXTUAL and len(content) > 1 and fill(PLAIN_TEXT * len(content)):
         content = PLAIN_TEXT * len(content)
     _shrink(content, fill)

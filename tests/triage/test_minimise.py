@@ -91,6 +91,20 @@ def _adds_up(frame: bytes) -> bool:
     return int.from_bytes(frame[3 + name : 7 + name], "big") == len(frame) - 7 - name
 
 
+def test_a_map_that_must_be_one_becomes_the_empty_one() -> None:
+    case = Case((send(encode(CborMsg(B, cbor.dumps({"type": "text", "body": "x" * 90})))),))
+
+    def has_a_map(case: Case) -> bool:
+        try:
+            frames = decode(b"".join(step.data for step in case.steps), Direction.CLIENT)
+            maps = [cbor.loads(f.payload) for f in frames if isinstance(f, CborMsg)]
+        except (GrammarError, ValueError):
+            return False
+        return bool(maps) and all(isinstance(item, dict) for item in maps)
+
+    assert run(case, FakeJudge(has_a_map)).case == Case((send(encode(CborMsg(b"", b"\xa0"))),))
+
+
 def test_a_length_that_lies_is_kept_and_is_the_smallest_lie() -> None:
     def lies(case: Case) -> bool:
         batches = [frame.data for frame in frames_of(case) if frame.opcode == 0x04]

@@ -33,12 +33,12 @@ def _hello(version: int, token: str) -> tuple[object, ...]:
 def test_a_wrong_token_is_refused_and_the_connection_closed(node: AgentNode, token: str) -> None:
     with pytest.raises(AgentError, match="the token is wrong"):
         AgentClient.connect(node.where, token)
-    assert b"the token is wrong" in _exchange(node.where.port, _hello(3, token))
+    assert b"the token is wrong" in _exchange(node.where.port, _hello(4, token))
 
 
 def test_another_version_is_refused(node: AgentNode) -> None:
-    reply = _exchange(node.where.port, _hello(4, node.files.token))
-    assert b"the agent speaks version 3, the client 4" in reply
+    reply = _exchange(node.where.port, _hello(5, node.files.token))
+    assert b"the agent speaks version 4, the client 5" in reply
 
 
 def test_nothing_is_answered_before_the_hello(node: AgentNode) -> None:
@@ -104,7 +104,7 @@ def test_an_agent_that_never_comes_is_named_at_the_deadline(tmp_path: Path) -> N
 def test_the_announcement_of_a_dead_node_is_passed_over(tmp_path: Path, collected: bool) -> None:
     child = subprocess.Popen(["true"])
     os.waitid(os.P_PID, child.pid, os.WEXITED | (0 if collected else os.WNOWAIT))
-    text = f"version=3\nnode=a@b\nos_pid={child.pid}\notp=25\nport=1\n"
+    text = f"version=4\nnode=a@b\nos_pid={child.pid}\notp=25\nport=1\n"
     (tmp_path / "a@b.agent").write_text(text)
     with pytest.raises(AgentError, match="no agent announced itself"):
         AgentFiles(tmp_path).wait(soon("it", 0.03))
@@ -114,9 +114,9 @@ def test_the_announcement_of_a_dead_node_is_passed_over(tmp_path: Path, collecte
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        ("version=3\nnode=a@b\nerror=no disk\n", "the agent did not start in a@b: no disk"),
+        ("version=4\nnode=a@b\nerror=no disk\n", "the agent did not start in a@b: no disk"),
         ("version=9\nnode=a@b\n", "the agent in a@b speaks version 9 of the protocol"),
-        ("version=3\nnode=a@b\nport=x\n", "odd.agent is no announcement of an agent"),
+        ("version=4\nnode=a@b\nport=x\n", "odd.agent is no announcement of an agent"),
     ],
 )
 def test_an_announcement_of_a_failure_is_told(tmp_path: Path, content: str, sentence: str) -> None:

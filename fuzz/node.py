@@ -46,12 +46,17 @@ class NodeInfo:
         return tuple(app.name for app in self.applications if not app.part_of_otp)
 
 
+#: What the emulator counts in code that cannot be instrumented.
+NATIVE_FUNCTION, NATIVE_LINE = "native_function", "native_line"
+
+
 @dataclass(frozen=True, slots=True)
 class Point:
     """A coverage point: the start of a body in the source; ``kind`` is what begins there.
 
     Kinds: function, fun, case, if, receive, after, of, catch, else, andalso, orelse, and
-    the comprehensions lc, bc, mc.
+    the comprehensions lc, bc, mc. What the emulator counts by itself is a native_function, of which
+    the line is not known, or a native_line, of which the function is not.
     """
 
     module: str
@@ -60,13 +65,28 @@ class Point:
     line: int
     kind: str
 
+    @property
+    def native(self) -> bool:
+        """Tell whether the emulator counts it, and no code of ours."""
+        return self.kind in (NATIVE_FUNCTION, NATIVE_LINE)
+
+    @property
+    def place(self) -> str:
+        """Return where it is, as a frame of a stack is written; only the module of a line."""
+        return f"{self.module}:{self.function}/{self.arity}" if self.function else self.module
+
 
 @dataclass(frozen=True, slots=True)
 class Instrumentation:
-    """The points by number, and the modules that could not be instrumented, with the reason."""
+    """The points by number, and the modules that have none, with the reason.
+
+    ``native`` are the modules that could not be instrumented, with the reason, and that the
+    emulator counts by itself.
+    """
 
     points: tuple[Point, ...]
     failures: tuple[tuple[str, str], ...]
+    native: tuple[tuple[str, str], ...] = ()
 
 
 class EventKind(StrEnum):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 
-from fuzz.node import Instrumentation, NodeInfo, off_node
+from fuzz.node import NATIVE_LINE, Instrumentation, NodeInfo, off_node
 
 #: So many modules are named where several have no coverage for one reason.
 _NAMED = 5
+#: What there is of modules that the emulator counts by itself.
+_BY_LINE, _BY_FUNCTION = "native coverage by line", "native coverage by function"
 
 
 def covered_applications(node: NodeInfo, found: Instrumentation) -> tuple[str, ...]:
@@ -22,16 +24,19 @@ def covered_applications(node: NodeInfo, found: Instrumentation) -> tuple[str, .
 def coverage_notes(
     node: NodeInfo, found: Instrumentation, left_out: Set[str] = frozenset()
 ) -> list[str]:
-    """Return a sentence for each application and reason for which modules have no coverage.
+    """Return a sentence for each application and reason for which modules have none or less.
 
-    An application of the target's that was not chosen, a dependency as a rule, is named too.
-    Those that are ``left_out`` run on nodes of which no coverage is read.
+    Less is what the emulator counts by itself. An application of the target's that was not chosen,
+    a dependency as a rule, is named too. Those that are ``left_out`` run on nodes of which no
+    coverage is read.
     """
     owner = {module: app.name for app in node.applications for module in app.modules}
-    groups: dict[tuple[str, str], list[str]] = {}
-    for module, why in found.failures:
-        groups.setdefault((owner.get(module, ""), why), []).append(module)
-    notes = [_note(app, why, modules) for (app, why), modules in groups.items()]
+    groups = _groups(owner, found.failures)
+    notes = [_note("no coverage", *key, modules) for key, modules in groups.items()]
+    by_line = {point.module for point in found.points if point.kind == NATIVE_LINE}
+    for what, lines in ((_BY_LINE, True), (_BY_FUNCTION, False)):
+        chosen = [(m, why) for m, why in found.native if (off_node(m)[0] in by_line) == lines]
+        notes += [_note(what, *key, modules) for key, modules in _groups(owner, chosen).items()]
     touched = {*covered_applications(node, found), *(off_node(app)[0] for app, _ in groups)}
     own = dict.fromkeys(off_node(name)[0] for name in node.target_applications())
     passed = [name for name in own if name not in touched | left_out]
@@ -43,10 +48,20 @@ def coverage_notes(
     return notes
 
 
-def _note(application: str, why: str, modules: Sequence[str]) -> str:
+def _groups(
+    owner: Mapping[str, str], reasons: Iterable[tuple[str, str]]
+) -> dict[tuple[str, str], list[str]]:
+    """Return the modules of each application and reason."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for module, why in reasons:
+        groups.setdefault((owner.get(module, ""), why), []).append(module)
+    return groups
+
+
+def _note(what: str, application: str, why: str, modules: Sequence[str]) -> str:
     if len(modules) == 1:
         where = f" in {application}" if application else ""
-        return f"no coverage of {modules[0]}{where}: {why}"
+        return f"{what} of {modules[0]}{where}: {why}"
     of = f" of {application}" if application else ""
     names = ", ".join(modules[:_NAMED]) + (", ..." if len(modules) > _NAMED else "")
-    return f"no coverage of {len(modules)} modules{of} ({names}), each for one reason: {why}"
+    return f"{what} of {len(modules)} modules{of} ({names}), each for one reason: {why}"

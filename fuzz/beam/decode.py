@@ -139,11 +139,12 @@ def applications(value: Any) -> tuple[Application, ...]:
 
 
 def instrumentation(value: Any) -> Instrumentation:
-    """Return the points and the failures of an instrument request."""
-    points, failures = value
+    """Return the points, the failures and the native modules of an instrument request."""
+    points, failures, native = value
     return Instrumentation(
         tuple(Point(_text(m), _text(f), a, line, _text(kind)) for m, f, a, line, kind in points),
         _pairs(failures),
+        _pairs(native),
     )
 
 

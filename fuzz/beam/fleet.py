@@ -160,6 +160,7 @@ class Fleet:
         """
         own: list[tuple[Member, tuple[Point, ...]]] = []
         failures: list[tuple[str, str]] = []
+        native: list[tuple[str, str]] = []
         errors: list[AgentError] = []
         # Where no edge is known, as behind a proxy, nobody is left out.
         asked = [m for m in self._members if m.edge or self._cores] or [*self._members]
@@ -179,6 +180,7 @@ class Fleet:
                 errors.append(done)
                 continue
             failures += ((on_node(module, member.label), why) for module, why in done.failures)
+            native += ((on_node(module, member.label), why) for module, why in done.native)
             own.append((member, done.points))
         if len(errors) == len(asked):
             raise errors[0]
@@ -188,7 +190,7 @@ class Fleet:
         for member, told in own:
             member.numbers = tuple(numbers[point] for point in told)
         self._selection = include, exclude
-        self._instrumented = Instrumentation(points, tuple(failures))
+        self._instrumented = Instrumentation(points, tuple(failures), tuple(native))
         return self._instrumented
 
     def read(self) -> Reading:

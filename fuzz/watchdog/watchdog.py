@@ -112,8 +112,7 @@ class Watchdog:
     def _function(self, point: int | None) -> str:
         if point is None:
             return ""
-        at = self._rig.points[point]
-        return f"{at.module}:{at.function}/{at.arity}"
+        return self._rig.points[point].place
 
     def rebase(self) -> None:
         """See to it that the next glance can tell what a play costs."""

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from fuzz.beam.covered import coverage_notes, covered_applications
+from fuzz.erlang import otp_release
 from fuzz.node import Application, Instrumentation, NodeInfo, Point
+from tests.beam.native import HAS_NATIVE
 from tests.beam.nodes import AgentNode
 from tests.beam.ways import start_ways
 
@@ -21,12 +23,18 @@ def test_source_beside_a_module_serves_if_it_is_what_runs(
     assert "ways" not in chosen
     found = own_node.agent.instrument(["ways"])
     without = "it was compiled without debug_info, and "
-    assert dict(found.failures) == {
+    reasons = {
         "ways_bare": f"{without}no source is beside it",
         "ways_broken": f"{without}the source beside it does not compile: syntax error before: '->'",
         "ways_changed": f"{without}the source beside it is not what runs",
     }
-    assert {point.module for point in found.points} == {"ways_debug", "ways_nested", "ways_source"}
+    if HAS_NATIVE:
+        assert (found.failures, dict(found.native)) == ((), reasons)
+    else:
+        no = f"; OTP {otp_release()} has no native coverage"
+        assert dict(found.failures) == {module: why + no for module, why in reasons.items()}
+    instrumented = {point.module for point in found.points if not point.native}
+    assert instrumented == {"ways_debug", "ways_nested", "ways_source"}
     own_node.eval("[M:run(N) || M <- [ways_debug, ways_nested, ways_source], N <- [0, 7, 7]], ok")
     hits = {
         (point.module, point.line): count

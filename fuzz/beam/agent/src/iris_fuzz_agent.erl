@@ -227,15 +227,15 @@ depart(Settings) ->
 
 %% Only one leaves at a time: the name is taken.
 leave(Settings, Tell) ->
-    case catch register(iris_fuzz_leaver, self()) of
+    try register(iris_fuzz_leaver, self()) of
         true ->
             ok = iris_fuzz_events:remove(),
             {Restored, Kept, Foreign} = iris_fuzz_cover:restore(),
             stop_supervisor(Settings),
             _ = Tell({ok, {Restored, Kept}}),
-            unload(Foreign, is_guest(Settings));
-        {'EXIT', _} ->
-            ok
+            unload(Foreign, is_guest(Settings))
+    catch
+        error:badarg -> ok
     end.
 
 stop_supervisor(Settings) ->

@@ -3,7 +3,8 @@
 %%% Theory of operation. One array of atomics serves all modules; its reference is a persistent
 %%% term, the cheapest thing that code in any module can reach. The instrumented code counts in
 %%% it (see iris_fuzz_forms). An atomic that went from zero to one also sets the mark of its
-%%% block, and a read looks at the marks only.
+%%% block, and a read looks at the marks only. Modules that cannot be instrumented are counted by
+%%% the emulator, where it does that (see iris_fuzz_native); their points have the last numbers.
 %%%
 %%% A module that cannot be replaced without harm is given up (see iris_fuzz_swap). A process that
 %%% never leaves a loop inside its module stays in the version it was started in: restart the
@@ -21,25 +22,16 @@
 -type point() :: {
     Module :: name(), Function :: name(), arity(), Line :: non_neg_integer(), Kind :: name()
 }.
--type failure() :: {Module :: name(), Reason :: binary()}.
+%% A module with the reason for which it is not covered, or not otherwise than natively.
+-type reason() :: {Module :: name(), Reason :: binary()}.
+-type result() :: {[point()], Failures :: [reason()], Native :: [reason()]}.
 
 %% Processes of connections that have just been closed end in no time; one that stays in
 %% instrumented code for longer will not leave it soon.
 -define(PUT_BACK_MS, 1000).
 
-%% A module on its way: what it was, and what it becomes.
--record(plan, {
-    module :: module(),
-    file :: file:filename(),
-    original :: binary(),
-    was_loaded :: boolean(),
-    forms :: [erl_parse:abstract_form()],
-    options :: [term()],
-    count :: non_neg_integer(),
-    first = 0 :: non_neg_integer(),
-    points = [] :: [iris_fuzz_forms:point()],
-    code = <<>> :: binary()
-}).
+%% Which modules are counted natively: nothing is cheaper to read.
+-define(NATIVE, iris_fuzz_native).
 
 -spec start_link(iris_fuzz_agent:settings()) -> {ok, pid()}.
 start_link(Settings) ->
@@ -48,7 +40,7 @@ start_link(Settings) ->
 -spec new_table() -> ok.
 new_table() ->
     ?MODULE = ets:new(?MODULE, [set, public, named_table]),
-    true = ets:insert(?MODULE, [{foreign, []}, {originals, []}, {size, 0}]),
+    true = ets:insert(?MODULE, [{foreign, []}, {originals, []}, {size, none}]),
     ok.
 
 %% Remember which modules of OTP were loaded on the agent's behalf, to unload them in the end.
@@ -62,13 +54,13 @@ note_loaded(Before) ->
 %% Instrument what the patterns select (see iris_fuzz_select). A node is instrumented once;
 %% asking again for the same gives the same points, asking for something else is refused.
 -spec instrument([binary()], [binary()]) ->
-    {ok, {[point()], [failure()]}} | {error, binary()}.
+    {ok, result()} | {error, binary()}.
 instrument(Include, Exclude) ->
     gen_server:call(?MODULE, {instrument, {Include, Exclude}}, infinity).
 
 %% Put every module back. Kept are those that are still in use in a way that only killing
 %% processes would end; they go on counting into an array that nobody reads.
--spec restore() -> {Restored :: [name()], Kept :: [failure()], Foreign :: [module()]}.
+-spec restore() -> {Restored :: [name()], Kept :: [reason()], Foreign :: [module()]}.
 restore() ->
     gen_server:call(?MODULE, restore, infinity).
 
@@ -92,6 +84,7 @@ handle_call(restore, _, Settings) ->
     Restored = lists:sort([atom_to_binary(Module) || {Module, ok} <- Outcomes]),
     Kept = lists:sort([{atom_to_binary(Module), Why} || {Module, {error, Why}} <- Outcomes]),
     _ = [persistent_term:erase(?MODULE) || Kept =:= []],
+    _ = persistent_term:erase(?NATIVE),
     {reply, {Restored, Kept, fetch(foreign)}, Settings}.
 
 handle_cast(_, Settings) ->
@@ -105,206 +98,118 @@ fetch(Key) ->
 instrument_now({Include, Exclude} = Selection, Settings) ->
     %% A process of its own, for compiling leaves a large heap behind.
     {Worker, Monitor} = spawn_monitor(fun() ->
-        exit({made, plan_all(Include, Exclude, Settings)})
+        exit({made, plan(Include, Exclude, Settings)})
     end),
     receive
-        {'DOWN', Monitor, process, Worker, {made, {Plans, Failures}}} ->
-            {ok, load_all(Selection, Plans, Failures)};
+        {'DOWN', Monitor, process, Worker, {made, Planned}} ->
+            Result = load_all(Planned),
+            true = ets:insert(?MODULE, {instrumented, Selection, Result}),
+            {ok, Result};
         {'DOWN', Monitor, process, Worker, Reason} ->
             {error, iris_fuzz_shape:text(Reason)}
     end.
 
-plan_all(Include, Exclude, Settings) ->
+plan(Include, Exclude, Settings) ->
     Before = code:all_loaded(),
-    {Modules, Unfit} = iris_fuzz_select:modules(Include, Exclude),
-    Made =
-        case load_compiler(maps:get(compiler, Settings, none)) of
-            ok ->
-                Tried = [try_plan(Module, File) || {Module, File} <- Modules],
-                Planned = try_out(Tried, Settings),
-                Unplanned = [Failure || {_, _} = Failure <- Planned],
-                compile_all([Plan || #plan{} = Plan <- Planned], Unfit ++ Unplanned, Settings);
-            {error, Reason} ->
-                {[], Unfit ++ [{Module, Reason} || {Module, _} <- Modules]}
-        end,
+    Planned = iris_fuzz_plan:make(Include, Exclude, Settings),
     note_loaded(Before),
-    Made.
-
-%% Code is read that anybody may have written: what is odd about one module is no matter of the
-%% others.
-try_plan(Module, File) ->
-    try
-        plan(Module, File)
-    catch
-        _:Fault -> {Module, iris_fuzz_shape:text(Fault)}
-    end.
-
-%% What a guest cannot put back, it does not touch.
-try_out(Planned, #{linger_ms := _}) ->
-    Stacks = iris_fuzz_swap:stacks(),
-    [try_out_one(One, Stacks) || One <- Planned];
-try_out(Planned, #{}) ->
     Planned.
 
-try_out_one(#plan{module = Module, file = File, original = Original} = Plan, Stacks) ->
-    case iris_fuzz_swap:try_out(Module, File, Original, Stacks) of
-        ok -> Plan;
-        {error, Reason} -> {Module, Reason}
-    end;
-try_out_one(Failure, _) ->
-    Failure.
+load_all({Plans, Bare, Unplanned}) ->
+    Size = iris_fuzz_plan:size(Plans),
+    persistent_term:put(?MODULE, atomics:new(iris_fuzz_forms:slots(Size), [])),
+    Unloaded = lists:append([load(Plan) || Plan <- Plans]),
+    {Native, Uncounted} = load_native(Bare, Size, [], []),
+    persistent_term:put(?NATIVE, [Counted || {Counted, _, _} <- Native]),
+    true = ets:insert(?MODULE, {size, Size}),
+    Points =
+        [{Module, Points} || #{module := Module, points := Points} <- Plans] ++
+            [{Module, Points} || {{Module, _, _, _}, Points, _} <- Native],
+    {
+        [
+            {atom_to_binary(Module), atom_to_binary(F), A, Line, atom_to_binary(Kind)}
+         || {Module, Own} <- Points, {F, A, Line, Kind} <- Own
+        ],
+        told(Unplanned ++ Unloaded ++ Uncounted),
+        told([{Module, Why} || {{Module, _, _, _}, _, Why} <- Native])
+    }.
 
-plan(Module, File) ->
-    case iris_fuzz_source:read(Module, File) of
-        {ok, Original, Forms, Options} ->
-            {_, Points} = iris_fuzz_forms:transform(Forms, 0),
-            #plan{
-                module = Module, file = File, original = Original, forms = Forms,
-                was_loaded = erlang:module_loaded(Module),
-                options = Options, count = length(Points)
-            };
-        {error, Reason} ->
-            {Module, Reason}
-    end.
-
-%% A node in embedded mode loads nothing by itself and knows the folders of its release only;
-%% the compiler may not be among them though it is beside them, or where the harness has its own.
-load_compiler(Elsewhere) ->
-    Beside = filename:join([code:lib_dir(), "compiler-*", "ebin"]),
-    case code:ensure_loaded(compile) of
-        {module, compile} -> ok;
-        {error, _} -> compiler_is_there(lists:any(fun load_folder/1, [Beside, Elsewhere]))
-    end.
-
-load_folder(none) ->
-    false;
-load_folder(Pattern) ->
-    Files = filelib:wildcard(filename:join(Pattern, "*.beam")),
-    _ = [code:load_abs(filename:rootname(File)) || File <- Files],
-    erlang:module_loaded(compile).
-
-compiler_is_there(true) ->
-    ok;
-compiler_is_there(false) ->
-    {error, <<"the node has no compiler application to instrument it with">>}.
-
-%% Numbers have no gaps: when a module does not compile, the others are numbered again.
-compile_all(Plans, Failures, Settings) ->
-    Compiled = [await(Started) || Started <- start_all(number(Plans, 0), Settings)],
-    case [Failure || {_, _} = Failure <- Compiled] of
-        [] ->
-            {Compiled, Failures};
-        Unfit ->
-            Left = [Plan || Plan <- Plans, not lists:keymember(Plan#plan.module, 1, Unfit)],
-            compile_all(Left, Failures ++ Unfit, Settings)
-    end.
-
-number([], _) ->
-    [];
-number([#plan{count = Count} = Plan | Plans], First) ->
-    [Plan#plan{first = First} | number(Plans, First + Count)].
-
-%% All at once: the schedulers share the modules out among themselves.
-start_all(Plans, Settings) ->
-    [
-        {Plan#plan.module, spawn_monitor(fun() -> exit({made, compile(Plan, Settings)}) end)}
-     || Plan <- Plans
-    ].
-
-await({Module, {Worker, Monitor}}) ->
-    receive
-        {'DOWN', Monitor, process, Worker, {made, Result}} -> Result;
-        {'DOWN', Monitor, process, Worker, Reason} -> {Module, iris_fuzz_shape:text(Reason)}
-    end.
-
-compile(#plan{module = Module, forms = Forms, first = First} = Plan, Settings) ->
-    {Instrumented, Points} = iris_fuzz_forms:transform(Forms, First),
-    Options = [binary, return_errors, {source, source(Module)} | Plan#plan.options],
-    case iris_fuzz_cache:compile(Settings, Instrumented, Options) of
-        {ok, Module, Code} -> Plan#plan{points = Points, code = Code};
-        {error, Errors, _} -> {Module, iris_fuzz_shape:text({does_not_compile, Errors})}
-    end.
-
-source(Module) ->
-    case erlang:module_loaded(Module) of
-        true -> proplists:get_value(source, Module:module_info(compile), atom_to_list(Module));
-        false -> atom_to_list(Module)
-    end.
+told(Reasons) ->
+    lists:sort([{atom_to_binary(Module), Reason} || {Module, Reason} <- Reasons]).
 
 %% A module that is still in use in its old version at this moment keeps its numbers, which
 %% then are never hit.
-load_all(Selection, Plans, Failures) ->
-    Size = lists:sum([Plan#plan.count || Plan <- Plans]),
-    persistent_term:put(?MODULE, atomics:new(iris_fuzz_forms:slots(Size), [])),
-    true = ets:insert(?MODULE, {size, Size}),
-    Unloaded = lists:append([load(Plan) || Plan <- Plans]),
-    Points = [
-        {atom_to_binary(Module), atom_to_binary(F), A, Line, atom_to_binary(Kind)}
-     || #plan{module = Module, points = Points} <- Plans, {F, A, Line, Kind} <- Points
-    ],
-    Failed = [{atom_to_binary(Module), Reason} || {Module, Reason} <- Failures ++ Unloaded],
-    Result = {Points, lists:sort(Failed)},
-    true = ets:insert(?MODULE, {instrumented, Selection, Result}),
-    Result.
-
-load(#plan{module = Module, file = File, original = Original} = Plan) ->
-    case iris_fuzz_swap:in(Module, File, Plan#plan.code) of
+load(#{module := Module, file := File, code := Code} = Plan) ->
+    case iris_fuzz_swap:in(Module, File, Code) of
         ok ->
-            Put = {Module, File, Original, Plan#plan.was_loaded},
-            true = ets:insert(?MODULE, {originals, [Put | fetch(originals)]}),
+            note_original(Plan),
             [];
         {error, Reason} ->
             [{Module, Reason}]
     end.
 
+%% What the emulator counts in a module is known when it counts.
+load_native([], _, Native, Failures) ->
+    {lists:reverse(Native), Failures};
+load_native([#{module := Module, why := Why} = Bare | More], First, Native, Failures) ->
+    #{file := File, original := Original} = Bare,
+    case iris_fuzz_native:in(Module, File, Original) of
+        {ok, Level, Points} ->
+            note_original(Bare),
+            Count = length(Points),
+            One = {{Module, Level, First, Count}, Points, Why},
+            load_native(More, First + Count, [One | Native], Failures);
+        {error, Reason} ->
+            Failure = {Module, <<Why/binary, "; counted natively: ", Reason/binary>>},
+            load_native(More, First, Native, [Failure | Failures])
+    end.
+
+note_original(#{module := Module, file := File, original := Original, was_loaded := WasLoaded}) ->
+    Put = {Module, File, Original, WasLoaded},
+    true = ets:insert(?MODULE, {originals, [Put | fetch(originals)]}).
+
 %%% Reading
 
-%% The counters that are not zero, as <<Index:24, Count:8>> each, and zero they are then.
-%% Counts are clamped at 255, so the one that was hit most often comes too, the first of several.
+%% The counters that are not zero, as in iris_fuzz_hits, and zero they are then.
 %% Besides the marked blocks one more is read, another each time: a process killed between
 %% counting and marking would otherwise silence a point for good.
 -spec read(non_neg_integer()) -> {binary(), Hottest :: non_neg_integer() | none}.
 read(Sweep) ->
     case fetch(size) of
-        0 ->
+        none ->
             {<<>>, none};
         Size ->
             Counters = persistent_term:get(?MODULE),
             Blocks = Size div iris_fuzz_forms:block_size() + 1,
-            read_blocks(Counters, 0, Blocks, Sweep rem Blocks, <<>>, {0, none})
+            Hits = read_blocks(Counters, 0, Blocks, Sweep rem Blocks, iris_fuzz_hits:none()),
+            {Read, {_, Hottest}} = iris_fuzz_native:read(persistent_term:get(?NATIVE, []), Hits),
+            {Read, Hottest}
     end.
 
-read_blocks(_, Blocks, Blocks, _, Read, {_, Hottest}) ->
-    {Read, Hottest};
-read_blocks(Counters, Block, Blocks, Swept, Read, Most) ->
+read_blocks(_, Blocks, Blocks, _, Hits) ->
+    Hits;
+read_blocks(Counters, Block, Blocks, Swept, Hits) ->
     First = Block * iris_fuzz_forms:block_size(),
     Mark = iris_fuzz_forms:mark(First),
     case atomics:get(Counters, Mark) of
         0 when Block =/= Swept ->
-            read_blocks(Counters, Block + 1, Blocks, Swept, Read, Most);
+            read_blocks(Counters, Block + 1, Blocks, Swept, Hits);
         _ ->
             %% Before the counters: a hit from now on sets it again.
             atomics:put(Counters, Mark, 0),
             Slot = iris_fuzz_forms:slot(First),
             End = Slot + iris_fuzz_forms:block_size(),
-            {More, Now} = read_slots(Counters, Slot, End, First, Read, Most),
-            read_blocks(Counters, Block + 1, Blocks, Swept, More, Now)
+            More = read_slots(Counters, Slot, End, First, Hits),
+            read_blocks(Counters, Block + 1, Blocks, Swept, More)
     end.
 
-read_slots(_, End, End, _, Read, Most) ->
-    {Read, Most};
-read_slots(Counters, Slot, End, Index, Read, {Highest, _} = Most) ->
+read_slots(_, End, End, _, Hits) ->
+    Hits;
+read_slots(Counters, Slot, End, Index, Hits) ->
     case atomics:get(Counters, Slot) of
         0 ->
-            read_slots(Counters, Slot + 1, End, Index + 1, Read, Most);
+            read_slots(Counters, Slot + 1, End, Index + 1, Hits);
         _ ->
-            Hits = atomics:exchange(Counters, Slot, 0),
-            Count = min(255, Hits),
-            More = <<Read/binary, Index:24, Count:8>>,
-            Now =
-                case Hits > Highest of
-                    true -> {Hits, Index};
-                    false -> Most
-                end,
-            read_slots(Counters, Slot + 1, End, Index + 1, More, Now)
+            Count = atomics:exchange(Counters, Slot, 0),
+            read_slots(Counters, Slot + 1, End, Index + 1, iris_fuzz_hits:add(Index, Count, Hits))
     end.

@@ -1,9 +1,9 @@
 %%% What depends on the release of Erlang/OTP, in one place.
 -module(iris_fuzz_otp).
 
--export([is_application/1, is_module/1]).
+-export([is_application/1, is_module/1, native_coverage/0]).
 
-%% The applications that come with Erlang/OTP 25 to 28, and with Elixir, which a release carries
+%% The applications that come with Erlang/OTP 25 to 29, and with Elixir, which a release carries
 %% in the same folder as the project's own: there the place of a file does not tell.
 -define(APPLICATIONS, [
     asn1, common_test, compiler, crypto, debugger, dialyzer, diameter, edoc, eldap, erl_docgen,
@@ -29,3 +29,15 @@ is_module(Module) ->
 owner(Path) ->
     Home = filename:basename(filename:dirname(filename:dirname(Path))),
     hd(string:split(Home, "-")).
+
+%% Whether the emulator can count what code does (see iris_fuzz_native): from OTP 27 on, where it
+%% compiles to machine code.
+-spec native_coverage() -> yes | {no, Why :: binary()}.
+native_coverage() ->
+    Release = list_to_binary(erlang:system_info(otp_release)),
+    try code:coverage_support() of
+        true -> yes;
+        false -> {no, <<"this OTP ", Release/binary, " has no JIT, and so no native coverage">>}
+    catch
+        error:undef -> {no, <<"OTP ", Release/binary, " has no native coverage">>}
+    end.

@@ -16,6 +16,9 @@
 %%% of its own, so there are two sockets: one in mode 'active once', which stays, and one in
 %%% mode 'active true', which is made busy at the start so that it moves.
 %%%
+%%% The datagrams are sent from a third socket, of the module socket: gen_udp:send/2 waits for its
+%%% port from OTP 26 on, and is then switched in once more, now and then.
+%%%
 %%% Then the log, for those who ask for it. proc_lib and the behaviours log in the process that crashes, which is active
 %%% until the handlers have run. But the emulator hands its own messages (a plain process that
 %%% failed, a heap over its limit) to an operating system's thread that passes them on to
@@ -35,10 +38,14 @@
 -export([fail/2]).
 -export_type([echoes/0]).
 
-%% The socket of each poll set, and how many looks do without the log.
+%% A socket, and the address at which a datagram reaches it.
+-type ear() :: {gen_udp:socket(), socket:sockaddr_in()}.
+
+%% What sends, the socket of each poll set, and how many looks do without the log.
 -record(echoes, {
-    once :: gen_udp:socket(),
-    true :: gen_udp:socket(),
+    mouth :: socket:socket(),
+    once :: ear(),
+    true :: ear(),
     deaf = 0 :: non_neg_integer()
 }).
 
@@ -48,6 +55,8 @@
 %% Between two looks we wait for a datagram instead of spinning: a scheduler that never sleeps
 %% keeps the threads that do the node's file operations off their processor for milliseconds.
 -define(EAGER, 2000).
+
+-define(LOOPBACK, {127, 0, 0, 1}).
 
 %% A datagram on the loopback takes microseconds; later than this it was lost.
 -define(ECHO_MS, 100).
@@ -65,38 +74,39 @@
 
 -spec open() -> {ok, echoes()} | {error, term()}.
 open() ->
-    case {open_one(), open_one()} of
-        {{ok, Once}, {ok, True}} ->
-            ok = inet:setopts(True, [{active, true}]),
-            _ = [echo(True) || _ <- lists:seq(1, ?BUSY)],
-            {ok, #echoes{once = Once, true = True}};
-        {{error, _} = Error, _} ->
-            Error;
-        {_, Error} ->
-            Error
+    try
+        {ok, Mouth} = socket:open(inet, dgram, udp),
+        ok = socket:bind(Mouth, address(0)),
+        {ok, #{port := Port}} = socket:sockname(Mouth),
+        {Socket, _} = True = open_ear(Port),
+        ok = inet:setopts(Socket, [{active, true}]),
+        _ = [echo(Mouth, True) || _ <- lists:seq(1, ?BUSY)],
+        {ok, #echoes{mouth = Mouth, once = open_ear(Port), true = True}}
+    catch
+        %% What has been opened goes with its process.
+        error:{badmatch, {error, _} = Error} -> Error
     end.
 
 -spec close(echoes()) -> ok.
-close(#echoes{once = Once, true = True}) ->
+close(#echoes{mouth = Mouth, once = {Once, _}, true = {True, _}}) ->
     ok = gen_udp:close(Once),
-    ok = gen_udp:close(True).
+    ok = gen_udp:close(True),
+    ok = socket:close(Mouth).
 
-open_one() ->
-    Loopback = {127, 0, 0, 1},
-    case gen_udp:open(0, [binary, {ip, Loopback}, {active, false}]) of
-        {ok, Socket} ->
-            {ok, Port} = inet:port(Socket),
-            %% Connected to itself: nobody else's datagrams get in.
-            ok = gen_udp:connect(Socket, Loopback, Port),
-            {ok, Socket};
-        {error, _} = Error ->
-            Error
-    end.
+open_ear(From) ->
+    {ok, Socket} = gen_udp:open(0, [binary, {ip, ?LOOPBACK}, {active, false}]),
+    {ok, Port} = inet:port(Socket),
+    %% Connected: nobody else's datagrams get in.
+    ok = gen_udp:connect(Socket, ?LOOPBACK, From),
+    {Socket, address(Port)}.
+
+address(Port) ->
+    #{family => inet, addr => ?LOOPBACK, port => Port}.
 
 %% Each datagram has its own number: one that was late must not be taken for the next.
-echo(Socket) ->
+echo(Mouth, {Socket, Address}) ->
     Id = erlang:unique_integer([positive]) band 16#FFFFFFFF,
-    ok = gen_udp:send(Socket, <<Id:32>>),
+    ok = socket:sendto(Mouth, <<Id:32>>, Address, [], 0),
     receive
         {udp, Socket, _, _, <<Id:32>>} -> true
     after ?ECHO_MS -> false
@@ -153,7 +163,7 @@ look_again(Echoes, Until, Looks) ->
         true ->
             false;
         false when Looks < ?EAGER ->
-            _ = echo(Echoes#echoes.true),
+            _ = echo(Echoes#echoes.mouth, Echoes#echoes.true),
             look(Echoes, Until, Looks);
         false ->
             receive
@@ -167,24 +177,24 @@ is_idle() ->
     erlang:statistics(total_active_tasks_all) =< 1.
 
 %% One after the other, so that we are switched in exactly twice, once for each datagram.
-nothing_was_under_way(#echoes{once = Once, true = True}) ->
+nothing_was_under_way(#echoes{mouth = Mouth, once = {Socket, _} = Once, true = True}) ->
     {Before, _} = erlang:statistics(context_switches),
-    ok = inet:setopts(Once, [{active, once}]),
-    case echo(True) andalso echo(Once) of
+    ok = inet:setopts(Socket, [{active, once}]),
+    case echo(Mouth, True) andalso echo(Mouth, Once) of
         true ->
             {After, _} = erlang:statistics(context_switches),
             After - Before =< 2 andalso is_idle();
         false ->
-            ok = drain(Once),
+            ok = drain(Socket),
             false
     end.
 
 %% Take out what came too late. In mode 'active once' it would come in the place of the next
 %% datagram, which stays behind in its turn: every look from then on would wait in vain.
-drain(Once) ->
-    ok = inet:setopts(Once, [{active, false}]),
-    case gen_udp:recv(Once, 0, 0) of
-        {ok, _} -> drain(Once);
+drain(Socket) ->
+    ok = inet:setopts(Socket, [{active, false}]),
+    case gen_udp:recv(Socket, 0, 0) of
+        {ok, _} -> drain(Socket);
         {error, timeout} -> ok
     end.
 

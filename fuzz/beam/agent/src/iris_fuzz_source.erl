@@ -6,21 +6,14 @@
 %%% in neither paths nor line numbers.
 -module(iris_fuzz_source).
 
--export([read/2]).
+-export([original/2, forms/3]).
 
 -define(NOWHERE, <<"it was compiled without debug_info, and no source is beside it">>).
 -define(ANOTHER, <<"it was compiled without debug_info, and the source beside it is not what runs">>).
 -define(BROKEN, "it was compiled without debug_info, and the source beside it does not compile: ").
 
-%% The beam file as it is, the abstract code, and the options to compile that with.
--spec read(module(), file:filename()) ->
-    {ok, binary(), [erl_parse:abstract_form()], [term()]} | {error, binary()}.
-read(Module, File) ->
-    case original(Module, File) of
-        {ok, Original} -> abstract(Module, File, Original);
-        {error, _} = Error -> Error
-    end.
-
+%% The beam file as it is.
+-spec original(module(), file:filename()) -> {ok, binary()} | {error, binary()}.
 original(Module, File) ->
     case erl_prim_loader:get_file(File) of
         {ok, Binary, _} ->
@@ -39,15 +32,19 @@ original(Module, File) ->
 same_code(Sum, Sum, Binary) -> {ok, Binary};
 same_code(_, _, _) -> {error, <<"its file is not the code that is loaded">>}.
 
-abstract(Module, File, Original) ->
+%% The abstract code, and the options to compile that with.
+-spec forms(module(), file:filename(), Original :: binary()) ->
+    {ok, [erl_parse:abstract_form()], [term()]} | {error, binary()}.
+forms(Module, File, Original) ->
     case forms(Module, Original) of
-        {ok, Forms, Options} -> {ok, Original, Forms, Options};
+        {ok, Forms, Options} -> {ok, Forms, Options};
         none -> from_source(Module, File, Original);
         {error, _} = Error -> Error
     end.
 
+%% Of a file that was stripped nothing is there, which beam_lib would not survive to be asked for.
 forms(Module, Beam) ->
-    case beam_lib:chunks(Beam, [debug_info, abstract_code]) of
+    case beam_lib:chunks(Beam, [debug_info, abstract_code], [allow_missing_chunks]) of
         {ok, {Module, [{debug_info, Info}, {abstract_code, {raw_abstract_v1, Forms}}]}} ->
             {ok, Forms, options(Info)};
         {ok, _} ->
@@ -72,7 +69,7 @@ from_source(Module, File, Original) ->
     {ok, {Module, Sum}} = beam_lib:md5(Original),
     Recorded = recorded(Original),
     Sources = [Path || Path <- candidates(Module, File, Recorded), filelib:is_regular(Path)],
-    first(Module, Sum, Original, proplists:get_value(options, Recorded, []), Sources, ?NOWHERE).
+    first(Module, Sum, proplists:get_value(options, Recorded, []), Sources, ?NOWHERE).
 
 recorded(Original) ->
     case beam_lib:chunks(Original, [compile_info]) of
@@ -91,14 +88,14 @@ candidates(Module, File, Recorded) ->
             filelib:wildcard(filename:join([Home, "src", "**", Name])) ++ Told
     ).
 
-first(_, _, _, _, [], Why) ->
+first(_, _, _, [], Why) ->
     {error, Why};
-first(Module, Sum, Original, Options, [Source | Sources], Why) ->
+first(Module, Sum, Options, [Source | Sources], Why) ->
     case compile_as(Module, Sum, Source, Options) of
-        {ok, Forms, Kept} -> {ok, Original, Forms, Kept};
-        another -> first(Module, Sum, Original, Options, Sources, ?ANOTHER);
-        {error, Reason} when Why =:= ?NOWHERE -> first(Module, Sum, Original, Options, Sources, Reason);
-        {error, _} -> first(Module, Sum, Original, Options, Sources, Why)
+        {ok, Forms, Kept} -> {ok, Forms, Kept};
+        another -> first(Module, Sum, Options, Sources, ?ANOTHER);
+        {error, Reason} when Why =:= ?NOWHERE -> first(Module, Sum, Options, Sources, Reason);
+        {error, _} -> first(Module, Sum, Options, Sources, Why)
     end.
 
 compile_as(Module, Sum, Source, Options) ->

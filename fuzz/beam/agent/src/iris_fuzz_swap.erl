@@ -12,7 +12,7 @@
 %%% stack too deep to be told. If so, the same code stays.
 -module(iris_fuzz_swap).
 
--export([in/3, out/5, try_out/4, stacks/0]).
+-export([in/3, in_counted/4, out/5, try_out/4, stacks/0]).
 
 -type outcome() :: ok | {error, binary()}.
 -type stacks() :: #{module() => true}.
@@ -44,19 +44,31 @@ try_out(Module, File, Original, _) ->
 is_left(true) -> ok;
 is_left(false) -> {error, ?INSIDE}.
 
-%% All is made ready first, for a fun of the old version cannot be called between its purge and the
-%% load of the new one.
 -spec in(module(), file:filename(), Code :: binary()) -> outcome().
 in(Module, File, Code) ->
-    case code:prepare_loading([{Module, File, Code}]) of
-        {ok, Prepared} ->
-            case code:soft_purge(Module) of
-                true -> finish(Prepared);
-                false -> {error, ?OLDER}
-            end;
-        {error, Reason} ->
-            {error, iris_fuzz_shape:text(Reason)}
-    end.
+    in_prepared(Module, code:prepare_loading([{Module, File, Code}])).
+
+%% The same, in a coverage mode that the emulator has else not (see iris_fuzz_native).
+-spec in_counted(Mode :: atom(), module(), file:filename(), Code :: binary()) -> outcome().
+in_counted(Mode, Module, File, Code) ->
+    Before = code:set_coverage_mode(Mode),
+    Prepared =
+        try
+            code:prepare_loading([{Module, File, Code}])
+        after
+            code:set_coverage_mode(Before)
+        end,
+    in_prepared(Module, Prepared).
+
+%% All has been made ready first, for a fun of the old version cannot be called between its purge
+%% and the load of the new one.
+in_prepared(Module, {ok, Prepared}) ->
+    case code:soft_purge(Module) of
+        true -> finish(Prepared);
+        false -> {error, ?OLDER}
+    end;
+in_prepared(_, {error, Reason}) ->
+    {error, iris_fuzz_shape:text(Reason)}.
 
 finish(Prepared) ->
     case code:finish_loading(Prepared) of

@@ -1,6 +1,8 @@
 %%% A body of each kind that is counted, and results that would show if one were damaged.
 -module(fixture_clauses).
 
+%% OTP 29 warns of it, and people have it in their code.
+-compile(nowarn_deprecated_catch).
 -export([all/0, run/1]).
 -export([
     function/1, case_of/1, if_of/1, fun_of/1, named_fun/1, receive_of/1, after_of/0, try_of/1,

@@ -64,7 +64,13 @@ def login_text(draft: Draft) -> bool:
     if draft.chance(0.2):
         text = draft.steps[index].data
         return draft.set_data(index, draft.byte_mutate(text, len(text) + 16))
-    return draft.set_data(index, bad_login(draft))
+    if not draft.set_data(index, bad_login(draft)):
+        return False
+    if draft.chance(0.5):
+        # What comes of a name that was borne shows when its user does something.
+        says = Step(StepKind.SEND, draft.steps[index].connection, fresh_frame(draft))
+        draft.insert(index + 1, says)
+    return True
 
 
 def add_client(draft: Draft) -> bool:

@@ -88,7 +88,8 @@ def bad_login(draft: Draft) -> bytes:
         user = draft.someone()
         return user + b":<jwt:%b:%b>" % (draft.pick(_TOKEN_KINDS), user)
     if kind >= 3:
-        return odd_name(draft)  # which goes with all that its user does from then on
+        # It goes with all that its user does from then on.
+        return odd_name(draft) if draft.chance(0.6) else draft.rng.randbytes(1 + draft.below(8))
     word = draft.pick(tuple(LOGIN_WORDS.values()))
     if kind == 0:
         return word

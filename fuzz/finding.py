@@ -130,6 +130,9 @@ def _identity(parts: Iterable[str]) -> bytes:
 
 
 _VOLATILE = (
+    # How long a list is, is data: a text that is empty is as good as one that is not.
+    (re.compile(r"\[\]"), "<list>"),
+    (re.compile(r"\|\.\.\.\]"), "]"),
     (re.compile(r"<\d+\.\d+\.\d+>"), "<pid>"),
     (re.compile(r"#(Ref|Port|Fun)<[^>]*>"), r"<\1>"),
     (re.compile(r"0x[0-9a-fA-F]+"), "<addr>"),

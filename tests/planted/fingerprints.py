@@ -63,7 +63,7 @@ FINGERPRINTS: Mapping[str, str] = MappingProxyType(
         "keys_later": "2cd9ac6c0647069a",
         "kid_unknown": "790f85386cd6c4da",
         "limit_exact": "a70545cca7f575ce",
-        "limiter_far": "3ecb4e01b68eccfb",
+        "limiter_far": "8804c6f9edf7c487",
         "links_spread": "36f9450896deb509",
         "listener_closed": "db2a15b43fc3594c",
         "login_refills": "856aa9325b624500",

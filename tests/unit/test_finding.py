@@ -88,6 +88,13 @@ def test_what_a_release_of_otp_calls_its_loops_does_not_count() -> None:
     assert of("lists:nth/2", "iris_conn:handle/1") != of("lists:last/1", "iris_conn:handle/1")
 
 
+def test_how_long_a_list_is_makes_no_other_defect() -> None:
+    shapes = ["{error,[],<binary>}", "{error,<list>,<binary>}"], ["[{a,b}]", "[{a,b}|...]"]
+    for one, other in shapes:
+        causes = [Cause("crash", f"error:{reason}", "iris_conn:init/1") for reason in (one, other)]
+        assert causes[0].fingerprint() == causes[1].fingerprint()
+
+
 def test_the_arity_of_a_frame_stays_and_its_number_goes() -> None:
     assert stable("iris_conn:handle/3") == "iris_conn:handle/3"
     assert stable("crypto:hash_256/12") == "crypto:hash_256/12"

@@ -131,14 +131,21 @@ class Launch:
         for number, code in enumerate(self._guardian.codes()):
             if code not in (None, 0):
                 raise self._failed(number, code)
-        for pid in self._nodes - {one.pid for one in look.processes}:
-            self._nodes.discard(pid)
-            # Of one that was not up, its parent knows whether that was meant to be.
-            if pid in self._up or self._guardian.code_of(pid):
-                raise self._died(pid)
+        if self._fallen(look):
+            # A node that ends for another's sake ends after it, maybe while we looked.
+            fallen = self._fallen(self._brought.look())
+            raise self._died(min(fallen, key=self._brought.command))
         self._nodes |= {one.pid for one in look.processes if one.is_beam}
         self._up |= {one.pid for one in self._brought.up(look)}
         return look
+
+    def _fallen(self, look: Look) -> list[int]:
+        """Return the nodes that have ended, and were not meant to."""
+        gone = self._nodes - {one.pid for one in look.processes}
+        # Of one that was not up, its parent knows whether that was meant to be.
+        fallen = [pid for pid in gone if pid in self._up or self._guardian.code_of(pid)]
+        self._nodes -= gone.difference(fallen)
+        return fallen
 
     def _wait(self) -> None:
         self._pause.wait(_LOOK_SECONDS)

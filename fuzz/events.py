@@ -70,10 +70,11 @@ class Dismissed:
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """The target was brought back: ``how`` is ``application`` or ``node``."""
+    """The target was brought back: ``how`` and ``why`` as :class:`fuzz.rig.Recovery` has them."""
 
     how: str
     seconds: float
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)

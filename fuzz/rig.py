@@ -45,10 +45,14 @@ _RESTART_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """How a target was brought back, and how long that took."""
+    """How a target was brought back, how long that took, and ``why``, if that is known.
+
+    A reason goes on from a sentence: "to check a suspicion", "for it had ended".
+    """
 
     how: str
     seconds: float
+    why: str = ""
 
 
 class Rig:

@@ -32,6 +32,8 @@ _HOW = {
     "node": "the node was restarted",
     "itself": "the target came back by itself",
 }
+#: What was restarted, where it is told how often.
+_WHAT = {"application": "of the application", "node": "of the node", "one node": "of one node"}
 
 
 class ConsoleReport:
@@ -83,7 +85,7 @@ class ConsoleReport:
         elif isinstance(event, Recovered):
             if self._live is None:
                 said = f"{_HOW.get(event.how, event.how)} in {event.seconds:.1f} s"
-                say(self._console, [Text(said)])
+                say(self._console, [Text(", ".join(filter(None, (said, event.why))))])
         elif isinstance(event, Decoded):
             say(self._console, [Text(f"decoder: {_decoded(event)}")])
         elif isinstance(event, Faulted):
@@ -197,6 +199,7 @@ def _rows(summary: Summary) -> list[Text]:
         row("corpus", f"{progress.corpus} cases that reached something new"),
         row("replays", f"{progress.replays} cases played alone, to see what each one does"),
         row("restarts", _restarts(summary)),
+        *_dismissed(summary),
         row("findings", _findings(summary)),
     ]
 
@@ -256,15 +259,26 @@ def _cost(costliest: int) -> str:
 
 
 def _restarts(summary: Summary) -> str:
-    """Return how often the target was brought back, by what means, and the time that took."""
+    """Return how often the target was brought back, by what means, why, and the time it took."""
     progress = summary.progress
     if not progress.restarts:
         return "none"
-    recoveries = tuple(summary.recoveries.items())
-    names = {"itself": "by itself"}
-    means = ", ".join(f"{n} {names.get(how, how)}" for how, n in recoveries)
+    # A copy: the status is painted by another thread than the one that adds to it.
+    means = ", ".join(
+        " ".join(filter(None, (str(times), _WHAT.get(how, f"by {how}"), why)))
+        for (how, why), times in tuple(summary.reasons.items())
+    )
     how = f" ({means})" if means else ""
     return f"{progress.restarts}{how}, {progress.recovering_seconds:.1f} s lost"
+
+
+def _dismissed(summary: Summary) -> list[Text]:
+    """Return a row for suspicions that came to nothing, if there were any."""
+    times = summary.dismissed.total()
+    if not times:
+        return []
+    what = "1 suspicion" if times == 1 else f"{times} suspicions"
+    return [row("dismissed", f"{what} checked on a fresh node, which did not share it")]
 
 
 def _findings(summary: Summary) -> Text:

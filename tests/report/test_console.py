@@ -173,6 +173,21 @@ def test_a_target_that_comes_back_by_itself_is_told_as_that() -> None:
 def test_a_suspicion_that_was_dismissed_is_told_as_no_finding() -> None:
     text = shown(Dismissed(CRASH))
     assert text == f"not seen on a fresh node, and no finding: {CRASH.title}\n"
+    dismissed = "dismissed {} checked on a fresh node, which did not share it"
+    assert dismissed.format("1 suspicion") in summed_up(Dismissed(CRASH))
+    assert dismissed.format("2 suspicions") in summed_up(Dismissed(CRASH), Dismissed(CRASH))
+    assert "dismissed" not in summed_up(PROGRESS)
+
+
+def test_a_restart_is_told_with_its_reason() -> None:
+    """Else a person wonders what ails a target without a finding."""
+    check = Recovered("node", 0.5, "to check a suspicion")
+    late = Recovered("one node", 0.25, "for it had ended")
+    assert shown(check) == "the node was restarted in 0.5 s, to check a suspicion\n"
+    assert (
+        "restarts  2 (2 of the node to check a suspicion, 1 of one node for it had ended), 0.8 s"
+        in summed_up(check, check, late, PROGRESS)
+    )
 
 
 def test_the_status_names_all_that_a_person_watches() -> None:
@@ -191,7 +206,7 @@ def test_the_status_names_all_that_a_person_watches() -> None:
         "coverage  30 of 120 BEAM points (25%)",
         "corpus    7 cases that reached something new",
         "replays   5 cases played alone, to see what each one does",
-        "restarts  2 (1 node, 1 application), 0.8 s lost",
+        "restarts  2 (1 of the node, 1 of the application), 0.8 s lost",
         "findings  1 critical, 2 medium",
     ]
 

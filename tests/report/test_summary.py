@@ -45,6 +45,16 @@ def test_recoveries_are_counted_by_how_they_were_done() -> None:
     assert summary.as_json()["recoveries"] == {"node": 1, "application": 2}
 
 
+def test_why_the_target_was_brought_back_is_counted() -> None:
+    summary = Summary()
+    for why in ("to check a suspicion", "for it had ended", "to check a suspicion"):
+        summary.take(Recovered("node", 0.1, why))
+    assert summary.as_json()["recovered_why"] == [
+        {"how": "node", "why": "to check a suspicion", "times": 2},
+        {"how": "node", "why": "for it had ended", "times": 1},
+    ]
+
+
 def test_suspicions_that_were_dismissed_are_counted_by_title_and_are_no_findings() -> None:
     summary = Summary()
     for _ in range(2):

@@ -19,6 +19,7 @@ from fuzz.events import (
     Started,
 )
 from fuzz.finding import Finding
+from fuzz.node import NodeSeen
 from fuzz.store.atomic import write_atomic
 from fuzz.triage.known import KnownIssues
 
@@ -113,6 +114,7 @@ class Summary:
             "guided_by": self.started.guided_by if self.started else "",
             "covered": list(self.started.covered) if self.started else [],
             "not_seen": list(self.started.unseen) if self.started else [],
+            "nodes": [_as_json(node) for node in self.started.nodes] if self.started else [],
             "notes": list(self.started.notes) if self.started else [],
             "left_behind": list(self.left),
             "corpus": progress.corpus,
@@ -170,3 +172,8 @@ class Summary:
         seen.hits, seen.path = event.hits, event.path
         if event.finding.kind.rank < seen.finding.kind.rank:
             seen.finding = event.finding
+
+
+def _as_json(node: NodeSeen) -> dict[str, object]:
+    own, others = list(node.applications), list(node.others)
+    return {**asdict(node), "applications": own, "others": others}

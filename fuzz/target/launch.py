@@ -12,7 +12,7 @@ import psutil
 
 from fuzz.clock import Clock, Deadline
 from fuzz.describe import printable
-from fuzz.epmd import epmd_port, names
+from fuzz.epmd import distribution_ports
 from fuzz.errors import SettingsError, TargetError
 from fuzz.settings import StartSettings
 from fuzz.target.brought_up import BroughtUp, Look
@@ -199,7 +199,7 @@ class Launch:
     def _other_ports(self, look: Look) -> str:
         """Return on which ports clients could be served, and by whom."""
         wanted = {port for _, port in self._ports}
-        distribution = _distribution_ports()
+        distribution = distribution_ports()
         told = []
         for one in look.processes:
             who = self._brought.name(one.pid) or f"{one.program}, process {one.pid}"
@@ -268,14 +268,6 @@ def last_words(*logs: list[str]) -> str:
     said = [[printable(line) for line in log if line.strip()][-_LAST_WORDS:] for log in logs]
     lines = [f"\n  {line}" for log in said for line in log]
     return "\nIts last lines:" + "".join(lines) if lines else ""
-
-
-def _distribution_ports() -> frozenset[int]:
-    """Return where nodes of this machine listen for one another, so far as a mapper tells."""
-    try:
-        return frozenset((names(epmd_port()) or {}).values())
-    except SettingsError:
-        return frozenset()
 
 
 def _accepts(port: Port) -> bool:

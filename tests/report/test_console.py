@@ -12,6 +12,7 @@ from rich.console import Console
 from fuzz.clock import FakeClock
 from fuzz.events import Dismissed, Ended, Event, Faulted, Found, Progress, Recovered, Started
 from fuzz.finding import Cause, Finding, Kind
+from fuzz.node import NodeSeen
 from fuzz.report.console import ConsoleReport, status_block, status_line, summary_lines
 from fuzz.report.summary import Summary
 from fuzz.report.text import say
@@ -52,6 +53,31 @@ def test_the_start_names_target_guide_and_notes_as_they_are() -> None:
     text = shown(STARTED)
     assert "target embedded: guided by BEAM coverage, 120 coverage points, 9 seeds" in text
     assert "note: something [worth] a note" in text
+
+
+EDGE = NodeSeen("iris_edge1@h", "25", 9, ("iris",), 8085)
+CORE = NodeSeen("iris_core@h", "25", 8, ("iris",))
+
+
+def test_the_start_names_the_nodes_and_their_parts() -> None:
+    """A node on whose port no client goes is probably an edge that was not named."""
+    unused = replace(CORE, name="iris_edge2@h", others=(8087, 8088))
+    text = shown(replace(STARTED, nodes=(EDGE, CORE, unused)))
+    assert text.splitlines()[1] == (
+        "nodes iris_edge1@h (edge, port 8085), iris_core@h (core), "
+        "iris_edge2@h (no client goes there; --edge 8087 sends some, if it is an edge)"
+    )
+    nameless = replace(EDGE, name="nonode@nohost")
+    assert "nodes" not in shown(replace(STARTED, nodes=(nameless,)))
+
+
+def test_of_a_cluster_all_nodes_are_restarted_or_one() -> None:
+    cluster = replace(STARTED, nodes=(EDGE, CORE))
+    events = (cluster, Recovered("node", 2.0), Recovered("one node", 1.0))
+    text = shown(*events)
+    assert "all nodes were restarted in 2.0 s\n" in text
+    assert "one node was restarted in 1.0 s\n" in text
+    assert "(1 of all nodes, 1 of one node)" in summed_up(*events, PROGRESS)
 
 
 def test_without_a_terminal_nothing_but_plain_lines_come_out() -> None:

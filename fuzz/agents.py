@@ -15,7 +15,9 @@ import psutil
 from fuzz.beam import Agent, AgentClient, Injection
 from fuzz.beam.fleet import Fleet, Member
 from fuzz.clock import Deadline
+from fuzz.epmd import distribution_ports
 from fuzz.errors import AgentError
+from fuzz.node import NodeSeen
 from fuzz.target import Address, Target
 
 #: A node that is coming up is asked again after this long; meanwhile the end of one is awaited.
@@ -38,6 +40,7 @@ class Agents:
         self._fleet: Fleet | None = None
         #: The members by their keys; see :meth:`fuzz.beam.injection.Injection.nodes`.
         self._keys: dict[str, Member] = {}
+        self._seen: tuple[NodeSeen, ...] = ()
 
     def connect(self, deadline: Deadline) -> Agent:
         """Connect to all of them; raise :class:`AgentError` if one does not answer in time.
@@ -48,9 +51,15 @@ class Agents:
             return self._again(self._fleet, deadline)
         nodes = self._injection.nodes(self._target.nodes())
         if len(nodes) == 1:
-            return self._injection.connect(nodes[0], deadline)
+            agent = self._injection.connect(nodes[0], deadline)
+            self._seen = (_seen(agent, frozenset(), self._address.port),)
+            return agent
         self._fleet = Fleet(self._members(nodes, deadline), self._cores)
         return self._fleet
+
+    def seen(self) -> tuple[NodeSeen, ...]:
+        """Return the nodes, with their parts, in the order of the edges' ports."""
+        return self._seen
 
     def vanished(self) -> str:
         """Return the name of a lost node whose process has ended; empty if there is none."""
@@ -85,19 +94,22 @@ class Agents:
 
     def _members(self, nodes: Sequence[str], deadline: Deadline) -> list[Member]:
         ports = [edge.port for edge in (self._address, *self._address.further)]
-        ranked: list[tuple[int, Member]] = []
+        ranked: list[tuple[int, Member, NodeSeen]] = []
         try:
             for node in nodes:
                 agent = self._injection.connect(node, deadline)
                 listening = listening_ports(agent.info.os_pid)
                 rank = next((n for n, port in enumerate(ports) if port in listening), len(ports))
                 self._keys[node] = Member(agent, edge=rank < len(ports))
-                ranked.append((rank, self._keys[node]))
+                port = ports[rank] if rank < len(ports) else None
+                ranked.append((rank, self._keys[node], _seen(agent, listening, port)))
         except AgentError:
-            for _, member in ranked:
+            for _, member, _ in ranked:
                 member.agent.close()
             raise
-        return [member for _, member in sorted(ranked, key=lambda pair: pair[0])]
+        ranked.sort(key=lambda one: one[0])
+        self._seen = tuple(seen for _, _, seen in ranked)
+        return [member for _, member, _ in ranked]
 
     def _again(self, fleet: Fleet, deadline: Deadline) -> Fleet:
         for node in self._injection.nodes(self._target.nodes()):
@@ -112,6 +124,14 @@ class Agents:
             names = ", ".join(member.label for member in fleet.lost())
             raise AgentError(f"nothing answers in the place of {names}")
         return fleet
+
+
+def _seen(agent: AgentClient, listening: frozenset[int], port: int | None) -> NodeSeen:
+    """Return what is told of the node of ``agent``, to which clients are sent at ``port``."""
+    info = agent.info
+    strange = listening - {agent.port} - distribution_ports() if port is None else ()
+    own = info.target_applications()
+    return NodeSeen(info.name, info.otp, info.os_pid, own, port, tuple(sorted(strange)))
 
 
 def on_cores_only(members: Sequence[Member]) -> frozenset[str]:

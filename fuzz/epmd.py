@@ -91,3 +91,11 @@ def exactly(connection: socket.socket, size: int) -> bytes:
             raise ConnectionError("it hung up")
         data += more
     return data
+
+
+def distribution_ports() -> frozenset[int]:
+    """Return where nodes of this machine listen for one another, so far as a mapper tells."""
+    try:
+        return frozenset((names(epmd_port()) or {}).values())
+    except SettingsError:
+        return frozenset()

@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from fuzz.finding import Finding
+from fuzz.node import NodeSeen
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
     """The target is up and the engine begins.
 
-    ``unseen`` names what cannot be seen of it, ``covered`` the applications whose coverage is read.
+    ``unseen`` names what cannot be seen of it, ``covered`` the applications whose coverage is read,
+    ``nodes`` are those with an agent, the first edge first.
     """
 
     target: str
@@ -22,6 +24,7 @@ class Started:
     notes: tuple[str, ...] = ()
     unseen: tuple[str, ...] = ()
     covered: tuple[str, ...] = ()
+    nodes: tuple[NodeSeen, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +82,11 @@ class Dismissed:
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """The target was brought back: ``how`` is ``application`` or ``node``."""
+    """The target was brought back: ``how`` and ``why`` as :class:`fuzz.rig.Recovery` has them."""
 
     how: str
     seconds: float
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,9 @@ import struct
 from dataclasses import dataclass
 from enum import StrEnum
 
+#: What a node calls itself that is not distributed.
+NAMELESS = "nonode@nohost"
+
 
 @dataclass(frozen=True, slots=True)
 class Application:
@@ -48,6 +51,29 @@ class NodeInfo:
 
 #: What the emulator counts in code that cannot be instrumented.
 NATIVE_FUNCTION, NATIVE_LINE = "native_function", "native_line"
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSeen:
+    """A node of the target as a person is told of it.
+
+    ``port`` is where clients are sent to it, None if they are not; ``others`` are ports on which
+    a node that no client is sent to listens all the same, those of Erlang and of ours left out.
+    """
+
+    name: str
+    otp: str
+    os_pid: int
+    applications: tuple[str, ...]
+    port: int | None = None
+    others: tuple[int, ...] = ()
+
+    def told(self) -> str:
+        """Return its name and its part."""
+        part = "core" if self.port is None else f"edge, port {self.port}"
+        if self.others:
+            part = f"no client goes there; --edge {self.others[0]} sends some, if it is an edge"
+        return f"{self.name} ({part})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from fuzz.executor import Endpoint, Executor, Names, Patience
 from fuzz.executor.endpoint import CONFIRMING, SEARCHING
 from fuzz.executor.tokens import Tokens
 from fuzz.greeting import greet
-from fuzz.node import NodeInfo, Point
+from fuzz.node import NodeInfo, NodeSeen, Point
 from fuzz.observation import Observation
 from fuzz.pace import Pace
 from fuzz.settings import CoverageSettings, TargetSettings
@@ -45,10 +45,14 @@ _RESTART_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """How a target was brought back, and how long that took."""
+    """How a target was brought back, how long that took, and ``why``, if that is known.
+
+    A reason goes on from a sentence: "to check a suspicion", "for it had ended".
+    """
 
     how: str
     seconds: float
+    why: str = ""
 
 
 class Rig:
@@ -73,6 +77,7 @@ class Rig:
         self.agent: Agent | None = None
         #: The node that owns the first port, with the applications of all.
         self.node: NodeInfo | None = None
+        self.nodes: tuple[NodeSeen, ...] = ()
         #: When each node was started, by its name; see :class:`fuzz.node.NodeInfo`.
         self.births: dict[str, int] = {}
         self.points: tuple[Point, ...] = ()
@@ -330,7 +335,7 @@ class Rig:
     def _inject(self, deadline: Deadline) -> None:
         assert self._agents is not None
         self.agent = self._agents.connect(deadline)
-        self.node = self.agent.info
+        self.node, self.nodes = self.agent.info, self._agents.seen()
         self.births = births_of(self.agent)
         found = self.agent.instrument(self._coverage.include, self._coverage.exclude)
         self.points = found.points

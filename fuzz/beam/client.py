@@ -43,6 +43,7 @@ class AgentClient:
     def __init__(self, connection: socket.socket, deadline: Deadline, token: str) -> None:
         """Say hello over a connection; see :meth:`connect`."""
         self._socket: socket.socket | None = connection
+        self._port: int = connection.getpeername()[1]
         self._clock = deadline.clock
         self._patience = -1.0
         self._restless = False
@@ -79,6 +80,11 @@ class AgentClient:
     def info(self) -> NodeInfo:
         """Return the node as it was at the hello."""
         return self._info
+
+    @property
+    def port(self) -> int:
+        """Return the port on which the agent listens."""
+        return self._port
 
     def instrument(
         self,

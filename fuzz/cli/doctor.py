@@ -32,7 +32,7 @@ from fuzz.clock import SystemClock
 from fuzz.epmd import epmd_port, names
 from fuzz.erlang import compile_erlang, otp_release
 from fuzz.errors import IrisFuzzError, SettingsError
-from fuzz.node import NodeInfo, Point
+from fuzz.node import NodeInfo, NodeSeen, Point
 from fuzz.report.text import say
 from fuzz.rig import rig_of
 from fuzz.settings import TargetSettings
@@ -268,6 +268,7 @@ class _Trial:
     def __init__(self, target: TargetSettings) -> None:
         self._target = target
         self._node: NodeInfo | None = None
+        self._nodes: tuple[NodeSeen, ...] = ()
         self._points: tuple[Point, ...] = ()
         self._failed: list[str] = []
 
@@ -277,7 +278,8 @@ class _Trial:
         begun = clock.now()
         try:
             rig.start()
-            self._node, self._points, self._failed = rig.node, rig.points, rig.notes
+            self._node, self._nodes = rig.node, rig.nodes
+            self._points, self._failed = rig.points, rig.notes
         finally:
             rig.stop()
         return f"{rig.target.name} served a client ({clock.now() - begun:.1f} s)"
@@ -290,6 +292,8 @@ class _Trial:
                 "none in this target: no coverage, no crash reports, no leaks; it is seen from "
                 "outside only"
             )
+        if len(self._nodes) > 1:
+            return f"OTP {node.otp}, in {', '.join(one.told() for one in self._nodes)}"
         own = ", ".join(node.target_applications()) or "no application but those of OTP"
         return f"in {node.name}, OTP {node.otp}: {own}"
 

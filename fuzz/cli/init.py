@@ -18,6 +18,8 @@ from fuzz.target.checkout import Checkout, survey
 
 #: As wide as comments are in this project.
 _COLUMNS = 98
+#: Ports of the edges of one machine are no further apart.
+_NEAR = 100
 #: What :func:`_found` writes out; an embedded target has its own options, and needs no file.
 _ELSEWHERE = frozenset({"start", "port", "edge", "plant", "auth", "edges", "clock-skew"})
 
@@ -87,13 +89,13 @@ def _found(found: Checkout) -> str:
             "# Makefile that is called start_..., nor a release in _build.",
             '# start = ["make start_core", "make start_edge1"]',
         ]
-    port, others = _edge_port(found)
+    (port, others), further = _edge_port(found), _further(found)
     named = " Others that are called a port: " + ", ".join(map(str, others)) + "." if others else ""
     lines += [
         *_wrapped(f"The TCP port of the first edge.{named}"),
         f"port = {port}",
         "# The ports of the other edges of the same cluster.",
-        "# edge = [8087]",
+        f"{'' if further else '# '}edge = [{', '.join(map(str, further or others or (8087,)))}]",
     ]
     return "\n".join(lines) + "\n"
 
@@ -105,12 +107,25 @@ def _edge_port(found: Checkout) -> tuple[int, tuple[int, ...]]:
     return port, tuple(number for number in found.ports if number != port)
 
 
+def _further(found: Checkout) -> tuple[int, ...]:
+    """Return the ports of the other edges, where as many commands start one as there are ports.
+
+    Edges stand side by side; what is far from the first is metrics, or another server's.
+    """
+    edges = sum("edge" in command for command in found.commands)
+    port, others = _edge_port(found)
+    near = tuple(number for number in others if abs(number - port) <= _NEAR)
+    return near if near and edges == 1 + len(near) else ()
+
+
 def _told(found: Checkout) -> Iterable[str]:
     if found.commands:
         yield f"start commands, from {found.found_in}: {', '.join(found.commands)}"
     else:
         yield "no start command was found: write one into the file, or use --target HOST:PORT"
     yield f"port: {_edge_port(found)[0]}"
+    if _further(found):
+        yield f"other edges: {', '.join(map(str, _further(found)))}"
     if found.applications:
         yield f"applications: {', '.join(found.applications)}"
 

@@ -38,7 +38,7 @@ class Course:
         """Take in that the target was brought back, and tell it."""
         self.recovering_seconds += recovery.seconds
         self.restarts += 1
-        self._link.emit(Recovered(recovery.how, recovery.seconds))
+        self._link.emit(Recovered(recovery.how, recovery.seconds, recovery.why))
 
     def tell(self, progress: Callable[[], Progress]) -> None:
         """Tell the progress, if that was not done just now."""

@@ -91,6 +91,7 @@ class DecodeWorker:
                 points_total=len(self._rig.points),
                 seeds=len(seeds),
                 notes=tuple(notes),
+                nodes=self._rig.nodes,
             )
         )
         self._course.begin()

@@ -126,6 +126,7 @@ class Worker:
             notes=tuple(notes),
             unseen=_UNSEEN if blind else (),
             covered=self._rig.covered,
+            nodes=self._rig.nodes,
         )
 
     # What the engine calls back.

@@ -25,7 +25,8 @@ _WAYS = {
 def hang(evidence: Evidence) -> Iterable[Finding]:
     """Judge connections that stayed silent beyond their deadline (rule 3).
 
-    So is a new client that is served, but much too late. A server that answers nobody is not
+    So is a new client that is served, but much too late, and work that goes on without anybody who
+    waits for it. A server that answers nobody is not
     this oracle's: that is an application that is down, or a node that was.
     """
     gone = evidence.node_exit is not None or evidence.node_restarted
@@ -41,6 +42,8 @@ def hang(evidence: Evidence) -> Iterable[Finding]:
         said = f"{waits[0]} did not come"
     elif evidence.slow_seconds:
         said = f"a new client was served only after {evidence.slow_seconds:.1f} s"
+    elif evidence.suspects and evidence.cost is not None and evidence.cost.excessive():
+        said = "the work that a client made did not end"
     else:
         return
     stuck = evidence.suspects[0] if evidence.suspects else None

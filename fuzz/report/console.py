@@ -18,6 +18,7 @@ from rich.text import Text
 from fuzz.clock import Clock, SystemClock
 from fuzz.events import Decoded, Dismissed, Event, Faulted, Found, Progress, Recovered, Started
 from fuzz.finding import Kind, Severity
+from fuzz.node import NAMELESS
 from fuzz.report.summary import Summary
 from fuzz.report.text import STYLE, finding_lines, in_columns, row, say, width_of
 
@@ -30,7 +31,16 @@ _SILENCE_SECONDS = 2.0
 _HOW = {
     "application": "the application was restarted",
     "node": "the node was restarted",
+    "nodes": "all nodes were restarted",
+    "one node": "one node was restarted",
     "itself": "the target came back by itself",
+}
+#: What was restarted, where it is told how often.
+_WHAT = {
+    "application": "of the application",
+    "node": "of the node",
+    "nodes": "of all nodes",
+    "one node": "of one node",
 }
 
 
@@ -82,8 +92,9 @@ class ConsoleReport:
             say(self._console, [Text(said, style="dim")])
         elif isinstance(event, Recovered):
             if self._live is None:
-                said = f"{_HOW.get(event.how, event.how)} in {event.seconds:.1f} s"
-                say(self._console, [Text(said)])
+                how = _of_several(self._summary, event.how)
+                said = f"{_HOW.get(how, how)} in {event.seconds:.1f} s"
+                say(self._console, [Text(", ".join(filter(None, (said, event.why))))])
         elif isinstance(event, Decoded):
             say(self._console, [Text(f"decoder: {_decoded(event)}")])
         elif isinstance(event, Faulted):
@@ -96,7 +107,9 @@ class ConsoleReport:
         points = f"{event.points_total} coverage points, " if event.points_total else ""
         line = f"target {event.target}: guided by {event.guided_by}, {points}{event.seeds} seeds"
         notes = (Text(f"note: {note}", style="dim") for note in event.notes)
-        say(self._console, [Text(line), *notes])
+        named = len(event.nodes) > 1 or any(node.name != NAMELESS for node in event.nodes)
+        nodes = f"nodes {', '.join(node.told() for node in event.nodes)}"
+        say(self._console, [Text(line), *([Text(nodes)] if named else []), *notes])
 
     def _found(self, event: Found) -> None:
         """Print a finding once, and again only if it is seen to do something worse."""
@@ -197,6 +210,7 @@ def _rows(summary: Summary) -> list[Text]:
         row("corpus", f"{progress.corpus} cases that reached something new"),
         row("replays", f"{progress.replays} cases played alone, to see what each one does"),
         row("restarts", _restarts(summary)),
+        *_dismissed(summary),
         row("findings", _findings(summary)),
     ]
 
@@ -256,15 +270,36 @@ def _cost(costliest: int) -> str:
 
 
 def _restarts(summary: Summary) -> str:
-    """Return how often the target was brought back, by what means, and the time that took."""
+    """Return how often the target was brought back, by what means, why, and the time it took."""
     progress = summary.progress
     if not progress.restarts:
         return "none"
-    recoveries = tuple(summary.recoveries.items())
-    names = {"itself": "by itself"}
-    means = ", ".join(f"{n} {names.get(how, how)}" for how, n in recoveries)
+    # A copy: the status is painted by another thread than the one that adds to it.
+    means = ", ".join(
+        " ".join(filter(None, (str(times), _what(summary, how), why)))
+        for (how, why), times in tuple(summary.reasons.items())
+    )
     how = f" ({means})" if means else ""
     return f"{progress.restarts}{how}, {progress.recovering_seconds:.1f} s lost"
+
+
+def _what(summary: Summary, how: str) -> str:
+    return _WHAT.get(_of_several(summary, how), f"by {how}")
+
+
+def _of_several(summary: Summary, how: str) -> str:
+    """Return how the target was brought back, that of a cluster being all its nodes."""
+    several = summary.started is not None and len(summary.started.nodes) > 1
+    return "nodes" if several and how == "node" else how
+
+
+def _dismissed(summary: Summary) -> list[Text]:
+    """Return a row for suspicions that came to nothing, if there were any."""
+    times = summary.dismissed.total()
+    if not times:
+        return []
+    what = "1 suspicion" if times == 1 else f"{times} suspicions"
+    return [row("dismissed", f"{what} checked on a fresh node, which did not share it")]
 
 
 def _findings(summary: Summary) -> Text:

@@ -19,6 +19,7 @@ from fuzz.events import (
     Started,
 )
 from fuzz.finding import Finding
+from fuzz.node import NodeSeen
 from fuzz.store.atomic import write_atomic
 from fuzz.triage.known import KnownIssues
 
@@ -41,7 +42,8 @@ class Summary:
     """Takes every event; holds the state of the run as it is known so far.
 
     The findings that ``known`` excuses are told like all others, and fail nothing. ``dismissed``
-    counts the suspicions that no fresh node shared, by title. ``left`` is what stays of us in a
+    counts the suspicions that no fresh node shared, by title, ``reasons`` how often the target was
+    brought back in which way, and why. ``left`` is what stays of us in a
     node that somebody else has started.
     """
 
@@ -51,6 +53,7 @@ class Summary:
     findings: dict[str, SeenFinding] = field(default_factory=dict)
     dismissed: Counter[str] = field(default_factory=Counter)
     recoveries: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
     modules: dict[str, tuple[int, int]] = field(default_factory=dict)
     reason: str = ""
     decoded: Decoded | None = None
@@ -71,6 +74,7 @@ class Summary:
             self.dismissed[event.finding.title] += 1
         elif isinstance(event, Recovered):
             self.recoveries[event.how] += 1
+            self.reasons[event.how, event.why] += 1
         elif isinstance(event, Decoded):
             # What follows is counted from the start, and in cases.
             self.decoded, self.started = event, None
@@ -110,6 +114,7 @@ class Summary:
             "guided_by": self.started.guided_by if self.started else "",
             "covered": list(self.started.covered) if self.started else [],
             "not_seen": list(self.started.unseen) if self.started else [],
+            "nodes": [_as_json(node) for node in self.started.nodes] if self.started else [],
             "notes": list(self.started.notes) if self.started else [],
             "left_behind": list(self.left),
             "corpus": progress.corpus,
@@ -117,6 +122,10 @@ class Summary:
             "restarts": progress.restarts,
             "dismissed": dict(self.dismissed),
             "recoveries": dict(self.recoveries),
+            "recovered_why": [
+                {"how": how, "why": why, "times": times}
+                for (how, why), times in self.reasons.items()
+            ],
             "recovering_seconds": round(progress.recovering_seconds, 3),
             **({} if self.decoded is None else {"decoder": asdict(self.decoded)}),
             **({} if costliest is None else {"reductions_per_byte": costliest}),
@@ -163,3 +172,8 @@ class Summary:
         seen.hits, seen.path = event.hits, event.path
         if event.finding.kind.rank < seen.finding.kind.rank:
             seen.finding = event.finding
+
+
+def _as_json(node: NodeSeen) -> dict[str, object]:
+    own, others = list(node.applications), list(node.others)
+    return {**asdict(node), "applications": own, "others": others}

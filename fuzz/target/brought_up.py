@@ -9,10 +9,9 @@ from pathlib import Path
 import psutil
 
 from fuzz.announced import announced_facts
+from fuzz.node import NAMELESS
 from fuzz.target.processes import Started, listening, marked, written_files
 
-#: The name of a node that is not distributed (yet).
-_NAMELESS = "nonode@nohost"
 #: The last bytes of a log that are read; a crash report has a few thousand.
 _TAIL_BYTES = 64 * 1024
 #: The last lines of a log that are told; a crash report is some forty lines.
@@ -116,7 +115,7 @@ class BroughtUp:
 
 def _name(process: psutil.Process, agent: Agent | None) -> str:
     """Return what a node calls itself, else what its command line calls it."""
-    if agent is not None and agent.node != _NAMELESS:
+    if agent is not None and agent.node != NAMELESS:
         return agent.node
     try:
         words = process.cmdline()

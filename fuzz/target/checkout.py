@@ -19,8 +19,8 @@ _STARTS = re.compile(r"^(?P<verb>start|run|boot)([_-]?(?P<what>.*))?$")
 #: Rules that start all at once, or a shell for a person.
 _NOT_A_NODE = re.compile(r"(^|[_-])(all|shell|console|test|tests|bench|attach)($|[_-])")
 #: Whatever is called a port, and a number behind it: ``{port, 8085}``, ``-define(TCP_PORT, 8085)``,
-#: ``PORT=8085``, ``-iris_edge port 8085``. Below 1024 are those of the system.
-_PORT = re.compile(r"port[\"']?\W{0,6}(\d{4,5})\b", re.IGNORECASE)
+#: ``PORT=8085``, ``PORT2 ?= 8087``, ``-iris_edge port 8085``. Below 1024 are those of the system.
+_PORT = re.compile(r"port(?:_?\d{1,2}(?=\W))?[\"']?\W{0,6}(\d{4,5})\b", re.IGNORECASE)
 _LEAST_PORT, _LAST_PORT = 1024, 65_535
 #: Where configuration is kept. Sources of dependencies say nothing of this server.
 _CONFIGURATION = ("Makefile", "config/*", "*.config", "src/*.?rl", "apps/*/src/*.?rl")

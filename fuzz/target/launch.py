@@ -12,7 +12,7 @@ import psutil
 
 from fuzz.clock import Clock, Deadline
 from fuzz.describe import printable
-from fuzz.epmd import epmd_port, names
+from fuzz.epmd import distribution_ports
 from fuzz.errors import SettingsError, TargetError
 from fuzz.settings import StartSettings
 from fuzz.target.brought_up import BroughtUp, Look
@@ -131,14 +131,21 @@ class Launch:
         for number, code in enumerate(self._guardian.codes()):
             if code not in (None, 0):
                 raise self._failed(number, code)
-        for pid in self._nodes - {one.pid for one in look.processes}:
-            self._nodes.discard(pid)
-            # Of one that was not up, its parent knows whether that was meant to be.
-            if pid in self._up or self._guardian.code_of(pid):
-                raise self._died(pid)
+        if self._fallen(look):
+            # A node that ends for another's sake ends after it, maybe while we looked.
+            fallen = self._fallen(self._brought.look())
+            raise self._died(min(fallen, key=self._brought.command))
         self._nodes |= {one.pid for one in look.processes if one.is_beam}
         self._up |= {one.pid for one in self._brought.up(look)}
         return look
+
+    def _fallen(self, look: Look) -> list[int]:
+        """Return the nodes that have ended, and were not meant to."""
+        gone = self._nodes - {one.pid for one in look.processes}
+        # Of one that was not up, its parent knows whether that was meant to be.
+        fallen = [pid for pid in gone if pid in self._up or self._guardian.code_of(pid)]
+        self._nodes -= gone.difference(fallen)
+        return fallen
 
     def _wait(self) -> None:
         self._pause.wait(_LOOK_SECONDS)
@@ -192,7 +199,7 @@ class Launch:
     def _other_ports(self, look: Look) -> str:
         """Return on which ports clients could be served, and by whom."""
         wanted = {port for _, port in self._ports}
-        distribution = _distribution_ports()
+        distribution = distribution_ports()
         told = []
         for one in look.processes:
             who = self._brought.name(one.pid) or f"{one.program}, process {one.pid}"
@@ -261,14 +268,6 @@ def last_words(*logs: list[str]) -> str:
     said = [[printable(line) for line in log if line.strip()][-_LAST_WORDS:] for log in logs]
     lines = [f"\n  {line}" for log in said for line in log]
     return "\nIts last lines:" + "".join(lines) if lines else ""
-
-
-def _distribution_ports() -> frozenset[int]:
-    """Return where nodes of this machine listen for one another, so far as a mapper tells."""
-    try:
-        return frozenset((names(epmd_port()) or {}).values())
-    except SettingsError:
-        return frozenset()
 
 
 def _accepts(port: Port) -> bool:

@@ -38,7 +38,13 @@ from fuzz.watchdog.backtrack import Backtracker
 from fuzz.watchdog.decoding import NOTHING, Known, evidence_of
 from fuzz.watchdog.merge import merge
 from fuzz.watchdog.relate import Relater
-from fuzz.watchdog.suspicion import answered_in, is_doubtful, is_silent, most_suspicious_first
+from fuzz.watchdog.suspicion import (
+    answered_in,
+    is_doubtful,
+    is_silent,
+    most_suspicious_first,
+    what_ails,
+)
 from fuzz.watchdog.watchdog import Glance, Watchdog
 
 #: Kinds that rest on a count or on a wait, and so must be seen twice.
@@ -50,6 +56,8 @@ _RESTARTS = frozenset({Kind.NODE_DOWN, Kind.APP_DOWN})
 _CONFIRMATIONS = 3
 #: The same where each play takes seconds of waiting, or a restart, or ten plays.
 _COSTLY_CONFIRMATIONS = 2
+#: Why a node that is well is restarted.
+CHECKS, CONFIRMS = "to check a suspicion", "to confirm a finding"
 #: More restarts than supervisors allow: one in five seconds by default, and ten in common use.
 _AT_ONCE = 12
 
@@ -194,7 +202,7 @@ class Investigator:
             suspicions = self.judge_growth(case, (what,), hasty=True)
             if all(map(self._known, suspicions)):
                 return
-            self._renew()
+            self._renew(CHECKS)
             findings = self.judge_growth(case)
             if not findings:
                 yield from (Attributed(one, case, 0, 1, True, dismissed=True) for one in suspicions)
@@ -224,7 +232,7 @@ class Investigator:
         On a target that is not ours to restart, it is played as the target is.
         """
         if self._rig.target.restartable:
-            self._renew()
+            self._renew(CHECKS if is_doubtful(finding) else CONFIRMS)
         costly = finding.kind in _SEEN_TWICE or finding.kind in _RESTARTS
         plays = _COSTLY_CONFIRMATIONS if costly else _CONFIRMATIONS
         began = self._rig.clock.now()
@@ -232,8 +240,8 @@ class Investigator:
         seconds = self._rig.clock.now() - began
         return Attributed(finding, case, sum(again), plays, confirms=True, seconds=seconds)
 
-    def _renew(self) -> None:
-        self._recovered(self._rig.recover(fresh_node=True))
+    def _renew(self, why: str) -> None:
+        self._recovered(replace(self._rig.recover(fresh_node=True), why=why))
         self._watchdog.forget_levels()
 
     def judge_again(self, case: Case, finding: Finding) -> bool:
@@ -315,12 +323,14 @@ class Investigator:
         stuck = bool(evidence.suspects) or any(map(is_silent, evidence.observations))
         gone = evidence.node_exit is not None or evidence.node_silent or evidence.node_restarted
         if gone or evidence.pulse is not Pulse.WELL or evidence.applications_lost or stuck:
-            self._recovered(self._rig.revive() or self._rig.recover(fresh_node=gone))
+            recovery = self._rig.revive() or self._rig.recover(fresh_node=gone)
+            self._recovered(replace(recovery, why=f"for {what_ails(evidence)}"))
         elif evidence.bystanders_cut:
             try:
                 self._rig.reseat()
             except TargetError:
-                self._recovered(self._rig.recover())
+                recovery = self._rig.recover()
+                self._recovered(replace(recovery, why=f"for {what_ails(evidence)}"))
         else:
             return
         self._watchdog.forget_levels()
@@ -375,7 +385,7 @@ class Investigator:
         return cases
 
     def _bring_back(self) -> None:
-        self._recovered(self._rig.recover())
+        self._recovered(replace(self._rig.recover(), why="to look for a cause"))
         self._watchdog.forget_levels()
 
     def _unknown_growth(self, grown: Sequence[str]) -> tuple[str, ...]:

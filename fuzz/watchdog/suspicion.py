@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fuzz.case import Case, StepKind
+from fuzz.evidence import Evidence, Pulse
 from fuzz.finding import Finding, Kind
 from fuzz.observation import Ending, Observation
 
@@ -28,6 +29,20 @@ def is_doubtful(finding: Finding) -> bool:
 def is_silent(observation: Observation) -> bool:
     """Tell whether something did not come in time on a connection of the play."""
     return Ending.DEADLINE in observation.endings()
+
+
+def what_ails(evidence: Evidence) -> str:
+    """Return why a target is brought back after ``evidence``, the end of a sentence."""
+    ailments = (
+        (evidence.node_exit is not None, "it had ended"),
+        (evidence.node_silent, "it answered nobody"),
+        (evidence.node_restarted, "it had restarted itself"),
+        (bool(evidence.applications_lost), "an application had stopped"),
+        (evidence.pulse not in (None, Pulse.WELL), "new clients were not served"),
+        (bool(evidence.bystanders_cut), "clients that did nothing were cut off"),
+        (bool(evidence.suspects), "a process was stuck"),
+    )
+    return next((what for ails, what in ailments if ails), "an answer did not come in time")
 
 
 def answered_in(case: Case, observation: Observation) -> float:

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from fuzz.case import Case
+from fuzz.clock import Deadline
 from fuzz.errors import AgentError, HarnessFault
 from fuzz.evidence import Cost, Evidence, Growth, Pulse
 from fuzz.executor.endpoint import CONFIRMING, SEARCHING
@@ -164,7 +165,7 @@ class Watchdog:
             bystanders_cut=cut,
             pulse=pulse,
             applications_lost=self._applications_lost() if state.exit is None else (),
-            suspects=self._suspects() if stuck and state.exit is None else (),
+            suspects=() if state.exit is not None else self._stuck(stuck, cost),
             growth=growth,
             cost=cost,
             node_restarted=state.restarted,
@@ -281,6 +282,22 @@ class Watchdog:
         except AgentError:
             return ()
         return tuple(name for name in rig.node.target_applications() if name not in running)
+
+    def _stuck(self, silent: bool, cost: Cost | None) -> tuple[Suspect, ...]:
+        """Return the processes that are stuck, where somebody waits or the node works too hard.
+
+        A client that hangs up does not wait for what it has set in motion, and over TLS it is told
+        goodbye by another process than the one that loops: that shows only as work without an end.
+        """
+        if silent:
+            return self._suspects()
+        if cost is None or not cost.excessive():
+            return ()
+        deadline = Deadline.after(self._rig.clock, CONFIRMING.reply, "costly work to end")
+        while True:
+            loops = tuple(one for one in self._suspects() if one.doing is Doing.LOOP)
+            if not loops or deadline.expired():
+                return loops
 
     def _suspects(self) -> tuple[Suspect, ...]:
         """Return the processes that two looks find stuck, those that work hardest first."""

@@ -81,6 +81,25 @@ def test_ports_are_what_is_called_one_the_most_frequent_first(tmp_path: Path) ->
     assert found.applications == ("iris_edge",)
 
 
+@pytest.mark.parametrize(
+    ("ports", "edge"),
+    [
+        ("PORT1 ?= 8085\nPORT_2 := 8087\nMETRICS_PORT = 9100\n", [8087]),
+        ("PORT1 = 8085\n", None),
+        ("PORT1 = 8085\nPORT2 = 8087\nWS_PORT = 8086\n", None),
+        ("PORT = 8085\nMETRICS_PORT = 9100\n", None),
+    ],
+)
+def test_numbered_ports_are_those_of_the_edges_if_there_are_as_many(
+    run: Run, tmp_path: Path, ports: str, edge: list[int] | None
+) -> None:
+    (tmp_path / "Makefile").write_text(f"{ports}start_core:\nstart_edge1:\nstart_edge2:\n")
+    ran = run("init", "--cwd", tmp_path)
+    table = tomllib.loads((tmp_path / CONFIG_NAME).read_text())[TARGET_TABLE]
+    assert (table["port"], table.get("edge")) == (8085, edge)
+    assert ("other edges: 8087\n" in ran.out) is (edge is not None)
+
+
 def test_an_empty_folder_tells_nothing(tmp_path: Path) -> None:
     assert survey(tmp_path) == Checkout(tmp_path)
 

@@ -67,11 +67,11 @@ def test_progress_is_told_now_and_then_and_a_recovery_at_once(
     for seconds in (0.0, 0.1, 0.2):
         bench.clock.advance(seconds)
         bench.course.tell(lambda: PROGRESS)
-    bench.course.recovered(Recovery("node", 1.5))
+    bench.course.recovered(Recovery("node", 1.5, "for it had ended"))
     told = []
     while bench.pipe.poll():
         told.append(bench.pipe.recv())
-    assert told == [PROGRESS, PROGRESS, Recovered("node", 1.5)]
+    assert told == [PROGRESS, PROGRESS, Recovered("node", 1.5, "for it had ended")]
     course = bench.course
     assert (course.restarts, course.recovering_seconds) == (1, 1.5)
     assert course.seconds() == pytest.approx(0.3)

@@ -37,6 +37,11 @@ def test_a_node_that_aborts_is_a_finding_and_is_started_again_beside_the_others(
             rig.start()
             assert rig.node is not None
             assert rig.node.os_pid == rig.target.nodes()[0]
+            tag = f"_{os.getpid()}@localhost"
+            assert [node.told() for node in rig.nodes] == [
+                f"iris_edge1{tag} (edge, port {checkout.ports[0]})",
+                f"iris_core{tag} (core)",
+            ]
             rig.play([SEEDS["op-05-get-status"]])
             assert rig.target.poll() is None
             rig.play([CASES["node_abort"][1]])

@@ -8,7 +8,7 @@ import pytest
 
 from fuzz.evidence import Cost, Evidence, Growth, Pulse
 from fuzz.finding import Finding, Kind
-from fuzz.node import EventKind
+from fuzz.node import Doing, EventKind
 from fuzz.observation import Ending, NodeExit
 from fuzz.oracles import ORACLES, judge
 from fuzz.oracles.leak import leak_of
@@ -163,6 +163,19 @@ def test_a_hang_is_identified_by_its_loop_and_not_by_the_moment_of_looking() -> 
     )
     assert one.fingerprint == other.fingerprint
     assert one.fingerprint != seen("iris_other:loop/1", *STUCK.stack).fingerprint
+
+
+def test_work_that_goes_on_without_a_client_is_the_hang_that_a_client_would_have_seen() -> None:
+    """Over TLS, another process than the one that loops says goodbye to the client."""
+    loops = (replace(STUCK, doing=Doing.LOOP),)
+    costly = Cost(10**9, 10)
+    finding = only(Evidence(pulse=Pulse.WELL, suspects=loops, cost=costly))
+    assert finding.title == (
+        "the work that a client made did not end while iris_ref_conn:init/1 loops in "
+        "iris_ref_cbor:item/2"
+    )
+    waited = only(Evidence(pulse=Pulse.WELL, observations=(SILENT,), suspects=loops, cost=costly))
+    assert finding.fingerprint == waited.fingerprint
 
 
 def test_a_hang_without_a_suspect_is_identified_by_what_did_not_come() -> None:

@@ -12,6 +12,7 @@ from rich.console import Console
 from fuzz.clock import FakeClock
 from fuzz.events import Dismissed, Ended, Event, Faulted, Found, Progress, Recovered, Started
 from fuzz.finding import Cause, Finding, Kind
+from fuzz.node import NodeSeen
 from fuzz.report.console import ConsoleReport, status_block, status_line, summary_lines
 from fuzz.report.summary import Summary
 from fuzz.report.text import say
@@ -52,6 +53,31 @@ def test_the_start_names_target_guide_and_notes_as_they_are() -> None:
     text = shown(STARTED)
     assert "target embedded: guided by BEAM coverage, 120 coverage points, 9 seeds" in text
     assert "note: something [worth] a note" in text
+
+
+EDGE = NodeSeen("iris_edge1@h", "25", 9, ("iris",), 8085)
+CORE = NodeSeen("iris_core@h", "25", 8, ("iris",))
+
+
+def test_the_start_names_the_nodes_and_their_parts() -> None:
+    """A node on whose port no client goes is probably an edge that was not named."""
+    unused = replace(CORE, name="iris_edge2@h", others=(8087, 8088))
+    text = shown(replace(STARTED, nodes=(EDGE, CORE, unused)))
+    assert text.splitlines()[1] == (
+        "nodes iris_edge1@h (edge, port 8085), iris_core@h (core), "
+        "iris_edge2@h (no client goes there; --edge 8087 sends some, if it is an edge)"
+    )
+    nameless = replace(EDGE, name="nonode@nohost")
+    assert "nodes" not in shown(replace(STARTED, nodes=(nameless,)))
+
+
+def test_of_a_cluster_all_nodes_are_restarted_or_one() -> None:
+    cluster = replace(STARTED, nodes=(EDGE, CORE))
+    events = (cluster, Recovered("node", 2.0), Recovered("one node", 1.0))
+    text = shown(*events)
+    assert "all nodes were restarted in 2.0 s\n" in text
+    assert "one node was restarted in 1.0 s\n" in text
+    assert "(1 of all nodes, 1 of one node)" in summed_up(*events, PROGRESS)
 
 
 def test_without_a_terminal_nothing_but_plain_lines_come_out() -> None:
@@ -173,6 +199,21 @@ def test_a_target_that_comes_back_by_itself_is_told_as_that() -> None:
 def test_a_suspicion_that_was_dismissed_is_told_as_no_finding() -> None:
     text = shown(Dismissed(CRASH))
     assert text == f"not seen on a fresh node, and no finding: {CRASH.title}\n"
+    dismissed = "dismissed {} checked on a fresh node, which did not share it"
+    assert dismissed.format("1 suspicion") in summed_up(Dismissed(CRASH))
+    assert dismissed.format("2 suspicions") in summed_up(Dismissed(CRASH), Dismissed(CRASH))
+    assert "dismissed" not in summed_up(PROGRESS)
+
+
+def test_a_restart_is_told_with_its_reason() -> None:
+    """Else a person wonders what ails a target without a finding."""
+    check = Recovered("node", 0.5, "to check a suspicion")
+    late = Recovered("one node", 0.25, "for it had ended")
+    assert shown(check) == "the node was restarted in 0.5 s, to check a suspicion\n"
+    assert (
+        "restarts  2 (2 of the node to check a suspicion, 1 of one node for it had ended), 0.8 s"
+        in summed_up(check, check, late, PROGRESS)
+    )
 
 
 def test_the_status_names_all_that_a_person_watches() -> None:
@@ -191,7 +232,7 @@ def test_the_status_names_all_that_a_person_watches() -> None:
         "coverage  30 of 120 BEAM points (25%)",
         "corpus    7 cases that reached something new",
         "replays   5 cases played alone, to see what each one does",
-        "restarts  2 (1 node, 1 application), 0.8 s lost",
+        "restarts  2 (1 of the node, 1 of the application), 0.8 s lost",
         "findings  1 critical, 2 medium",
     ]
 

@@ -11,6 +11,7 @@ import pytest
 from fuzz.errors import StoreError
 from fuzz.events import Dismissed, Ended, Faulted, Found, Progress, Recovered, Started
 from fuzz.finding import Cause, Finding, Kind
+from fuzz.node import NodeSeen
 from fuzz.report.summary import Summary
 
 CAUSE = Cause("crash", "error:badarg", "iris_ref_conn:init/1", ("a:b/1",))
@@ -45,6 +46,16 @@ def test_recoveries_are_counted_by_how_they_were_done() -> None:
     assert summary.as_json()["recoveries"] == {"node": 1, "application": 2}
 
 
+def test_why_the_target_was_brought_back_is_counted() -> None:
+    summary = Summary()
+    for why in ("to check a suspicion", "for it had ended", "to check a suspicion"):
+        summary.take(Recovered("node", 0.1, why))
+    assert summary.as_json()["recovered_why"] == [
+        {"how": "node", "why": "to check a suspicion", "times": 2},
+        {"how": "node", "why": "for it had ended", "times": 1},
+    ]
+
+
 def test_suspicions_that_were_dismissed_are_counted_by_title_and_are_no_findings() -> None:
     summary = Summary()
     for _ in range(2):
@@ -71,7 +82,8 @@ def test_the_worst_that_was_seen_of_a_finding_stays() -> None:
 
 def test_the_json_names_everything_a_script_needs(tmp_path: Path) -> None:
     summary = Summary()
-    summary.take(Started("embedded", "BEAM coverage", 120, 9))
+    node = NodeSeen("iris_edge1@h", "25", 9, ("iris",), 8085)
+    summary.take(Started("embedded", "BEAM coverage", 120, 9, nodes=(node,)))
     summary.take(Found(CRASH, "crash-1", new=True, hits=3))
     summary.take(Ended(PROGRESS, "a finding", {"iris_ref_conn": (30, 40)}))
     path = tmp_path / "summary.json"
@@ -85,6 +97,16 @@ def test_the_json_names_everything_a_script_needs(tmp_path: Path) -> None:
         250.0,
         "a finding",
     )
+    assert value["nodes"] == [
+        {
+            "name": "iris_edge1@h",
+            "otp": "25",
+            "os_pid": 9,
+            "applications": ["iris"],
+            "port": 8085,
+            "others": [],
+        }
+    ]
     assert value["modules"] == {"iris_ref_conn": {"covered": 30, "total": 40}}
     assert value["findings"] == [
         {

@@ -112,6 +112,14 @@ def test_a_port_in_use_is_one_line_and_code_3(tmp_path: Path, key: str) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_core_does_not_care_who_has_a_port(tmp_path: Path) -> None:
+    """It listens on none; an Iris beside another one has the same default."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with ReferenceNode(tmp_path, {"role": "core", "port": port}) as core:
+            assert core.tcp == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

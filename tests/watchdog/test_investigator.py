@@ -241,15 +241,22 @@ def test_a_known_leak_costs_no_plays() -> None:
 
 
 @pytest.mark.parametrize(
-    ("effect", "kind", "call"),
+    ("effect", "kind", "call", "why"),
     [
-        (stops_application, Kind.APP_DOWN, "recover application"),
-        (ends_node, Kind.NODE_DOWN, "recover node"),
-        (hangs, Kind.HANG, "recover application"),
-        (cuts_bystanders, Kind.LISTENER_RESTART, "reseat"),
+        (
+            stops_application,
+            Kind.APP_DOWN,
+            "recover application",
+            "for new clients were not served",
+        ),
+        (ends_node, Kind.NODE_DOWN, "recover node", "for it had ended"),
+        (hangs, Kind.HANG, "recover application", "for a process was stuck"),
+        (cuts_bystanders, Kind.LISTENER_RESTART, "reseat", ""),
     ],
 )
-def test_the_target_is_well_again_after_each_harm(effect: Effect, kind: Kind, call: str) -> None:
+def test_the_target_is_well_again_after_each_harm(
+    effect: Effect, kind: Kind, call: str, why: str
+) -> None:
     desk = Desk(harm=effect)
     assert told(desk.run(PLAIN[0], case("harm"))) == [(kind, case("harm"), 1, 1)]
     # Once after the batch, once after the play that proved it; then a fresh node, and once
@@ -260,6 +267,10 @@ def test_the_target_is_well_again_after_each_harm(effect: Effect, kind: Kind, ca
         call
     ] * plays
     assert len(desk.recoveries) == 1 + (0 if call == "reseat" else 2 + plays)
+    assert {recovery.why for recovery in desk.recoveries} == {
+        "to confirm a finding",
+        *filter(None, [why]),
+    }
     assert desk.run(*PLAIN) == []
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from fuzz.errors import AgentError, HarnessFault
-from fuzz.evidence import Growth, Pulse
+from fuzz.evidence import Cost, Growth, Pulse
 from fuzz.node import Doing, EventKind, Holding, Reading
 from fuzz.observation import Ending, NodeExit, Observation
 from fuzz.watchdog.growth import Repeated
@@ -215,6 +215,33 @@ def test_suspects_are_asked_for_only_when_a_connection_was_silent() -> None:
     assert watchdog.settle([observed()]).suspects == ()
     (stuck,) = watchdog.settle(observations).suspects
     assert stuck == replace(STUCK, doing=Doing.LOOP)
+
+
+#: What no few bytes may cost.
+COSTLY = Cost(10**9, 10)
+
+
+def test_work_without_an_end_is_looked_for_where_a_play_cost_too_much() -> None:
+    rig, watchdog = rig_with(hang=hangs)
+    rig.play([case("hang")])
+    (stuck,) = watchdog.settle([observed()], cost=COSTLY).suspects
+    assert stuck == replace(STUCK, doing=Doing.LOOP)
+
+
+def test_costly_work_that_ends_late_is_not_stuck(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig, watchdog = rig_with(hang=hangs)
+    rig.play([case("hang")])
+    waits = []
+
+    def ends_at_last(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 3:
+            assert rig.agent is not None
+            rig.agent.stuck = ()
+
+    monkeypatch.setattr(rig.target, "await_exit", ends_at_last)
+    assert watchdog.settle([observed()], cost=COSTLY).suspects == ()
+    assert len(waits) >= 3
 
 
 def test_growth_with_each_play_is_counted_play_by_play() -> None:

@@ -141,7 +141,7 @@ kept_ports() ->
 port_names() -> [{port, "IRIS_REF_KEPT_PORT"}, {ws_port, "IRIS_REF_KEPT_WS_PORT"}].
 
 %% Try the ports before anything is started: a port in use is the commonest failure, and this
-%% way it leaves no trace.
+%% way it leaves no trace. A core listens on none, whoever has those that are the default.
 check_ports() ->
     check_ports([Transport || Transport <- [tcp, ws], is_port_given(Transport)]).
 
@@ -158,7 +158,7 @@ check_ports([Transport | Rest]) ->
 
 is_port_given(Transport) ->
     case application:get_env(iris_ref, iris_ref_listener:port_key(Transport)) of
-        {ok, Port} -> Port > 0;
+        {ok, Port} -> Port > 0 andalso application:get_env(iris_ref, role) =/= {ok, core};
         undefined -> false
     end.
 

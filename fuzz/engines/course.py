@@ -12,6 +12,9 @@ from fuzz.settings import FuzzSettings
 
 #: Progress goes out at most this often: what a person can follow.
 _PROGRESS_SECONDS = 0.25
+#: A run that is over in time looks into what it has seen last for so much longer: what is told
+#: without a case of its own is worth little, and who has given a time waits for the end of it.
+_GRACE_SECONDS = 10.0
 
 
 class Course:
@@ -46,6 +49,12 @@ class Course:
         if now - self._told >= _PROGRESS_SECONDS:
             self._told = now
             self._link.emit(progress())
+
+    def overdue(self) -> bool:
+        """Tell whether nothing more is to be looked into: the end was asked for, or is past."""
+        seconds = self._settings.seconds
+        late = seconds is not None and self.seconds() >= seconds + _GRACE_SECONDS
+        return late or self._link.told_to_stop()
 
     def over(self, found: bool, played: int, all_played: str) -> str:
         """Return why the run is over, empty while it is not.

@@ -46,7 +46,8 @@ from fuzz.observation import Observation
 from fuzz.rig import Rig
 from fuzz.store.corpus import EvolvedCorpus
 from fuzz.store.journal import Journal
-from fuzz.watchdog.attribute import Attributed, Investigator
+from fuzz.watchdog.attribute import Investigator
+from fuzz.watchdog.attributed import Attributed
 from fuzz.watchdog.leaks import LeakSurvey
 from fuzz.watchdog.watchdog import Glance, Watchdog, calm
 

@@ -14,7 +14,8 @@ from random import Random
 from fuzz.clock import Clock
 from fuzz.observation import Observation
 from fuzz.oracles.laws import judge_laws
-from fuzz.watchdog.attribute import Attributed, Investigator
+from fuzz.watchdog.attribute import Investigator
+from fuzz.watchdog.attributed import Attributed
 
 #: The share of the time in which plays are held to the laws.
 _SHARE = 0.2

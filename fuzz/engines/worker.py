@@ -31,7 +31,8 @@ from fuzz.store.corpus import EvolvedCorpus, load_seeds
 from fuzz.store.crashes import Context, CrashStore
 from fuzz.store.journal import Journal
 from fuzz.triage.brief import brief
-from fuzz.watchdog.attribute import Attributed, Investigator
+from fuzz.watchdog.attribute import Investigator
+from fuzz.watchdog.attributed import Attributed
 from fuzz.watchdog.watchdog import Watchdog
 
 #: Cases among which the cause of a late effect is looked for: four seconds of a campaign.
@@ -76,7 +77,12 @@ class Worker:
         seeds = [data for data in offered if len(data) <= MAX_BYTES]
         watchdog = self._watchdog
         investigator = Investigator(
-            self._rig, watchdog, self._known, self._course.recovered, self._recent
+            self._rig,
+            watchdog,
+            self._known,
+            self._course.recovered,
+            self._recent,
+            self._course.overdue,
         )
         self._engine = CoverageEngine(
             self._rig,
@@ -175,7 +181,7 @@ class Worker:
             told = self._with_rate(attributed)
             improved = self._store.improve(encode_case(case), told, self._context())
             self._link.emit(Refined(attributed.finding, str(improved.path), attributed.rate))
-        if self._affordable(attributed) and not self._link.told_to_stop():
+        if self._affordable(attributed) and not self._course.overdue():
             self._brief(case, attributed.finding, better)
 
     def _with_rate(self, attributed: Attributed) -> Finding:
@@ -184,7 +190,7 @@ class Worker:
         where = ground if attributed.confirms else ""
         rate = f"{attributed.reproduced} of {attributed.plays}{where}"
         if attributed.plays == 0:
-            rate = "not played again: the target was gone"
+            rate = "not played again: the target was gone, or the run over"
         finding = attributed.finding
         return replace(finding, evidence={**finding.evidence, "reproduced": rate})
 
@@ -198,7 +204,7 @@ class Worker:
 
     def _brief(self, case: Case, finding: Finding, saved: bool) -> None:
         """Make the case of a new finding small, and hold back those like it from now on."""
-        known = brief(self._rig, case, finding, self._engine.ordinary, self._link.told_to_stop)
+        known = brief(self._rig, case, finding, self._engine.ordinary, self._course.overdue)
         self._watchdog.forget_levels()
         # What is to be driven up is not to be held back once it is too much.
         climbs = self._engine.costs is not None and finding.kind is Kind.COST

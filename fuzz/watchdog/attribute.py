@@ -18,7 +18,7 @@ looks for.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from fuzz.case import Case
 from fuzz.errors import IrisFuzzError, TargetError
@@ -34,6 +34,7 @@ from fuzz.oracles.laws import judge_laws
 from fuzz.oracles.leak import leak_of
 from fuzz.oracles.relation import RELATION
 from fuzz.rig import Recovery, Rig
+from fuzz.watchdog.attributed import Attributed
 from fuzz.watchdog.backtrack import Backtracker
 from fuzz.watchdog.decoding import NOTHING, Known, evidence_of
 from fuzz.watchdog.merge import merge
@@ -62,37 +63,14 @@ CHECKS, CONFIRMS = "to check a suspicion", "to confirm a finding"
 _AT_ONCE = 12
 
 
-@dataclass(frozen=True, slots=True)
-class Attributed:
-    """A finding and the case that shows it; ``reproduced`` of ``plays`` plays showed it.
-
-    ``case`` is None for a known finding, which is only counted. ``confirms`` tells that the
-    finding was told before, and that these plays were made on a fresh node; they took ``seconds``,
-    recoveries included. ``dismissed`` is a suspicion that was not told, since no fresh node
-    showed it.
-    """
-
-    finding: Finding
-    case: Case | None
-    reproduced: int = 0
-    plays: int = 0
-    confirms: bool = False
-    seconds: float = 0.0
-    dismissed: bool = False
-
-    @property
-    def rate(self) -> float:
-        """Return the share of its plays in which the case showed the finding, 0 without any."""
-        return self.reproduced / self.plays if self.plays else 0.0
-
-
 class Investigator:
     """Attributes alarms to cases, and leaves a target that is well.
 
     ``known`` tells whether a finding has been saved before, and as no less bad than now.
     ``recent`` returns the cases that were played last, the latest at the end: those among
-    which the cause of a late effect is looked for. ``lost`` says why the target could not be
-    brought back after a play whose findings were told: each later one would show them again.
+    which the cause of a late effect is looked for. Once ``overdue``, no case is looked for any
+    more: what was seen is told with all that was played. ``lost`` says why the target could not
+    be brought back after a play whose findings were told: each later one would show them again.
     """
 
     def __init__(
@@ -102,12 +80,14 @@ class Investigator:
         known: Callable[[Finding], bool] = lambda _: False,
         recovered: Callable[[Recovery], None] = lambda _: None,
         recent: Callable[[], Sequence[Case]] = tuple,
+        overdue: Callable[[], bool] = lambda: False,
     ) -> None:
         self._rig = rig
         self._watchdog = watchdog
         self._known = known
         self._recovered = recovered
         self._recent = recent
+        self._overdue = overdue
         self._backtracked: set[str] = set()
         self.replays = 0
         self.lost: TargetError | None = None
@@ -153,6 +133,8 @@ class Investigator:
         if not (sought or grown):
             return
         for case, observation in most_suspicious_first(batch, observations):
+            if self._overdue():
+                break
             # Silence within the short deadline is only a suspicion, here as in a batch.
             patience = (CONFIRMING,) if is_silent(observation) else (SEARCHING, CONFIRMING)
             _, evidence = self._look(case, patience, grown)
@@ -184,6 +166,8 @@ class Investigator:
         when it happens once may take the application down.
         """
         if finding.kind is not Kind.PROCESS_CRASH or not self._rig.target.restartable:
+            return
+        if self._overdue():
             return
         many = merge([case] * _AT_ONCE)
         for worse in self.judge_alone(many):
@@ -368,6 +352,9 @@ class Investigator:
     def _together(self, batch: Sequence[Case], finding: Finding) -> Iterator[Attributed]:
         """Yield all of ``batch`` as one case, and the earlier cases where it shows nothing."""
         case = merge(batch)
+        if self._overdue():
+            yield Attributed(finding, case)
+            return
         shown = self.judge_again(case, finding)
         yield Attributed(finding, case, int(shown), 1)
         if shown:
@@ -379,7 +366,7 @@ class Investigator:
                 yield self.confirm(found, finding)
 
     def _backtrack(self, finding: Finding) -> Case | None:
-        tracker = Backtracker(self._rig, self._watchdog, self._bring_back)
+        tracker = Backtracker(self._rig, self._watchdog, self._bring_back, self._overdue)
         cases = tracker.trace(self._recent(), finding.fingerprint)
         self.replays += tracker.plays
         return cases

@@ -56,13 +56,23 @@ class _Shown:
 
 
 class Backtracker:
-    """Looks for the cause of one late effect; ``bring_back`` gives the target a clean start."""
+    """Looks for the cause of one late effect, until it is ``overdue``.
 
-    def __init__(self, rig: Rig, watchdog: Watchdog, bring_back: Callable[[], None]) -> None:
+    ``bring_back`` gives the target a clean start.
+    """
+
+    def __init__(
+        self,
+        rig: Rig,
+        watchdog: Watchdog,
+        bring_back: Callable[[], None],
+        overdue: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._rig = rig
         self._watchdog = watchdog
         self._bring_back = bring_back
         self._until = Deadline.after(rig.clock, _BUDGET_SECONDS, "the cause of a late effect")
+        self._overdue = overdue
         self.plays = 0
 
     def trace(self, recent: Sequence[Case], fingerprint: str) -> Case | None:
@@ -78,12 +88,15 @@ class Backtracker:
         case = with_pause(merge(shown.plays()), shown.late)
         return case if self._late([case], fingerprint, 0.0) is not None else None
 
+    def _spent(self) -> bool:
+        return self._until.expired() or self._overdue()
+
     def _window(self, recent: Sequence[Case], fingerprint: str) -> _Shown | None:
         """Return the shortest of the windows that has the effect."""
         tried = 0
         for size in _WINDOWS:
             cases = tuple(recent[-size:])
-            if len(cases) == tried or self._until.expired():
+            if len(cases) == tried or self._spent():
                 return None
             tried = len(cases)
             shown = self._try(cases, 1, fingerprint, _LATE_SECONDS)
@@ -120,7 +133,7 @@ class Backtracker:
     def _picked(self, shown: _Shown, fingerprint: str) -> _Shown:
         """Return the cases that it takes, or what was left of the list when time was up."""
         picked: tuple[Case, ...] = ()
-        while not self._until.expired():
+        while not self._spent():
             rest = shown.cases[: len(shown.cases) - len(picked)]
             least, most = 0, len(rest)
             while least < most:
@@ -141,7 +154,7 @@ class Backtracker:
     def _try(
         self, cases: tuple[Case, ...], times: int, fingerprint: str, wait: float
     ) -> _Shown | None:
-        if self._until.expired() or not cases:
+        if self._spent() or not cases:
             return None
         late = self._late(cases * times, fingerprint, wait)
         return None if late is None else _Shown(cases, times, min(late, wait))
@@ -156,10 +169,12 @@ class Backtracker:
         clock = self._rig.clock
         began = clock.now()
         for start in range(0, len(cases), _BATCH):
+            if self._overdue():
+                return None
             if self._shows(cases[start : start + _BATCH], fingerprint):
                 return clock.now() - began + _SLACK_SECONDS
         until = Deadline.after(clock, wait, "a late effect")
-        while not until.expired():
+        while not (until.expired() or self._overdue()):
             if self._shows((), fingerprint):
                 return clock.now() - began + _SLACK_SECONDS
             # A wait that ends at once if the node does.

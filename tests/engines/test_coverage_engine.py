@@ -15,7 +15,8 @@ from fuzz.generate.mutate import Mutator
 from fuzz.node import Point
 from fuzz.store.corpus import EvolvedCorpus
 from fuzz.store.journal import Journal
-from fuzz.watchdog.attribute import Attributed, Investigator
+from fuzz.watchdog.attribute import Investigator
+from fuzz.watchdog.attributed import Attributed
 from fuzz.watchdog.watchdog import Watchdog
 from tests.oracles.evidence_support import STATEM
 from tests.watchdog.fake_rig import FakeRig, case, reports

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from fuzz.case import Case, StepKind
 from fuzz.finding import Kind
-from fuzz.watchdog.attribute import Attributed, Investigator
+from fuzz.watchdog.attribute import Investigator
+from fuzz.watchdog.attributed import Attributed
 from fuzz.watchdog.watchdog import Watchdog
 from tests.oracles.evidence_support import STATEM
 from tests.watchdog.fake_rig import FakeRig, case, reports
@@ -50,11 +53,13 @@ class LateRig(FakeRig):
         return super().recover(fresh_node)
 
 
-def told_of(rig: LateRig, recent: list[Case]) -> tuple[list[Attributed], Investigator]:
+def told_of(
+    rig: LateRig, recent: list[Case], overdue: Callable[[], bool] = lambda: False
+) -> tuple[list[Attributed], Investigator]:
     """Let the effect of ``recent`` show in a batch of innocents, and investigate that."""
     watchdog = Watchdog(rig.as_rig())
     investigator = Investigator(
-        rig.as_rig(), watchdog, lambda _: False, lambda _: None, lambda: recent
+        rig.as_rig(), watchdog, lambda _: False, lambda _: None, lambda: recent, overdue
     )
     watchdog.glance([])
     reports(STATEM)(rig)
@@ -63,6 +68,23 @@ def told_of(rig: LateRig, recent: list[Case]) -> tuple[list[Attributed], Investi
     glance = watchdog.glance(observations)
     assert glance.alarmed
     return list(investigator.investigate(batch, observations, glance)), investigator
+
+
+def test_the_search_ends_with_the_run() -> None:
+    rig = LateRig(3, 0.0, kinds=3)
+    recent = list(PLAIN)
+    for number in range(3):
+        recent[40 + 90 * number] = case("odd", str(number))
+    enough = len(PLAIN)
+    found, investigator = told_of(rig, recent, lambda: played_by(rig) > enough)
+    assert [(one.reproduced, one.confirms) for one in found] == [(0, False)]
+    assert played_by(rig) <= enough + 16
+    assert investigator.lost is None
+
+
+def played_by(rig: LateRig) -> int:
+    """Return how many cases were played."""
+    return sum(len(cases) for cases, _ in rig.plays)
 
 
 @pytest.mark.parametrize(("fires", "delay"), [(1, 2.0), (1, 0.4), (3, 0.0), (2, 1.5)])

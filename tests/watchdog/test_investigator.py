@@ -12,7 +12,8 @@ from fuzz.executor.endpoint import CONFIRMING, SEARCHING
 from fuzz.finding import Finding, Kind
 from fuzz.observation import Observation
 from fuzz.rig import Recovery
-from fuzz.watchdog.attribute import Attributed, Investigator
+from fuzz.watchdog.attribute import Investigator
+from fuzz.watchdog.attributed import Attributed
 from fuzz.watchdog.merge import merge
 from fuzz.watchdog.watchdog import Watchdog
 from tests.oracles.evidence_support import OTHER, SILENT, STATEM
@@ -40,13 +41,18 @@ class Desk:
     """
 
     def __init__(self, **words: Effect) -> None:
+        self.overdue = False
         self.rig = FakeRig(words)
         self.watchdog = Watchdog(self.rig.as_rig())
         self.known: dict[str, Kind] = {}
         self.recoveries: list[Recovery] = []
         self.confirmed: list[Attributed] = []
         self.investigator = Investigator(
-            self.rig.as_rig(), self.watchdog, self._is_known, self.recoveries.append
+            self.rig.as_rig(),
+            self.watchdog,
+            self._is_known,
+            self.recoveries.append,
+            overdue=lambda: self.overdue,
         )
         self.watchdog.glance([])
 
@@ -79,6 +85,26 @@ def test_the_culprit_in_a_batch_is_found(place: int) -> None:
     assert desk.rig.plays[place + 1][0] == (CRASH,)
     assert told(desk.confirmed) == [(Kind.PROCESS_CRASH, CRASH, 3, 3)]
     assert desk.investigator.replays == place + 1 + 3 + 1
+
+
+def test_a_run_that_is_over_looks_for_no_culprit_and_loses_no_finding() -> None:
+    desk = Desk(crash=reports(STATEM))
+    desk.overdue = True
+    batch = (*PLAIN[:2], CRASH)
+    assert told(desk.run(*batch)) == [(Kind.PROCESS_CRASH, merge(batch), 0, 0)]
+    assert desk.rig.calls == ["play"]
+
+
+def test_a_run_that_is_over_tells_the_culprit_that_it_has() -> None:
+    def crash_and_over(rig: FakeRig) -> Observation | None:
+        desk.overdue = len(rig.plays) > 1
+        return reports(STATEM)(rig)
+
+    desk = Desk(crash=crash_and_over)
+    assert told(desk.run(CRASH, *PLAIN)) == [(Kind.PROCESS_CRASH, CRASH, 1, 1)]
+    assert told(desk.confirmed) == [(Kind.PROCESS_CRASH, CRASH, 3, 3)]
+    # It is not tried many times at once any more.
+    assert desk.rig.calls == ["play", "play", "recover node", *["play"] * 3]
 
 
 def test_two_culprits_are_found_each_with_its_own_case() -> None:

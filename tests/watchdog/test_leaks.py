@@ -10,7 +10,8 @@ from fuzz.case import Case
 from fuzz.finding import Kind
 from fuzz.node import Holding
 from fuzz.rig import Recovery
-from fuzz.watchdog.attribute import Attributed, Investigator
+from fuzz.watchdog.attribute import Investigator
+from fuzz.watchdog.attributed import Attributed
 from fuzz.watchdog.growth import is_stored
 from fuzz.watchdog.leaks import LeakSurvey
 from fuzz.watchdog.watchdog import Watchdog

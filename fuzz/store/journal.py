@@ -16,17 +16,20 @@ is closed; a finding is synced by the store of crashes, in files of its own.
 A kill tears even a single write, between two pages of the cache; nothing of such a batch was
 sent. Segments are never appended to by a later start, so a torn record is always the last
 of its file. One process owns a journal at a time (flock on ``journal.lock``, which the
-kernel drops when its holder dies, however it dies).
+kernel drops when its holder dies, however it dies). The worker of a campaign that was killed still
+holds it while it ends its target, so whoever comes next waits for a moment.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+import threading
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 
+from fuzz.clock import Deadline, SystemClock
 from fuzz.errors import HarnessFault, StoreError
 from fuzz.store import records
 from fuzz.store.atomic import ensure_writable, store_error, sync_folder, write_all
@@ -39,6 +42,9 @@ SEGMENT_BYTES = 16 * 1024 * 1024
 SEGMENTS = 2
 
 _LOCK = "journal.lock"
+#: A worker that has lost its campaign looks up after each batch, and then ends its target.
+_LEAVING_SECONDS = 10.0
+_LOOK_SECONDS = 0.05
 
 
 class Journal:
@@ -58,13 +64,19 @@ class Journal:
         self._fresh = 0  # those of them that were appended since it was begun
 
     @classmethod
-    def open(cls, folder: Path, segment_bytes: int = SEGMENT_BYTES) -> Journal:
+    def open(
+        cls,
+        folder: Path,
+        segment_bytes: int = SEGMENT_BYTES,
+        patience: float = _LEAVING_SECONDS,
+    ) -> Journal:
         """Take the journal in ``folder`` (made if missing) and read what an earlier run left.
 
-        Raise :class:`StoreError` when another process owns it or it cannot be written.
+        Raise :class:`StoreError` when another process owns it for more than ``patience`` seconds,
+        or it cannot be written.
         """
         ensure_writable(folder)
-        lock = _take_lock(folder)
+        lock = _take_lock(folder, Deadline.after(SystemClock(), patience, "the journal"))
         journal = cls(folder, lock, segment_bytes)
         try:
             journal._recover()
@@ -231,23 +243,36 @@ class Journal:
         self._descriptor = self._lock = -1
 
 
-def _take_lock(folder: Path) -> int:
+def _take_lock(folder: Path, deadline: Deadline) -> int:
     path = folder / _LOCK
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
         raise store_error(path, "written", error) from None
+    pause = threading.Event()
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise StoreError(
-            f"{folder} is in use by another campaign: wait for its end or choose another folder"
-        ) from None
+        while not _locked(descriptor):
+            if deadline.expired():
+                raise StoreError(
+                    f"{folder} is in use by another campaign: wait for its end or choose another "
+                    "folder"
+                )
+            pause.wait(min(_LOOK_SECONDS, deadline.left()))
     except OSError as error:
         os.close(descriptor)
         raise store_error(path, "locked", error) from None
+    except BaseException:  # an interrupt too must leave no descriptor
+        os.close(descriptor)
+        raise
     return descriptor
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _number(path: Path) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import random
 import resource
@@ -118,11 +119,27 @@ def test_a_second_process_is_refused_until_the_first_has_ended(tmp_path: Path) -
 
     def body() -> None:
         with pytest.raises(StoreError, match="is in use by another campaign: wait for its end"):
-            Journal.open(tmp_path)
+            Journal.open(tmp_path, patience=0)
 
     assert run(body) == 0
     journal.close()
     journal.close()
+    Journal.open(tmp_path).close()
+
+
+def test_the_next_one_waits_for_an_owner_that_is_about_to_leave(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, flock = Journal.open(tmp_path), fcntl.flock
+
+    def leave_when_asked(descriptor: int, operation: int) -> None:
+        try:
+            flock(descriptor, operation)
+        except BlockingIOError:
+            first.close()
+            raise
+
+    monkeypatch.setattr(fcntl, "flock", leave_when_asked)
     Journal.open(tmp_path).close()
 
 

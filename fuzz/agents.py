@@ -13,7 +13,8 @@ from contextlib import suppress
 import psutil
 
 from fuzz.beam import Agent, AgentClient, Injection
-from fuzz.beam.fleet import Fleet, Member
+from fuzz.beam.fleet import Fleet
+from fuzz.beam.members import Member
 from fuzz.clock import Deadline
 from fuzz.epmd import distribution_ports
 from fuzz.errors import AgentError

@@ -29,7 +29,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeVar
 
 from fuzz.beam import sums
@@ -40,6 +40,7 @@ from fuzz.beam.agent import (
     RESTLESS_SECONDS,
     Agent,
 )
+from fuzz.beam.members import Member, labels, said_by
 from fuzz.beam.sums import Heard
 from fuzz.clock import Clock, Deadline, SystemClock
 from fuzz.decoding import Batch, Candidates, Decoder
@@ -60,24 +61,6 @@ from fuzz.node import (
 )
 
 T = TypeVar("T")
-
-
-@dataclass(slots=True)
-class Member:
-    """One node of a fleet: its agent, and whether it is an edge, which clients connect to.
-
-    ``label`` is what it is called, ``lost`` why its agent cannot be asked any more.
-    """
-
-    agent: Agent
-    edge: bool = True
-    label: str = ""
-    lost: str = ""
-    #: What it told last; None if it was not asked yet.
-    traffic: int | None = None
-    reductions: int = 0
-    #: The numbers of its points among those of all.
-    numbers: tuple[int, ...] = ()
 
 
 class Fleet:
@@ -103,7 +86,7 @@ class Fleet:
         self._selection: tuple[Sequence[str], Sequence[str]] = ((), ())
         self._instrumented = Instrumentation((), ())
         for member, label in zip(
-            members, _labels([m.agent.info.name for m in members]), strict=True
+            members, labels([m.agent.info.name for m in members]), strict=True
         ):
             member.label = label
 
@@ -319,17 +302,17 @@ class Fleet:
 
     def _raise_lost(self) -> None:
         if self.lost():
-            raise AgentError("; ".join(_said_by(m, m.lost) for m in self.lost()))
+            raise AgentError("; ".join(said_by(m, m.lost) for m in self.lost()))
 
     def _ask(self, member: Member, question: Callable[[Member], T]) -> T:
         """Ask one of them; an error names it, and whoever does not answer is lost."""
         try:
             return question(member)
         except AgentRefusalError as error:
-            raise AgentRefusalError(_said_by(member, str(error))) from None
+            raise AgentRefusalError(said_by(member, str(error))) from None
         except AgentError as error:
             member.lost = str(error)
-            raise AgentError(_said_by(member, member.lost)) from None
+            raise AgentError(said_by(member, member.lost)) from None
 
     def _rounds(self, ask: Callable[[Member, float], bool], seconds: float | None) -> bool:
         """Ask all in rounds until one finds nothing new; tell whether that came in time.
@@ -383,18 +366,3 @@ class Fleet:
             if member.label == label:
                 return member, app
         raise AgentRefusalError(f"no node is known of the application {name}")
-
-
-def _labels(names: Sequence[str]) -> Sequence[str]:
-    """Return what nodes are called: their names without the host, where that tells them apart.
-
-    Where there is only one, it needs no name.
-    """
-    if len(names) == 1:
-        return ("",)
-    short = [name.partition("@")[0] for name in names]
-    return short if len(set(short)) == len(names) else names
-
-
-def _said_by(member: Member, sentence: str) -> str:
-    return f"{member.label}: {sentence}" if member.label else sentence

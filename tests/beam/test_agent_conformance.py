@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import pytest
 
 from fuzz.beam import Agent, Application, Event, EventKind, FakeAgent, Point
-from fuzz.beam.fleet import Fleet, Member
+from fuzz.beam.fleet import Fleet
+from fuzz.beam.members import Member
 from fuzz.errors import AgentError
 from fuzz.node import on_node
 from tests.beam.nodes import AgentNode

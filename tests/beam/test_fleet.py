@@ -9,7 +9,8 @@ from dataclasses import replace
 import pytest
 
 from fuzz.beam import Application, Event, EventKind, FakeAgent, Point
-from fuzz.beam.fleet import Fleet, Member
+from fuzz.beam.fleet import Fleet
+from fuzz.beam.members import Member
 from fuzz.clock import FakeClock
 from fuzz.decoding import Decoder, Ended, Outcome, Shape
 from fuzz.errors import AgentError, AgentRefusalError

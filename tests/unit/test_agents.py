@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fuzz.agents import on_cores_only
 from fuzz.beam.fake import FakeAgent
-from fuzz.beam.fleet import Member
+from fuzz.beam.members import Member
 from fuzz.node import Application
 
 

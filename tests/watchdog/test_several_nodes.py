@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from fuzz.beam import FakeAgent
-from fuzz.beam.fleet import Fleet, Member
+from fuzz.beam.fleet import Fleet
+from fuzz.beam.members import Member
 from fuzz.errors import HarnessFault
 from fuzz.evidence import Evidence, Growth, Pulse
 from fuzz.finding import Finding

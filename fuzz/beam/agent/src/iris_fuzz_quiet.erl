@@ -19,10 +19,10 @@
 %%% The datagrams are sent from a third socket, of the module socket: gen_udp:send/2 waits for its
 %%% port from OTP 26 on, and is then switched in once more, now and then.
 %%%
-%%% Then the log, for those who ask for it. proc_lib and the behaviours log in the process that crashes, which is active
-%%% until the handlers have run. But the emulator hands its own messages (a plain process that
-%%% failed, a heap over its limit) to an operating system's thread that passes them on to
-%%% the process logger_proxy, milliseconds later if it gets no processor. That thread keeps
+%%% Then the log, for those who ask for it. proc_lib and the behaviours log in the process that
+%%% crashes, which is active until the handlers have run. But the emulator hands its own messages
+%%% (a plain process that failed, a heap over its limit) to an operating system's thread that passes
+%%% them on to the process logger_proxy, milliseconds later if it gets no processor. That thread keeps
 %%% their order, so a process is made to fail, and when its message arrives, all are there. A
 %%% filter takes the message out before any handler sees it (see iris_fuzz_events). Where the
 %%% target's own filters take it out first, no crash is logged either; that is found out

@@ -225,11 +225,11 @@ class Rig:
         """Return the name of a node among several that has ended, if one is known to have."""
         return self._agents.vanished() if self._agents is not None else ""
 
-    def reconnect(self) -> bool:
+    def reconnect(self, seconds: float = CONFIRMING.connect) -> bool:
         """Connect again to each agent that fell silent; tell whether all of them answer."""
         if self._agents is None:
             return False
-        deadline = Deadline.after(self.clock, CONFIRMING.connect, "the agent to answer again")
+        deadline = Deadline.after(self.clock, seconds, "the agent to answer again")
         try:
             self._inject(deadline)
         except AgentError:

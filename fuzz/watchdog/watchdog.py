@@ -229,7 +229,8 @@ class Watchdog:
 
     def _state(self, lost: bool) -> _State:
         """Tell how the nodes are, of which an agent may be ``lost``."""
-        births, exit_ = self._rig.births, self._node_exit(_EXIT_SECONDS if lost else 0)
+        births = self._rig.births
+        exit_ = self._awaited_end() if lost else self._node_exit(0)
         if not lost or exit_ is not None:
             return _State(exit_)
         # A connection can be lost by chance, or by a machine that stood still.
@@ -242,6 +243,22 @@ class Watchdog:
             # Whoever started it was told how it ended, and not we.
             return _State(NodeExit(None, None, node=vanished))
         return self._silent(self._rig.lost())
+
+    def _awaited_end(self) -> NodeExit | None:
+        """Wait for the end of a node whose agent is lost; None if it goes on, or comes again.
+
+        One that something else starts anew never ends for us. It shows by the agent in it; what
+        is not ours to restart is given the time to start all that it has, though.
+        """
+        rig = self._rig
+        births, until = rig.births, rig.clock.now() + _EXIT_SECONDS
+        while (left := until - rig.clock.now()) > 0:
+            exit_ = self._node_exit(min(left, _APART_SECONDS))
+            if exit_ is not None:
+                return exit_
+            if rig.target.restartable and rig.reconnect(_APART_SECONDS) and rig.births != births:
+                return None
+        return self._node_exit(0)
 
     def _silent(self, node: str) -> _State:
         """Tell that a node is as silent as its agent: only one that serves nobody either is."""

@@ -102,7 +102,7 @@ class FakeRig:
         self.asked += 1
         return not self.cut
 
-    def reconnect(self) -> bool:
+    def reconnect(self, seconds: float = 3.0) -> bool:
         """Tell whether the agent answers on a new connection: only if it is not silent."""
         assert self.agent is not None
         return not self.agent.silent

@@ -36,11 +36,13 @@ class ClusterRig(FakeRig):
         #: What the nodes say of their births when they are asked again; None if one is silent.
         self.reborn: dict[str, int] | None = None
 
-    def reconnect(self) -> bool:
+    def reconnect(self, seconds: float = 3.0) -> bool:
         if self.reborn is None:
             return False
         self.births = self.reborn
-        return self.fleet.take_back(FakeAgent(applications=[APPLICATION], name="core@here"))
+        if self.fleet.lost():
+            self.fleet.take_back(FakeAgent(applications=[APPLICATION], name="core@here"))
+        return not self.fleet.lost()
 
 
 @pytest.fixture
@@ -113,8 +115,10 @@ def test_an_edge_that_serves_is_not_silent_because_its_agent_is(
 def test_a_node_that_was_started_anew_is_named(rig: ClusterRig, watchdog: Watchdog) -> None:
     rig.core.silent = True
     rig.reborn = {"edge1": 1, "core": 3}
+    began = rig.clock.now()
     evidence = watchdog.settle([observed()])
     assert (evidence.node_restarted, evidence.node) == (True, "core")
+    assert rig.clock.now() - began < 1, "its end is waited for no longer than until it is back"
     finding = only(evidence)
     assert finding.title == "the node core restarted by itself: everybody on it was cut off"
     assert finding.fingerprint == only(Evidence(node_restarted=True)).fingerprint

@@ -233,8 +233,10 @@ class Watchdog:
         exit_ = self._awaited_end() if lost else self._node_exit(0)
         if not lost or exit_ is not None:
             return _State(exit_)
-        # A connection can be lost by chance, or by a machine that stood still.
-        if self._rig.reconnect():
+        # A connection can be lost by chance, or by a machine that stood still. Where its return
+        # was looked for all the time, it has had its time.
+        waited = self._rig.target.restartable
+        if self._rig.reconnect((SEARCHING if waited else CONFIRMING).connect):
             # It is another process of the agent, whose own work is left out from now on.
             self._reductions = None
             return _restarted(births, self._rig.births)

@@ -204,7 +204,14 @@ class Worker:
 
     def _brief(self, case: Case, finding: Finding, saved: bool) -> None:
         """Make the case of a new finding small, and hold back those like it from now on."""
-        known = brief(self._rig, case, finding, self._engine.ordinary, self._course.overdue)
+        known = brief(
+            self._rig,
+            case,
+            finding,
+            self._engine.ordinary,
+            self._course.overdue,
+            self._course.recovered,
+        )
         self._watchdog.forget_levels()
         # What is to be driven up is not to be held back once it is too much.
         climbs = self._engine.costs is not None and finding.kind is Kind.COST

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from fuzz.case import Case
 from fuzz.finding import Finding
-from fuzz.rig import Rig
+from fuzz.rig import Recovery, Rig
 from fuzz.triage.generalise import generalise
 from fuzz.triage.judge import CarefulJudge, judge_of
 from fuzz.triage.minimise import Minimised, minimise
@@ -33,15 +33,20 @@ class Brief:
 
 
 def brief(
-    rig: Rig, case: Case, finding: Finding, ordinary: Iterable[Case], over: Callable[[], bool]
+    rig: Rig,
+    case: Case,
+    finding: Finding,
+    ordinary: Iterable[Case],
+    over: Callable[[], bool],
+    recovered: Callable[[Recovery], None],
 ) -> Brief:
     """Return what can be had quickly about ``finding``, which ``case`` showed.
 
     ``ordinary`` are cases that a filter must let through; ``over`` tells that nobody waits for it
-    any more.
+    any more, and ``recovered`` is told how the target was brought back meanwhile.
     """
     budget = replace(BUDGET, over=over)
-    judge = judge_of(rig, case, finding)
+    judge = judge_of(rig, case, finding, recovered)
     small = minimise(case, judge, budget)
     further = CarefulJudge(judge) if small.careful else judge
     edges = len(rig.endpoint.edges())

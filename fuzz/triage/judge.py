@@ -12,7 +12,8 @@ every question about dead servers.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from fuzz.case import Case
 from fuzz.errors import TargetError
@@ -98,14 +99,21 @@ class RigJudge:
 
     It is a :class:`fuzz.triage.reduce.Judge`. The same defect with an effect that is less bad
     is a no, unless ``any_effect`` will do. ``seen`` is the finding as a yes showed it, with the
-    worst effect.
+    worst effect. ``recovered`` is told how the target was brought back.
     """
 
-    def __init__(self, rig: Rig, finding: Finding, any_effect: bool = False) -> None:
+    def __init__(
+        self,
+        rig: Rig,
+        finding: Finding,
+        any_effect: bool = False,
+        recovered: Callable[[Recovery], None] = lambda _: None,
+    ) -> None:
         self._rig = rig
         self._finding = finding
         self._any_effect = any_effect
         self._watchdog = Watchdog(rig)
+        self._told = recovered
         self._investigator = Investigator(rig, self._watchdog, recovered=self._recovered)
         self._fresh = False
         self.seen: Finding | None = None
@@ -155,22 +163,31 @@ class RigJudge:
 
     def _begin_afresh(self) -> None:
         if self._rig.target.restartable:
-            self._recovered(self._rig.recover(fresh_node=True))
+            recovery = self._rig.recover(fresh_node=True)
+            self._recovered(replace(recovery, why="to see a case on a fresh node"))
             self._watchdog.forget_levels()
 
     def _recovered(self, recovery: Recovery) -> None:
         self._fresh = recovery.how == "node"
+        self._told(recovery)
 
 
-def judge_of(rig: Rig, case: Case, finding: Finding) -> RigJudge:
+def judge_of(
+    rig: Rig,
+    case: Case,
+    finding: Finding,
+    recovered: Callable[[Recovery], None] = lambda _: None,
+) -> RigJudge:
     """Return the judge of ``finding`` for all that is made of ``case``.
 
     What a crash does to others may depend on chance. Where ``case`` brings that back it is asked
     for, since a smaller case might show the crash alone; else the crash itself will do.
     """
-    judge = RigJudge(rig, finding)
+    judge = RigJudge(rig, finding, recovered=recovered)
     alone = finding.cause.what != CRASH or finding.kind is Kind.PROCESS_CRASH
-    return judge if alone or judge.shows(case) else RigJudge(rig, finding, any_effect=True)
+    if alone or judge.shows(case):
+        return judge
+    return RigJudge(rig, finding, any_effect=True, recovered=recovered)
 
 
 class CarefulJudge:

@@ -82,6 +82,15 @@ def test_a_node_that_ended_is_a_fresh_one_for_the_next_play() -> None:
     assert RigJudge(played.as_rig(), ended).confidence(case("end"), 3).nodes == 3
 
 
+def test_each_time_that_the_target_was_brought_back_is_told() -> None:
+    played = FakeRig({"end": ends_node})
+    (ended,) = RigJudge(played.as_rig(), finding_of(STATEM)).findings(case("end"))
+    told: list[Recovery] = []
+    RigJudge(played.as_rig(), ended, recovered=told.append).confidence(case("end"), 2)
+    whys = [recovery.why for recovery in told]
+    assert whys == ["to see a case on a fresh node", "for it had ended", "for it had ended"]
+
+
 def test_a_running_target_is_measured_as_it_is() -> None:
     played = rig()
     played.target.restartable = False

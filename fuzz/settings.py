@@ -301,13 +301,26 @@ def _address(text: str) -> tuple[str, int] | None:
     return (host, int(port)) if valid else None
 
 
+#: More workers than this are no fuzzing run of one machine.
+MAX_JOBS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The place of one of several workers: its ``number``, from 0, and the folder they share."""
+
+    number: int
+    shared: Path
+
+
 @dataclass(frozen=True, slots=True)
 class FuzzSettings:
     """One fuzzing run. ``seconds`` and ``cases`` bound it; None is without bound.
 
     ``maximise`` names what the search is to drive up beside coverage: ``cost`` or nothing.
     With a ``decoder`` nothing is played: that function of the node is called, and ``meaning`` says
-    what its answers mean.
+    what its answers mean. So many ``jobs`` play at once, each at a target of its own, and ``cases``
+    is what they play together; ``place`` tells each of several which it is.
     """
 
     target: TargetSettings
@@ -322,8 +335,11 @@ class FuzzSettings:
     maximise: str | None = None
     decoder: Decoder | None = None
     meaning: Meaning = DEFAULT
+    jobs: int = 1
+    place: Place | None = None
 
     def __post_init__(self) -> None:
+        self._check_jobs()
         if self.seconds is not None and not self.seconds > 0:
             raise SettingsError("--time wants a number of seconds above zero")
         if self.cases is not None and self.cases <= 0:
@@ -335,3 +351,16 @@ class FuzzSettings:
             )
         if self.maximise not in (None, *MAXIMISABLE):
             raise SettingsError(f"--maximise knows {', '.join(MAXIMISABLE)} only")
+
+    def _check_jobs(self) -> None:
+        if not 1 <= self.jobs <= MAX_JOBS:
+            raise SettingsError(f"--jobs wants a number from 1 to {MAX_JOBS}")
+        if self.jobs == 1:
+            return
+        if not self.target.embedded:
+            raise SettingsError(
+                "--jobs wants a target for each worker, and an Iris of your own is one, on its own "
+                "ports: leave out --jobs, or fuzz the embedded target"
+            )
+        if self.decoder is not None:
+            raise SettingsError("a decoder is called by one worker only: leave out --jobs")

@@ -105,7 +105,10 @@ class ConsoleReport:
     def _start(self, event: Started) -> None:
         self._heard = self._said = self._clock.now()
         points = f"{event.points_total} coverage points, " if event.points_total else ""
-        line = f"target {event.target}: guided by {event.guided_by}, {points}{event.seeds} seeds"
+        target = event.target
+        if event.workers > 1:
+            target += f", one for each of {event.workers} workers"
+        line = f"target {target}: guided by {event.guided_by}, {points}{event.seeds} seeds"
         notes = (Text(f"note: {note}", style="dim") for note in event.notes)
         named = len(event.nodes) > 1 or any(node.name != NAMELESS for node in event.nodes)
         nodes = f"nodes {', '.join(node.told() for node in event.nodes)}"
@@ -280,7 +283,9 @@ def _restarts(summary: Summary) -> str:
         for (how, why), times in tuple(summary.reasons.items())
     )
     how = f" ({means})" if means else ""
-    return f"{progress.restarts}{how}, {progress.recovering_seconds:.1f} s lost"
+    workers = 1 if summary.started is None else summary.started.workers
+    whose = f" of {workers} workers' time" if workers > 1 else ""
+    return f"{progress.restarts}{how}, {progress.recovering_seconds:.1f} s{whose} lost"
 
 
 def _what(summary: Summary, how: str) -> str:

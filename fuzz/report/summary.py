@@ -114,6 +114,7 @@ class Summary:
             "guided_by": self.started.guided_by if self.started else "",
             "covered": list(self.started.covered) if self.started else [],
             "not_seen": list(self.started.unseen) if self.started else [],
+            "workers": self.started.workers if self.started else 1,
             "nodes": [_as_json(node) for node in self.started.nodes] if self.started else [],
             "notes": list(self.started.notes) if self.started else [],
             "left_behind": list(self.left),

@@ -56,12 +56,16 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class SavedFinding:
-    """Where a finding is, whether it is ``new``, its ``hits`` so far and worst ``kind``."""
+    """Where a finding is, whether it is ``new``, its ``hits`` so far and worst ``kind``.
+
+    ``kept`` tells that the case at hand is the one that is there.
+    """
 
     path: Path
     new: bool
     hits: int
     kind: Kind
+    kept: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +73,8 @@ class _Entry:
     path: Path
     sidecar: Sidecar
 
-    def saved(self, new: bool = False) -> SavedFinding:
-        return SavedFinding(self.path, new, self.sidecar.hits, self.sidecar.kind)
+    def saved(self, new: bool = False, kept: bool = False) -> SavedFinding:
+        return SavedFinding(self.path, new, self.sidecar.hits, self.sidecar.kind, kept)
 
 
 def _utc_now() -> datetime:
@@ -125,11 +129,11 @@ class CrashStore:
         with self._turn():
             known = self._entries.get(finding.fingerprint)
             if known is None:
-                return self._store(case, finding, context, None).saved(new=True)
+                return self._store(case, finding, context, None).saved(new=True, kept=True)
             saved = self.count(finding)
             if finding.kind.rank < known.sidecar.kind.rank:
                 old = self._entries[finding.fingerprint]
-                return self._store(case, finding, context, old).saved()
+                return self._store(case, finding, context, old).saved(kept=True)
             return saved
 
     def improve(self, case: bytes, finding: Finding, context: Context) -> SavedFinding:
@@ -145,7 +149,7 @@ class CrashStore:
                 )
             if finding.kind.rank > known.sidecar.kind.rank:
                 return known.saved()
-            return self._store(case, finding, context, known).saved()
+            return self._store(case, finding, context, known).saved(kept=True)
 
     def count(self, finding: Finding, times: int = 1) -> SavedFinding:
         """Count more hits of a known fingerprint without a case, in memory."""

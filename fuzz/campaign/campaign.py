@@ -127,7 +127,8 @@ class Campaign:
             totals.covered(event)
         elif isinstance(event, Progress):
             seat.takes(event)
-            yield totals.progress()
+            if not totals.waiting:
+                yield totals.progress()
         elif isinstance(event, Faulted):
             if event.fatal:
                 raise IrisFuzzError(event.sentence)

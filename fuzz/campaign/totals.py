@@ -30,11 +30,17 @@ class Totals:
         self._alone = len(seats) == 1
         self._started: dict[Seat, Started] = {}
         self._untold: set[Seat] = set()
+        self._begun = False
         self._covered: dict[str, set[int]] = {}
         self._told: dict[str, _Told] = {}
         self._ended: list[Ended] = []
 
-    # The start of a run is told once all workers have started, or before what comes first.
+    # The start of a run is told once all workers have started, or before the first finding.
+
+    @property
+    def waiting(self) -> bool:
+        """Tell whether the start of the run was not told yet, for not all have started."""
+        return not self._alone and len(self._started) < len(self._seats) and not self._begun
 
     def started(self, seat: Seat, event: Started) -> Iterator[Started]:
         """Take in that a worker has started; yield what is to be told of it."""
@@ -49,6 +55,7 @@ class Totals:
             return
         events = [self._started[seat] for seat in self._seats if seat in self._untold]
         self._untold.clear()
+        self._begun = True
         yield replace(
             events[0],
             seeds=max(event.seeds for event in events),

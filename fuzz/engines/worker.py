@@ -71,7 +71,8 @@ class Worker:
         #: What was told, by fingerprint and kind.
         self._told: dict[tuple[str, Kind], Finding] = {}
         self._elusive = Elusive()
-        #: What another worker was the first to save, and looks into.
+        self._before = frozenset(self._store.known())
+        #: What another worker was the first to find in this run, and looks into.
         self._elsewhere: set[tuple[str, Kind]] = set()
         #: Points that were told to be covered.
         self._covered: set[int] = set()
@@ -179,11 +180,12 @@ class Worker:
                 return
             told = self._with_rate(attributed)
             saved = self._store.save(encode_case(attributed.case), told, self._context())
-            if self._board is not None and not saved.kept and key not in self._told:
-                self._elsewhere.add(key)
-                self._elusive.give_up(finding)
         self._found[finding.fingerprint] += 1
-        self._told[key] = finding
+        if saved.kept or self._is_ours(key):
+            self._told[key] = finding
+        else:
+            self._elsewhere.add(key)
+            self._elusive.give_up(finding)
         self._link.emit(self._progress())  # what was spent until then
         self._link.emit(
             Found(
@@ -194,6 +196,11 @@ class Worker:
                 attributed.rate,
             )
         )
+
+    def _is_ours(self, key: tuple[str, Kind]) -> bool:
+        """Tell whether this worker is to look into a finding, and may end the run with it."""
+        known = key in self._told or key[0] in self._before
+        return known or self._board is None
 
     def _confirmed(self, attributed: Attributed, case: Case, better: bool) -> None:
         """Keep what was seen on a fresh node, and look at the finding more closely."""

@@ -307,10 +307,14 @@ MAX_JOBS = 256
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The place of one of several workers: its ``number``, from 0, and the folder they share."""
+    """The place of one of several workers: its ``number``, from 0, and the folder they share.
+
+    ``known`` are the fingerprints of findings that are older than the run.
+    """
 
     number: int
     shared: Path
+    known: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

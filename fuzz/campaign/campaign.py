@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Collection, Generator, Iterator
+from collections.abc import Generator, Iterator
 from multiprocessing import connection
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from fuzz.engines import board, decode_worker, worker
 from fuzz.errors import HarnessFault, IrisFuzzError
 from fuzz.events import Covered, Ended, Event, Faulted, Found, Progress, Refined, Started
 from fuzz.scratch import scratch_prefix
-from fuzz.settings import FuzzSettings
+from fuzz.settings import FuzzSettings, Place
 from fuzz.store.crashes import CrashStore
 
 #: A worker that dies this often without a finding does so for a reason that stays.
@@ -60,8 +60,9 @@ class Campaign:
     def events(self) -> Generator[Event, None, None]:
         """Yield the events of the run; raise :class:`IrisFuzzError` when it can't go on."""
         with tempfile.TemporaryDirectory(prefix=scratch_prefix("run")) as folder:
-            self._seats = self._make_seats(Path(folder))
-            totals = Totals(self._seats, self._known_before())
+            known = self._known_before()
+            self._seats = self._make_seats(Path(folder), known)
+            totals = Totals(self._seats, known)
             try:
                 for seat in self._seats:
                     self._start(seat)
@@ -78,7 +79,7 @@ class Campaign:
                 for seat in self._seats:
                     seat.end(self._patience())
 
-    def _make_seats(self, folder: Path) -> list[Seat]:
+    def _make_seats(self, folder: Path, known: frozenset[str]) -> list[Seat]:
         settings, main = self._settings, self._worker_main
         if settings.jobs == 1:
             return [Seat(settings, main, folder)]
@@ -88,12 +89,12 @@ class Campaign:
         for number in range(settings.jobs):
             own = folder / f"worker-{number + 1}"
             own.mkdir()
-            seats.append(Seat(settings_of(settings, number, folder), main, own))
+            seats.append(Seat(settings_of(settings, Place(number, folder, known)), main, own))
         return seats
 
-    def _known_before(self) -> Collection[str]:
+    def _known_before(self) -> frozenset[str]:
         """Return the fingerprints that none of several workers finds as a new one."""
-        return frozenset(self._store().known()) if self._settings.jobs > 1 else ()
+        return frozenset(self._store().known() if self._settings.jobs > 1 else ())
 
     def _store(self) -> CrashStore:
         return CrashStore(self._settings.corpus / "crashes")

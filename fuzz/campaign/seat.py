@@ -137,19 +137,18 @@ class Seat:
         return self._earlier_hits[fingerprint] + self._hits[fingerprint]
 
 
-def settings_of(settings: FuzzSettings, number: int, shared: Path) -> FuzzSettings:
-    """Return the settings of worker ``number``, from 0, of the ``jobs`` of a run.
+def settings_of(settings: FuzzSettings, place: Place) -> FuzzSettings:
+    """Return the settings of the worker at a ``place`` among the ``jobs`` of a run.
 
     The first has the port that was asked for, and the system chooses those of the others. Each
     draws other random numbers, and the same ones in each run with one ``random_seed``.
     """
+    if place.number == 0:
+        return replace(settings, place=place)
     seed = settings.random_seed
-    if number == 0:
-        return replace(settings, place=Place(number, shared))
     if seed is not None:
-        seed = random.Random(f"{seed}/{number}").getrandbits(64)
-    target = replace(settings.target, port=0)
-    return replace(settings, target=target, random_seed=seed, place=Place(number, shared))
+        seed = random.Random(f"{seed}/{place.number}").getrandbits(64)
+    return replace(settings, target=replace(settings.target, port=0), random_seed=seed, place=place)
 
 
 def added(base: Progress, more: Progress) -> Progress:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from fuzz.campaign.seat import Seat, added, check_alike, highest
@@ -24,7 +24,7 @@ class Totals:
     worker tells it.
     """
 
-    def __init__(self, seats: list[Seat], before: Collection[str]) -> None:
+    def __init__(self, seats: list[Seat], before: frozenset[str]) -> None:
         self._seats = seats
         self._before = before
         self._alone = len(seats) == 1

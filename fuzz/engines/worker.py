@@ -71,7 +71,6 @@ class Worker:
         #: What was told, by fingerprint and kind.
         self._told: dict[tuple[str, Kind], Finding] = {}
         self._elusive = Elusive()
-        self._before = frozenset(self._store.known())
         #: What another worker was the first to find in this run, and looks into.
         self._elsewhere: set[tuple[str, Kind]] = set()
         #: Points that were told to be covered.
@@ -198,9 +197,9 @@ class Worker:
         )
 
     def _is_ours(self, key: tuple[str, Kind]) -> bool:
-        """Tell whether this worker is to look into a finding, and may end the run with it."""
-        known = key in self._told or key[0] in self._before
-        return known or self._board is None
+        """Tell whether no other worker looks into a finding, so that this one may end the run."""
+        place = self._settings.place
+        return place is None or key in self._told or key[0] in place.known
 
     def _confirmed(self, attributed: Attributed, case: Case, better: bool) -> None:
         """Keep what was seen on a fresh node, and look at the finding more closely."""

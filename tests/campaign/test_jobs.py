@@ -33,7 +33,7 @@ def run(settings: FuzzSettings, main: WorkerMain) -> list[Event]:
 
 def seats(settings: FuzzSettings) -> list[Seat]:
     """Return two seats on which nobody sits yet."""
-    own = (settings_of(settings, number, settings.corpus) for number in range(2))
+    own = (settings_of(settings, Place(number, settings.corpus)) for number in range(2))
     return [Seat(one, stand_ins.plays, settings.corpus) for one in own]
 
 
@@ -60,12 +60,13 @@ def test_totals_add_up_and_a_point_that_two_have_covered_is_one(settings: FuzzSe
 
 
 def test_each_worker_has_a_port_and_a_seed_of_its_own(settings: FuzzSettings) -> None:
-    first, second, third = (settings_of(settings, number, Path("shared")) for number in range(3))
-    assert first == replace(settings, place=Place(0, Path("shared")))
+    places = [Place(number, Path("shared")) for number in range(3)]
+    first, second, third = (settings_of(settings, place) for place in places)
+    assert first == replace(settings, place=places[0])
     assert (second.target.port, third.target.port) == (0, 0)
     assert len({one.random_seed for one in (first, second, third)}) == 3
-    assert settings_of(settings, 1, Path("elsewhere")).random_seed == second.random_seed
-    unseeded = settings_of(replace(settings, random_seed=None), 1, Path("shared"))
+    assert settings_of(settings, Place(1, Path("elsewhere"))).random_seed == second.random_seed
+    unseeded = settings_of(replace(settings, random_seed=None), places[1])
     assert unseeded.random_seed is None
 
 
@@ -88,7 +89,7 @@ def test_what_two_workers_find_is_told_once_and_is_where_it_is_said_to_be(
 def test_what_was_known_before_the_run_is_not_new(settings: FuzzSettings) -> None:
     fingerprint = stand_ins.CRASH.fingerprint
     one, other = seats(settings)
-    for before, new in (((), True), ((fingerprint,), False)):
+    for before, new in ((frozenset[str](), True), (frozenset({fingerprint}), False)):
         totals = Totals([one, other], before)
         events = [
             totals.found(seat, Found(stand_ins.CRASH, "path", not new)) for seat in (one, other)
@@ -98,7 +99,7 @@ def test_what_was_known_before_the_run_is_not_new(settings: FuzzSettings) -> Non
 
 def test_a_finding_is_where_its_worst_effect_is(settings: FuzzSettings) -> None:
     one, other = seats(settings)
-    totals = Totals([one, other], ())
+    totals = Totals([one, other], frozenset())
     worse = replace(stand_ins.CRASH, kind=Kind.NODE_DOWN)
     events = [(one, stand_ins.CRASH, "a"), (other, worse, "b"), (one, stand_ins.CRASH, "a")]
     paths = [totals.found(seat, Found(finding, path, True)).path for seat, finding, path in events]
@@ -153,7 +154,7 @@ def test_one_that_cannot_run_ends_the_campaign_and_the_others(settings: FuzzSett
 def test_targets_that_are_not_alike_are_a_fault_of_the_harness(settings: FuzzSettings) -> None:
     one, other = seats(settings)
     one.takes(stand_ins.progress(1, 1.0, 0))
-    totals = Totals([one, other], ())
+    totals = Totals([one, other], frozenset())
     assert totals.progress().points_total == 10
     other.takes(replace(stand_ins.progress(1, 1.0, 0), points_total=11))
     with pytest.raises(HarnessFault, match="have 10 and 11 coverage points"):
@@ -162,7 +163,7 @@ def test_targets_that_are_not_alike_are_a_fault_of_the_harness(settings: FuzzSet
 
 def test_a_worker_that_starts_late_is_told_of_when_it_does(settings: FuzzSettings) -> None:
     one, other = seats(settings)
-    totals = Totals([one, other], ())
+    totals = Totals([one, other], frozenset())
     started = Started("a stand-in", "nothing", 10, 2)
     assert list(totals.started(one, started)) == []
     assert totals.waiting

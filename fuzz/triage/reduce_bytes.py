@@ -7,7 +7,7 @@ then left out without any repair, since some defects need a length that lies.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from fuzz.case import ALL_USER_TOKENS, StepKind
@@ -45,6 +45,13 @@ _FINEST_RUNS = 320
 #: The shortest CBOR that is a map: what is cut out of a longer one is mostly no item at all.
 _NO_ITEMS = cbor.dumps({})
 
+#: Levels of CBOR that items are left out of: those of a key bundle, and one more. An item that
+#: refers to itself has no end of them.
+_LEVELS = 3
+#: Bytes of CBOR in which items are told apart: a bundle with a hundred keys. Each item costs a
+#: play, and of what is longer the bytes go in runs.
+_MOST_ITEM_BYTES = 4_096
+
 #: Offers a content in the place of the one at hand; tells whether it was taken.
 Put = Callable[[bytes], bool]
 
@@ -80,6 +87,14 @@ def plainer_frames(reduction: Reduction) -> None:
             data = reduction.steps[index].data[offset : offset + length]
             put = _segment(reduction, index, offset, offset + length)
             any(put(plainer) for plainer in _as_messages(data) if len(plainer) < length)
+
+
+def drop_items(reduction: Reduction) -> None:
+    """Leave out items of CBOR, at any depth, with the counts and the lengths around repaired."""
+    for index in _sends(reduction):
+        for frame in range(len(_bounds(reduction, index))):
+            while _drop_item(reduction, index, frame):
+                pass
 
 
 def shrink_fields(reduction: Reduction) -> None:
@@ -161,6 +176,42 @@ def _shrink_login(reduction: Reduction, index: int) -> None:
     data = reduction.steps[index].data
     user = next((token for token in ALL_USER_TOKENS if data.startswith(token)), b"")
     _shrink(data[len(user) :], _segment(reduction, index, len(user), None))
+
+
+def _drop_item(reduction: Reduction, index: int, frame: int) -> bool:
+    """Leave out one item of a frame's CBOR; tell whether one could be spared."""
+    bounds = _bounds(reduction, index)
+    if frame >= len(bounds):
+        return False
+    offset, length, _ = bounds[frame]
+    put = _segment(reduction, index, offset, offset + length)
+    anatomy = anatomy_of(reduction.steps[index].data[offset : offset + length])
+    for part in anatomy.parts:
+        if not part.holds_cbor or part.length > _MOST_ITEM_BYTES:
+            continue
+        try:
+            for less in _less(cbor.loads(anatomy.content(part))):
+                if put(anatomy.replace(part, cbor.dumps(less))):
+                    return True
+        except GrammarError:
+            continue  # what is bent, or refers to itself, is left to the bytes
+    return False
+
+
+def _less(value: object, levels: int = _LEVELS) -> Iterator[object]:
+    """Yield ``value`` with one item left out, those at the end and of the outermost level first."""
+    if not levels:
+        return
+    if isinstance(value, list):
+        for at in reversed(range(len(value))):
+            yield value[:at] + value[at + 1 :]
+        for at, item in enumerate(value):
+            yield from ([*value[:at], less, *value[at + 1 :]] for less in _less(item, levels - 1))
+    elif isinstance(value, dict):
+        for key in reversed(value):
+            yield {other: item for other, item in value.items() if other != key}
+        for key, item in value.items():
+            yield from ({**value, key: less} for less in _less(item, levels - 1))
 
 
 def _shrink_frame(reduction: Reduction, index: int, frame: int) -> None:

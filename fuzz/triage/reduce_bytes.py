@@ -7,10 +7,12 @@ then left out without any repair, since some defects need a length that lies.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import groupby
 
-from fuzz.case import ALL_USER_TOKENS, StepKind
+from fuzz.case import ALL_USER_TOKENS, Step, StepKind
 from fuzz.generate.anatomy import Anatomy, anatomy_of
 from fuzz.triage.reduce import (
     PLAIN_BYTE,
@@ -56,28 +58,53 @@ _MOST_ITEM_BYTES = 4_096
 Put = Callable[[bytes], bool]
 
 
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """``count`` equal frames, one behind the other, in the segment at ``index``."""
+
+    index: int
+    frame: bytes
+    count: int
+
+
 def drop_frames(reduction: Reduction) -> None:
-    """Leave out whole frames, wherever they are."""
-    steps = reduction.steps
-    frames = [
-        (index, offset, length)
-        for index in _sends(reduction)
-        for offset, length, _ in frame_bounds(steps[index].data, Direction.CLIENT)
+    """Leave out whole frames, wherever they are; of a row of equal ones by bisection."""
+    steps, left = reduction.steps, _rows(reduction)
+
+    def holds(kept: list[_Row]) -> bool:
+        nonlocal left
+        if not reduction.offer(_with_rows(steps, kept)):
+            return False
+        left = kept
+        return True
+
+    def count_holds(at: int, count: int) -> bool:
+        return holds([*left[:at], replace(left[at], count=count), *left[at + 1 :]])
+
+    sift(left, holds)
+    for at, row in enumerate(left):
+        lowest(1, row.count, partial(count_holds, at))
+
+
+def _rows(reduction: Reduction) -> list[_Row]:
+    rows: list[_Row] = []
+    for index in _sends(reduction):
+        data = reduction.steps[index].data
+        frames = (data[at : at + length] for at, length, _ in _bounds(reduction, index))
+        rows += (_Row(index, frame, len(list(same))) for frame, same in groupby(frames))
+    return rows
+
+
+def _with_rows(steps: Sequence[Step], rows: Sequence[_Row]) -> list[Step]:
+    """Return ``steps`` with these rows as their segments; one that has none left is left out."""
+    data: dict[int, bytes] = {}
+    for row in rows:
+        data[row.index] = data.get(row.index, b"") + row.frame * row.count
+    return [
+        replace(step, data=data.get(index, b"")) if step.kind is StepKind.SEND else step
+        for index, step in enumerate(steps)
+        if index in data or step.kind is not StepKind.SEND
     ]
-
-    def holds(kept: list[tuple[int, int, int]]) -> bool:
-        data = dict.fromkeys(_sends_of(frames), b"")
-        for index, offset, length in kept:
-            data[index] += steps[index].data[offset : offset + length]
-        return reduction.offer(
-            [
-                replace(step, data=data.get(index, step.data))
-                for index, step in enumerate(steps)
-                if data.get(index) != b""
-            ]
-        )
-
-    sift(frames, holds)
 
 
 def plainer_frames(reduction: Reduction) -> None:
@@ -135,10 +162,6 @@ def _sends(reduction: Reduction) -> list[int]:
         for index, step in enumerate(reduction.steps)
         if step.kind is StepKind.SEND and step.data
     ]
-
-
-def _sends_of(frames: list[tuple[int, int, int]]) -> list[int]:
-    return list(dict.fromkeys(index for index, _, _ in frames))
 
 
 def _bounds(reduction: Reduction, index: int) -> tuple[tuple[int, int, int | None], ...]:

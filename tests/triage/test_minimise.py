@@ -14,7 +14,8 @@ from fuzz.clock import FakeClock
 from fuzz.generate.seeds import SEEDS
 from fuzz.triage.minimise import Minimised, minimise
 from fuzz.triage.pattern_frames import frames_of
-from fuzz.triage.reduce import Budget, Size, Trials, size_of, units, weight
+from fuzz.triage.reduce import Budget, Reduction, Size, Trials, size_of, units, weight
+from fuzz.triage.reduce_bytes import drop_frames
 from fuzz.watchdog.merge import merge
 from grammar import (
     BatchSend,
@@ -484,3 +485,16 @@ def test_a_message_that_a_batch_cannot_carry_stays_beside_the_batch() -> None:
     result = run(Case((login(), send(frames))), FakeJudge(beyond_a_limit_behind_an_item))
     plain = encode(CborMsg(B, b""))
     assert result.case.steps == (send(plain + encode(BatchSend(B, (b"",) * 100))),)
+
+
+def test_of_a_row_of_equal_frames_as_many_are_left_as_it_takes() -> None:
+    def beyond_a_limit(case: Case) -> bool:
+        return sum(seen.data == b"\x70\x00\x01x" for seen in frames_of(case)) > 300
+
+    frame = encode(TypingStart(b"x"))
+    judge = FakeJudge(beyond_a_limit)
+    case = Case((login(), send(frame * 700 + encode(SendMessage(B, b"")) + frame)))
+    reduction = Reduction(case, Trials(judge, PLENTY, judge.clock))
+    drop_frames(reduction)
+    assert reduction.steps[-1].data == frame * 301
+    assert len(judge.plays) < 30, "one for each frame would be 1,400"

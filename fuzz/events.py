@@ -64,8 +64,8 @@ class Covered:
 class Found:
     """A finding was saved; ``new`` is false when its fingerprint was known before.
 
-    ``rate`` is the share of plays, 0 to 1, in which its case has shown it so far: 0 for what the
-    campaign has seen once, in a batch, and not again.
+    ``rate`` is the share of plays, 0 to 1, in which its case has shown it by itself: 0 until that
+    was looked at on a fresh node, where it takes one; a :class:`Refined` tells of it then.
     """
 
     finding: Finding

@@ -15,6 +15,7 @@ from fuzz.store.crashes import SavedFinding
 class _Told:
     finding: Finding
     path: str
+    rate: float
 
 
 class Totals:
@@ -109,9 +110,9 @@ class Totals:
             return event
         told = self._told.get(fingerprint)
         if told is None:
-            told = self._told[fingerprint] = _Told(finding, path)
+            told = self._told[fingerprint] = _Told(finding, path, event.rate)
         elif finding.kind.rank < told.finding.kind.rank:
-            told.finding, told.path = finding, path
+            told.finding, told.path, told.rate = finding, path, event.rate
         hits = sum(seat.hits(fingerprint) for seat in self._seats)
         return replace(event, path=told.path, new=fingerprint not in self._before, hits=hits)
 
@@ -119,7 +120,7 @@ class Totals:
         """Take in that a finding has a better case."""
         told = self._told.get(event.finding.fingerprint)
         if told is not None:
-            told.path = event.path
+            told.path, told.rate = event.path, event.rate
 
     def settled(self, known: Mapping[str, SavedFinding]) -> Iterator[Refined]:
         """Yield what lies elsewhere than was told last, since two workers wrote at once."""
@@ -127,7 +128,7 @@ class Totals:
             saved = known.get(fingerprint)
             if saved is not None and str(saved.path) != told.path:
                 told.path = str(saved.path)
-                yield Refined(told.finding, told.path)
+                yield Refined(told.finding, told.path, told.rate)
 
     def ended(self, seat: Seat, event: Ended) -> None:
         """Take in the end of a worker."""

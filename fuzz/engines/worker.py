@@ -192,7 +192,7 @@ class Worker:
                 str(saved.path),
                 saved.new,
                 self._found[finding.fingerprint],
-                attributed.rate,
+                rate=0.0,  # it may have been the late effect of another case
             )
         )
 

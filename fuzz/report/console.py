@@ -157,7 +157,7 @@ def status_line(summary: Summary) -> str:
         _points(progress),
         f"corpus {progress.corpus}",
         f"findings {_findings(summary).plain}",
-        f"restarts {progress.restarts}",
+        f"restarts {summary.restarts()[0]}",
         f"replays {progress.replays}",
     )
     return "  ".join(parts)
@@ -274,8 +274,8 @@ def _cost(costliest: int) -> str:
 
 def _restarts(summary: Summary) -> str:
     """Return how often the target was brought back, by what means, why, and the time it took."""
-    progress = summary.progress
-    if not progress.restarts:
+    restarts, lost_seconds = summary.restarts()
+    if not restarts:
         return "none"
     # A copy: the status is painted by another thread than the one that adds to it.
     means = ", ".join(
@@ -285,7 +285,7 @@ def _restarts(summary: Summary) -> str:
     how = f" ({means})" if means else ""
     workers = 1 if summary.started is None else summary.started.workers
     whose = f" of {workers} workers' time" if workers > 1 else ""
-    return f"{progress.restarts}{how}, {progress.recovering_seconds:.1f} s{whose} lost"
+    return f"{restarts}{how}, {lost_seconds:.1f} s{whose} lost"
 
 
 def _what(summary: Summary, how: str) -> str:

@@ -217,8 +217,9 @@ def test_a_restart_is_told_with_its_reason() -> None:
     check = Recovered("node", 0.5, "to check a suspicion")
     late = Recovered("one node", 0.25, "for it had ended")
     assert shown(check) == "the node was restarted in 0.5 s, to check a suspicion\n"
+    # One was told after the last progress.
     assert (
-        "restarts  2 (2 of the node to check a suspicion, 1 of one node for it had ended), 0.8 s"
+        "restarts  3 (2 of the node to check a suspicion, 1 of one node for it had ended), 1.2 s"
         in summed_up(check, check, late, PROGRESS)
     )
 

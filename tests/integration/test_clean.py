@@ -30,7 +30,7 @@ def test_a_clean_target_has_no_finding_and_is_covered(tmp_path: Path) -> None:
 
 
 def test_many_users_who_come_once_each_leave_nothing_behind() -> None:
-    """A fresh node has room for whom it has seen: what fills up is no leak, and must not look so."""
+    """A fresh node has room for whom it has seen: what fills up must not look like a leak."""
     crowd = [Step(StepKind.LOGIN, number, user) for number, user in enumerate(ALL_USER_TOKENS[:16])]
     with bench() as clean:
         assert clean.judge(Case(tuple(crowd))) == ()

@@ -11,12 +11,13 @@ them: a hang, and on a fresh node a leak and a cost.
 A finding is told as soon as a case shows it, and once more when that case was played again on
 a fresh node: so many of so many plays. What crashes one process is then tried many times at
 once, since a supervisor that restarts too often gives up. What not even all together show, and
-what a case showed that shows nothing on a fresh node, may be the late effect of an earlier case,
+what two cases showed that show nothing on a fresh node, may be the late effect of an earlier case,
 or of many: that is what :mod:`fuzz.watchdog.backtrack` looks for.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -54,6 +55,10 @@ _SEEN_TWICE = frozenset({Kind.HANG, Kind.LEAK, Kind.COST})
 _RESTARTS = frozenset({Kind.NODE_DOWN, Kind.APP_DOWN})
 #: Kinds that may be the late effect of an earlier case: a timer, or a count that is full.
 _MAY_BE_LATE = frozenset({Kind.PROCESS_CRASH, Kind.LISTENER_RESTART, *_RESTARTS})
+#: One that fell upon so many cases which do not show it on a fresh node was caused by what was
+#: played before them. Once may be chance: an id of the server's may do it, and another case shows
+#: the same for sure; and to trace a cause takes half a minute.
+_FALLS = 2
 #: Plays on a fresh node that tell how surely a case shows its finding: a defect that depends on
 #: one bit of chance passes for sure in one of eight, and the search goes on for those told apart.
 _CONFIRMATIONS = 3
@@ -91,6 +96,8 @@ class Investigator:
         self._recent = recent
         self._overdue = overdue
         self._backtracked: set[str] = set()
+        #: How often each finding fell upon a case that does not show it on a fresh node.
+        self._fallen: Counter[str] = Counter()
         self.replays = 0
         self.lost: TargetError | None = None
 
@@ -212,8 +219,9 @@ class Investigator:
             yield Attributed(finding, case, 1, 1)
         yield confirmed
         if confirmed.reproduced == 0 and finding.kind in _MAY_BE_LATE:
-            # It fell upon the case that was played when it came: its cause was played before.
-            yield from self._traced(finding)
+            self._fallen[finding.fingerprint] += 1
+            if self._fallen[finding.fingerprint] >= _FALLS:
+                yield from self._traced(finding)
 
     def confirm(self, case: Case, finding: Finding) -> Attributed:
         """Play ``case`` again on a fresh node: how surely does it show ``finding``?

@@ -77,7 +77,8 @@ class CoverageEngine:
 
     ``after_batch`` is called when a batch has been judged: the place where the budget is
     looked at. ``found`` is handed what the investigator attributes. ``climb`` lets the
-    search prefer what costs the node most for each byte.
+    search prefer what costs the node most for each byte; what is kept loses its idle steps unless
+    ``trims`` is false.
     """
 
     def __init__(
@@ -94,6 +95,7 @@ class CoverageEngine:
         feedback: bool = True,
         chance: random.Random | None = None,
         climb: bool = False,
+        trims: bool = True,
     ) -> None:
         self.totals = Totals()
         self._rig = rig
@@ -105,6 +107,7 @@ class CoverageEngine:
         self._found = found
         self._after_batch = after_batch
         self._feedback = feedback
+        self._trims = trims
         self._blind = rig.agent is None
         self._size = SHAPES if self._blind else len(rig.points)
         self._seeds = {data: self._size + number for number, data in enumerate(seeds)}
@@ -123,7 +126,8 @@ class CoverageEngine:
         #: The seeds, less those that have raised an alarm: what a filter must let through.
         self.ordinary = [self._case(data) for data in seeds]
         self._last_features: Features = ()
-        self._cheap = Case(())
+        #: The last cheap case that was chosen: of a corpus that holds none, each is granted all.
+        self._cheap: Case | None = None
         self._random = chance or random.Random()
         self.filters = Filters(self._random)
         self._survey = None if self._blind else LeakSurvey(rig, watchdog)
@@ -200,7 +204,7 @@ class CoverageEngine:
         cost = len(case.steps) + 2 * len(case.connections()) + len(data) // _BYTES_A_STEP
         if cost <= _CHEAP:
             self._cheap = case
-        elif self._random.random() > _CHEAP / cost:
+        elif self._cheap is not None and self._random.random() > _CHEAP / cost:
             return self._cheap
         return case
 
@@ -319,7 +323,7 @@ class CoverageEngine:
             best.append(found)
             return True
 
-        data = encode_case(trim(case, earns))
+        data = encode_case(trim(case, earns) if self._trims else case)
         self._credits.append((data, best[-1]))
         self._evolved.add(data)
         self.totals.corpus += 1

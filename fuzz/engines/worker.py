@@ -26,7 +26,7 @@ from fuzz.finding import Finding, Kind
 from fuzz.generate.edges import spread_seeds
 from fuzz.generate.mutate import Mutator
 from fuzz.rig import rig_of
-from fuzz.settings import FuzzSettings
+from fuzz.settings import FAMILIES, FuzzSettings
 from fuzz.store.corpus import EvolvedCorpus, load_seeds
 from fuzz.store.crashes import Context, CrashStore
 from fuzz.store.journal import Journal
@@ -88,7 +88,12 @@ class Worker:
             self._rig,
             watchdog,
             investigator,
-            Mutator(random.Random(self._settings.random_seed), byte_mutate, edges=edges),
+            Mutator(
+                random.Random(self._settings.random_seed),
+                byte_mutate,
+                edges=edges,
+                families=self._settings.families,
+            ),
             self._journal,
             self._evolved,
             self._attributed,
@@ -97,6 +102,7 @@ class Worker:
             self._settings.feedback,
             random.Random(self._settings.random_seed),
             climb=self._settings.maximise == "cost",
+            trims="steps" in (self._settings.families or FAMILIES),
         )
         notes = [*self._store.problems(), *self._journal.notes(), *loaded.problems]
         if len(seeds) < len(offered):

@@ -39,6 +39,11 @@ class Spell:
     progress: Progress
     found: dict[str, float]
 
+    @property
+    def rate(self) -> float:
+        """Return judged cases a second, from the beginning to the end."""
+        return self.progress.cases / self.progress.seconds
+
 
 class Storm:
     """The part ``storm``; see :class:`fuzz.bench.parts.Part`.
@@ -73,7 +78,7 @@ class Storm:
 
     def result(self) -> Result:
         """See :meth:`fuzz.bench.parts.Part.result`."""
-        kept = tuple(s.progress.cases / c.progress.cases for c, s, _ in self._spells)
+        kept = tuple(storm.rate / clean.rate for clean, storm, _ in self._spells)
         storms = [storm.progress for _, storm, _ in self._spells]
         note = (
             f"{median(one.restarts for one in storms):.0f} restarts, "
@@ -89,7 +94,12 @@ class Storm:
         """See :meth:`fuzz.bench.parts.Part.close`: nothing is kept from round to round."""
 
     def _line(self, defect: Planted) -> tuple[str, ...]:
-        times = [deep.found[defect.kind] for *_, deep in self._spells if defect.kind in deep.found]
+        times = [
+            deep.found[defect.kind]
+            for _, storm, deep in self._spells
+            # What the storm alone can show is no proof.
+            if defect.kind in deep.found and defect.kind not in storm.found
+        ]
         counted = f"{len(times)} of {len(self._spells)}"
         return (defect.name, defect.kind, counted, f"{median(times):.1f} s" if times else "")
 

@@ -14,8 +14,8 @@ from fuzz.generate import mutate as module
 from fuzz.generate.draft import MAX_STEPS, Draft, Operation, encoded_size
 from fuzz.generate.mutate import CROSS, FAMILIES, MIN_BYTES, OPERATIONS, Mutator
 from fuzz.generate.seeds import SEEDS
-from fuzz.settings import FAMILIES as NAMED
 from fuzz.generate.values import fresh_frame
+from fuzz.settings import FAMILIES as NAMED
 from grammar import ClientOpcode, Direction, decode
 from tests.generate.support import RICH, byte_mutator, on
 

@@ -10,6 +10,7 @@ This is the one module that imports boofuzz, which comes with ``pip install iris
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -121,13 +122,13 @@ class _Group:
 class Watch(BaseMonitor):  # type: ignore[misc]
     """A monitor that asks ``look`` after each case; it is told whether all is well."""
 
-    def __init__(self, look: Any) -> None:
+    def __init__(self, look: Callable[[], bool]) -> None:
         super().__init__()
         self._look = look
 
     def post_send(
         self, target: Any = None, fuzz_data_logger: Any = None, session: Any = None
-    ) -> Any:
+    ) -> bool:
         """Return whether the target is well."""
         return self._look()
 
@@ -138,7 +139,7 @@ class Watch(BaseMonitor):  # type: ignore[misc]
         return True
 
 
-def fuzz(address: tuple[str, int], look: Any, turn: int, folder: Path) -> None:
+def fuzz(address: tuple[str, int], look: Callable[[], bool], turn: int, folder: Path) -> None:
     """Fuzz until all is played; ``look`` is called after each case and may end the process.
 
     boofuzz plays all of one request before the next, so its order matters: it begins with the

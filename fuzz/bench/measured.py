@@ -96,8 +96,8 @@ def watch(
 ) -> tuple[list[Sample], tuple[float, float]]:
     """Return samples of ``seconds`` of a campaign, and frames and connections a case.
 
-    The first is taken when the seeds ``cases`` and :data:`WARM_CASES` more were played, and ``warm``
-    seconds have gone by since. Raises :class:`TargetError` if that takes too long.
+    The first is taken when the seeds ``cases`` and :data:`WARM_CASES` more were played, and
+    ``warm`` seconds have gone by since. Raises :class:`TargetError` if that takes too long.
     """
     with tempfile.TemporaryDirectory(prefix=scratch_prefix("bench")) as folder:
         corpus, seeds = Path(folder, "corpus"), Path(folder, "seeds")

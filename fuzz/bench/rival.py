@@ -40,7 +40,7 @@ def installed() -> bool:
 
 
 def look_for(defect: Planted, seconds: float, number: int) -> Time:
-    """Return how long boofuzz took to show ``defect``; raise :class:`TargetError` if it can't run."""
+    """Return how long boofuzz took to show ``defect``; raise :class:`TargetError` if it can't."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     with tempfile.TemporaryDirectory(prefix=scratch_prefix("rival")) as folder, closing(ours):

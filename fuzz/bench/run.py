@@ -1,4 +1,4 @@
-"""The run of a benchmark: rounds over its parts, so that what ages or warms does it to all alike."""
+"""The run of a benchmark: rounds over all of its parts, one after the other."""
 
 from __future__ import annotations
 
@@ -75,6 +75,5 @@ class Bench:
 
     def results(self) -> list[Result]:
         """Return what came of each part that was measured at least once, also when cut short."""
-        begun = 0 if self._whole == self.rounds else self._measured
-        known = self.parts if self._whole else self.parts[:begun]
+        known = self.parts if self._whole else self.parts[: self._measured]
         return [part.result() for part in known]

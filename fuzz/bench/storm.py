@@ -3,7 +3,7 @@
 The planted defect ``shallow`` is set off by about one in fifty random cases. It takes the listeners
 down, and the application after ten of those. The share of throughput that is kept is that of a
 campaign against it, divided by that of one against a clean target within the same time, each
-counted from its beginning. A third campaign has deeper defects beside it.
+counted from its beginning. Two more have deeper defects planted, with the storm and without.
 """
 
 from __future__ import annotations
@@ -45,6 +45,16 @@ class Spell:
         return self.progress.cases / self.progress.seconds
 
 
+@dataclass(frozen=True, slots=True)
+class Weather:
+    """One round: the clean target, the storm, and the deeper defects behind it and alone."""
+
+    clean: Spell
+    storm: Spell
+    behind: Spell
+    alone: Spell
+
+
 class Storm:
     """The part ``storm``; see :class:`fuzz.bench.parts.Part`.
 
@@ -65,21 +75,22 @@ class Storm:
         self._deeper = deeper
         self._seeds = seeds
         self._make_campaign = make_campaign
-        self._spells: list[tuple[Spell, Spell, Spell]] = []
+        self._spells: list[Weather] = []
 
     def measure(self, number: int) -> None:
         """See :meth:`fuzz.bench.parts.Part.measure`."""
         clean = self._spell((), number)
         storm = self._spell((SHALLOW,), number)
-        deep = self._spell((SHALLOW, *(defect.name for defect in self._deeper)), number)
+        names = tuple(defect.name for defect in self._deeper)
+        behind, alone = self._spell((SHALLOW, *names), number), self._spell(names, number)
         if not clean.progress.cases or not storm.progress.cases:
             raise TargetError(f"a campaign of {self._plan.storm:.0f} s judged no case at all")
-        self._spells.append((clean, storm, deep))
+        self._spells.append(Weather(clean, storm, behind, alone))
 
     def result(self) -> Result:
         """See :meth:`fuzz.bench.parts.Part.result`."""
-        kept = tuple(storm.rate / clean.rate for clean, storm, _ in self._spells)
-        storms = [storm.progress for _, storm, _ in self._spells]
+        kept = tuple(seen.storm.rate / seen.clean.rate for seen in self._spells)
+        storms = [seen.storm.progress for seen in self._spells]
         note = (
             f"{median(one.restarts for one in storms):.0f} restarts, "
             f"{median(one.recovering_seconds for one in storms):.1f} s of "
@@ -87,21 +98,19 @@ class Storm:
         )
         row = Row("in a storm", "the clean target", Ratio(kept), Goal(0.5), note)
         lines = tuple(self._line(defect) for defect in self._deeper)
-        grid = Grid(("behind the storm", "kind", "found", "median time"), lines)
+        grid = Grid(("defect", "kind", "behind the storm", "without it"), lines)
         return Result(self.name, _ABOUT, len(self._spells), (row,), grid)
 
     def close(self) -> None:
         """See :meth:`fuzz.bench.parts.Part.close`: nothing is kept from round to round."""
 
     def _line(self, defect: Planted) -> tuple[str, ...]:
-        times = [
-            deep.found[defect.kind]
-            for _, storm, deep in self._spells
-            # What the storm alone can show is no proof.
-            if defect.kind in deep.found and defect.kind not in storm.found
-        ]
-        counted = f"{len(times)} of {len(self._spells)}"
-        return (defect.name, defect.kind, counted, f"{median(times):.1f} s" if times else "")
+        # What the storm alone can show is no proof.
+        behind = [s.behind.found.get(defect.kind) for s in self._spells]
+        shown = [defect.kind in s.storm.found for s in self._spells]
+        proven = [None if by_storm else at for at, by_storm in zip(behind, shown, strict=True)]
+        alone = [seen.alone.found.get(defect.kind) for seen in self._spells]
+        return (defect.name, defect.kind, _cell(proven), _cell(alone))
 
     def _spell(self, plants: tuple[str, ...], number: int) -> Spell:
         with tempfile.TemporaryDirectory(prefix=scratch_prefix("bench")) as folder:
@@ -122,3 +131,10 @@ class Storm:
                     elif isinstance(event, Found):
                         found.setdefault(event.finding.kind.value, progress.seconds)
         return Spell(progress, found)
+
+
+def _cell(times: Sequence[float | None]) -> str:
+    """Return in how many campaigns a defect was found, and the median time of those."""
+    found = [at for at in times if at is not None]
+    counted = f"{len(found)} of {len(times)}"
+    return f"{counted}, {median(found):.1f} s" if found else counted

@@ -1,4 +1,4 @@
-"""A campaign that is measured: its rate between two moments, its memory, the shape of its cases.
+"""A campaign that is measured: its rate and its cost between two moments, and its memory.
 
 It is a campaign as any other, in a worker of its own that libFuzzer drives, with coverage, watchdog
 and laws; only that its seeds are made here, and that it is stopped when enough was seen. Its
@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import tempfile
 from collections.abc import Iterable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -40,11 +40,19 @@ _MEBIBYTE = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
+class Used:
+    """The ``memory`` of a campaign's worker in MiB; the processor time of it and its node, in s."""
+
+    memory: float
+    processor: float
+
+
+@dataclass(frozen=True, slots=True)
 class Sample:
-    """What a campaign had done at a moment, and the memory of its worker in MiB (0: unknown)."""
+    """What a campaign had done and used at a moment."""
 
     progress: Progress
-    memory: float
+    used: Used
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +60,8 @@ class Stretch:
     """Judged ``cases`` in so many ``seconds``, and how much was played besides them.
 
     ``frames`` and ``connections`` are those of a case on the mean, ``memory`` is that of the worker
-    in MiB at the end, and ``points`` how many coverage points there are.
+    in MiB at the end, and ``points`` how many coverage points there are. ``processor`` are the
+    seconds that worker and node have computed.
     """
 
     cases: int
@@ -62,11 +71,17 @@ class Stretch:
     connections: float = 0.0
     memory: float = 0.0
     points: int = 0
+    processor: float = 0.0
 
     @property
     def rate(self) -> float:
         """Return judged cases a second."""
         return self.cases / self.seconds
+
+    @property
+    def cost(self) -> float:
+        """Return the processor seconds that a judged case takes."""
+        return self.processor / self.cases
 
 
 def between(first: Sample, last: Sample) -> Stretch:
@@ -77,12 +92,15 @@ def between(first: Sample, last: Sample) -> Stretch:
             f"the campaign judged no case between {a.seconds:.1f} s and {b.seconds:.1f} s of its "
             "time: the machine is too busy for this, or the time too short"
         )
+    if last.used.processor <= first.used.processor:
+        raise TargetError("the processor time of the campaign's worker and node cannot be seen")
     return Stretch(
         b.cases - a.cases,
         b.seconds - a.seconds,
         b.replays - a.replays,
-        memory=last.memory,
+        memory=last.used.memory,
         points=b.points_total,
+        processor=last.used.processor - first.used.processor,
     )
 
 
@@ -127,7 +145,7 @@ def _samples(campaign: Campaign, cases: int, warm: float, seconds: float) -> lis
             if event.cases >= cases:
                 begin = min(begin, event.seconds + warm)
             if event.seconds >= begin:
-                samples.append(Sample(event, _memory()))
+                samples.append(Sample(event, used()))
                 if event.seconds >= begin + seconds and len(samples) > 1:
                     campaign.stop()
                     return samples
@@ -150,17 +168,25 @@ def steady(
     return replace(whole, frames=frames, connections=connections)
 
 
-def _memory() -> float:
-    """Return the MiB that the worker of the running campaign holds, 0 if it is not to be found."""
-    held = 0
-    try:
-        for child in psutil.Process().children():
-            # The target is the child of that; ours besides it are helpers of multiprocessing.
+def used() -> Used:
+    """Return what the running campaign uses; 0 of what cannot be seen, since it has just ended."""
+    for child in psutil.Process().children():
+        with suppress(psutil.Error):
+            # Others of ours are helpers of multiprocessing.
             if "--multiprocessing-fork" in child.cmdline():
-                held = max(held, child.memory_info().rss)
+                memory = child.memory_info().rss / _MEBIBYTE
+                family = [child, *child.children(recursive=True)]
+                return Used(memory, sum(map(_processor, family)))
+    return Used(0.0, 0.0)
+
+
+def _processor(process: psutil.Process) -> float:
+    """Return the processor seconds of a process and of those of its children that have ended."""
+    try:
+        times = process.cpu_times()
     except psutil.Error:
-        return 0.0  # it has ended meanwhile
-    return held / _MEBIBYTE
+        return 0.0  # it has ended just now, and is counted with its parent from now on
+    return float(times.user + times.system + times.children_user + times.children_system)
 
 
 def _shape(journal: Path) -> tuple[float, float]:

@@ -1,7 +1,8 @@
 """Scale: what a case costs by the size of the corpus, the number of points, and the age of the run.
 
-The cost of a case is the time it takes, so one cost divided by another is one rate divided by the
-other, the other way round. In each round the smallest is measured first, and all others are held
+The cost of a case is the processor time that it takes, of harness and node together: what else the
+machine does meanwhile changes that much less than the time that goes by, which is what the other
+parts measure. In each round the smallest is measured first, and all others are held
 against it. The age is that of one campaign: its last third against its first.
 """
 
@@ -20,8 +21,8 @@ from fuzz.campaign import Campaign
 #: Within so much a cost counts as flat.
 FLAT = 1.1
 _ABOUT = (
-    "the time that a judged case takes, divided by what it takes where the corpus or the number of "
-    "coverage points is smallest, or the campaign young"
+    "the processor time of harness and node for a judged case, divided by what it takes where the "
+    "corpus or the number of coverage points is smallest, or the campaign young"
 )
 
 
@@ -84,14 +85,13 @@ class Scale:
 
     def _age_rows(self) -> Iterator[Row]:
         young, old = f"a campaign of {self._plan.age / 3:.0f} s", f"one of {self._plan.age:.0f} s"
-        costs = tuple(first.rate / last.rate for first, last in self._ages)
-        yield Row(old, young, Ratio(costs, FLAT), Goal(FLAT, at_least=False))
-        if all(first.memory and last.memory for first, last in self._ages):
-            memory = tuple(last.memory / first.memory for first, last in self._ages)
-            note = f"{median(last.memory for _, last in self._ages):.0f} MiB at the end"
-            seen = Ratio(memory, FLAT)
-            goal = Goal(FLAT, at_least=False)
-            yield Row("the worker's memory at the end of it", "a third in", seen, goal, note)
+        costs = tuple(last.cost / first.cost for first, last in self._ages)
+        goal = Goal(FLAT, at_least=False)
+        yield Row(old, young, Ratio(costs, FLAT), goal, _told([last for _, last in self._ages]))
+        memory = tuple(last.memory / first.memory for first, last in self._ages)
+        note = f"{median(last.memory for _, last in self._ages):.0f} MiB at the end"
+        seen = Ratio(memory, FLAT)
+        yield Row("the worker's memory at the end of it", "a third in", seen, goal, note)
 
 
 def thirds(samples: list[Sample]) -> tuple[Stretch, Stretch]:
@@ -106,7 +106,12 @@ def _compared(sides: Sides, named: Callable[[int, Stretch], str]) -> Iterator[Ro
     """Yield a row for each side but the first, against the first of the same round."""
     (least, base), *others = sides.items()
     for size, seen in others:
-        costs = tuple(small.rate / large.rate for small, large in zip(base, seen, strict=True))
-        note = f"{median(one.rate for one in seen):,.0f}/s"
+        costs = tuple(large.cost / small.cost for small, large in zip(base, seen, strict=True))
         what, against = named(size, seen[-1]), named(least, base[-1])
-        yield Row(what, against, Ratio(costs, FLAT), Goal(FLAT, at_least=False), note)
+        yield Row(what, against, Ratio(costs, FLAT), Goal(FLAT, at_least=False), _told(seen))
+
+
+def _told(seen: Sequence[Stretch]) -> str:
+    """Return cost and rate, for who wants to know: they are those of this machine, now."""
+    cost, rate = median(one.cost for one in seen), median(one.rate for one in seen)
+    return f"{1e6 * cost:,.0f} microseconds of processor a case, {rate:,.0f}/s"

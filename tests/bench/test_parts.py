@@ -9,16 +9,17 @@ from typing import cast
 
 import pytest
 
-from fuzz.bench import QUICK, Result
+from fuzz.bench import QUICK, Goal, Result, scale
 from fuzz.bench.bare import BareLoop
 from fuzz.bench.ratios import Time
+from fuzz.bench.scale import Scale
 from fuzz.bench.storm import SHALLOW, Storm
 from fuzz.bench.strength import WAYS, WHOLE, Strength
 from fuzz.bench.throughput import Throughput
 from fuzz.errors import TargetError
 from fuzz.events import Event, Found
 from fuzz.finding import Cause, Finding, Kind
-from fuzz.settings import FuzzSettings
+from fuzz.settings import FuzzSettings, TargetSettings
 from fuzz.target.planted import Planted
 from tests.bench.stand_ins import Campaigns, after, at_rate
 
@@ -46,6 +47,7 @@ class Loop:
         self.closed = True
 
 
+@pytest.mark.usefixtures("seen")
 def test_judged_cases_are_held_against_the_loop_before_and_after_them() -> None:
     campaigns = Campaigns(lambda _: at_rate(3_000))
     loop = Loop(1_000, 2_000, 4_000, 2_000, 2_000, 2_000)
@@ -60,6 +62,34 @@ def test_judged_cases_are_held_against_the_loop_before_and_after_them() -> None:
     assert part.result().notes == ("the bare loop: 2,000/s",)
     part.close()
     assert loop.closed
+
+
+@pytest.mark.usefixtures("seen")
+def test_the_smallest_of_a_round_is_what_the_others_are_held_against(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Padded:
+        def __init__(self, points: int) -> None:
+            self.settings = TargetSettings(port=0, plants=(str(points),))
+
+        def close(self) -> None: ...
+
+    def events(settings: FuzzSettings) -> list[Event]:
+        # Each look finds a second of processor more, so a higher rate is a lower cost.
+        many = len(list(settings.seeds[0].iterdir())) == 1_000
+        return at_rate(5_000 if many else 10_000)
+
+    monkeypatch.setattr(scale, "PaddedTarget", Padded)
+    part = Scale(replace(PLAN, age=9.0), Campaigns(events).make)
+    part.measure(0)
+    part.measure(1)
+    corpus, points, age, memory = part.result().rows
+    assert (corpus.what, corpus.against) == ("a corpus of 1,000 units", "a corpus of 10 units")
+    assert corpus.ratio.rounds == (2.0, 2.0)
+    assert (points.what, points.ratio.rounds) == ("100 coverage points", (1.0, 1.0))
+    assert (age.what, age.against) == ("one of 9 s", "a campaign of 3 s")
+    assert age.ratio.rounds == memory.ratio.rounds == (1.0, 1.0)
+    assert {row.goal for row in part.result().rows} == {Goal(1.1, at_least=False)}
 
 
 def searches(settings: FuzzSettings) -> Sequence[Event]:

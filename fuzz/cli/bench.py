@@ -18,7 +18,9 @@ from fuzz.wakeful import awake
 
 
 @click.command(short_help="Measure the harness: throughput, scale, strength, storm.")
-@click.option("--quick", is_flag=True, help="Some minutes in place of some hours: a wider spread.")
+@click.option(
+    "--quick", is_flag=True, help="A quarter of an hour in place of two hours, and a wider spread."
+)
 @click.option(
     "--only",
     multiple=True,

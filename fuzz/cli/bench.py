@@ -9,12 +9,15 @@ import click
 from rich.console import Console
 
 from fuzz.bench import FULL, PARTS, QUICK, Bench, make_parts
-from fuzz.cli.options import SHIPPED_CORPUS
+from fuzz.cli.options import SHIPPED_CORPUS, Seconds
 from fuzz.cli.screen import screen
 from fuzz.errors import SettingsError
 from fuzz.report.bench import as_json, lines_of
 from fuzz.report.text import say
 from fuzz.wakeful import awake
+
+#: A day: who wants to see a campaign for longer, plots it.
+MAX_AGE = 86_400.0
 
 
 @click.command(short_help="Measure the harness: throughput, scale, strength, storm.")
@@ -34,8 +37,17 @@ from fuzz.wakeful import awake
     help=f"How often each part is measured. [default: {FULL.rounds}, or {QUICK.rounds} with "
     "--quick]",
 )
+@click.option(
+    "--age",
+    type=Seconds(3.0, MAX_AGE),
+    metavar="SECONDS",
+    help="How long the campaign of `scale` is, whose last third is held against its first. "
+    f"[default: {FULL.age:.0f}, or {QUICK.age:.0f} with --quick]",
+)
 @click.option("--json", "as_text", is_flag=True, help="Print the results as JSON.")
-def bench(quick: bool, only: tuple[str, ...], rounds: int | None, as_text: bool) -> int:
+def bench(
+    quick: bool, only: tuple[str, ...], rounds: int | None, age: float | None, as_text: bool
+) -> int:
     """Measure the harness against what a script would do, and against itself.
 
     All that is compared is measured side by side, round by round, on embedded targets of this
@@ -54,13 +66,14 @@ def bench(quick: bool, only: tuple[str, ...], rounds: int | None, as_text: bool)
     Examples:
       iris-fuzz bench --quick
       iris-fuzz bench --only throughput --rounds 10
+      iris-fuzz bench --only scale --rounds 2 --age 3600
       iris-fuzz bench --json >bench.json
 
     Exit codes: 0 it was measured, 2 could not run, 130 interrupted: what was measured by then is
     printed.
     """
     plan = QUICK if quick else FULL
-    plan = plan if rounds is None else replace(plan, rounds=rounds)
+    plan = replace(plan, rounds=rounds or plan.rounds, age=age or plan.age)
     seeds = SHIPPED_CORPUS / "seeds"
     if not seeds.is_dir():
         raise SettingsError(f"the shipped seeds are not at {seeds}; install from a checkout")

@@ -48,10 +48,10 @@ def test_all_parts_are_measured_in_all_rounds(run: Run, made: Made) -> None:
 
 
 def test_quick_is_another_plan_and_the_rounds_can_be_chosen(run: Run, made: Made) -> None:
-    run("bench", "--quick", "--rounds", 2, "--only", "storm", "--only", "scale")
+    run("bench", "--quick", "--rounds", 2, "--age", 60, "--only", "storm", "--only", "scale")
     ((names, plan),) = made.asked
     assert names == ("storm", "scale")
-    assert (plan.rounds, plan.clock) == (2, QUICK.clock)
+    assert (plan.rounds, plan.age, plan.clock) == (2, 60.0, QUICK.clock)
     assert made.log[-4:] == ["storm 1", "scale 1", "storm closed", "scale closed"]
 
 
@@ -92,6 +92,15 @@ def test_an_interrupt_tells_what_was_measured_by_then(
     ran = run("bench", "--only", "storm")
     assert ran.code == 130
     assert "storm  3 rounds" in ran.out
+
+
+@pytest.mark.parametrize("wrong", [("--rounds", 0), ("--age", 1), ("--age", "nan"), ("--age", "x")])
+def test_what_is_no_number_of_rounds_or_seconds_is_refused(
+    run: Run, made: Made, wrong: tuple[str, object]
+) -> None:
+    ran = run("bench", *wrong)
+    assert ran.code == 2
+    assert made.asked == []
 
 
 def test_an_unknown_part_is_refused_in_one_sentence(run: Run) -> None:

@@ -208,7 +208,7 @@ class _Tally:
         self._cases = 0
         self._told = False
         #: Whether there is all that was asked for: the finding, and if it is to be made small, a
-        #: case that shows it. What a batch has shown once the campaign puts down to a case later.
+        #: case that shows it by itself. The campaign tells of that after the finding, if ever.
         self.done = False
 
     def take(self, event: Event) -> None:

@@ -14,7 +14,8 @@ class Started:
     """The target is up and the engine begins.
 
     ``unseen`` names what cannot be seen of it, ``covered`` the applications whose coverage is read,
-    ``nodes`` are those with an agent, the first edge first.
+    ``nodes`` are those with an agent, the first edge first. So many ``workers`` play, each at a
+    target of its own like this one.
     """
 
     target: str
@@ -25,12 +26,15 @@ class Started:
     unseen: tuple[str, ...] = ()
     covered: tuple[str, ...] = ()
     nodes: tuple[NodeSeen, ...] = ()
+    workers: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
     """Totals so far; sent a few times a second.
 
+    Of several workers all is added up, the time that targets were being brought back as well; but
+    ``seconds`` is how long the run has taken, and a point that two have covered is one.
     ``reductions_per_byte`` is what the costliest case costs, each step of it counted as 64 bytes;
     None where nobody seeks it.
     """
@@ -47,11 +51,21 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class Covered:
+    """Coverage points that one of several workers has hit for the first time, by their module.
+
+    They are numbers in the list of all points, which is the same for each worker.
+    """
+
+    points: Mapping[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """A finding was saved; ``new`` is false when its fingerprint was known before.
 
-    ``rate`` is the share of plays, 0 to 1, in which its case has shown it so far: 0 for what the
-    campaign has seen once, in a batch, and not again.
+    ``rate`` is the share of plays, 0 to 1, in which its case has shown it by itself: 0 until that
+    was looked at on a fresh node, where it takes one; a :class:`Refined` tells of it then.
     """
 
     finding: Finding
@@ -122,4 +136,15 @@ class Ended:
     left: tuple[str, ...] = ()
 
 
-Event = Started | Progress | Found | Refined | Dismissed | Recovered | Decoded | Faulted | Ended
+Event = (
+    Started
+    | Progress
+    | Covered
+    | Found
+    | Refined
+    | Dismissed
+    | Recovered
+    | Decoded
+    | Faulted
+    | Ended
+)

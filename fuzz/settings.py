@@ -308,6 +308,22 @@ def _address(text: str) -> tuple[str, int] | None:
     return (host, int(port)) if valid else None
 
 
+#: More workers than this are no fuzzing run of one machine.
+MAX_JOBS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The place of one of several workers: its ``number``, from 0, and the folder they share.
+
+    ``known`` are the fingerprints of findings that are older than the run.
+    """
+
+    number: int
+    shared: Path
+    known: frozenset[str] = frozenset()
+
+
 @dataclass(frozen=True, slots=True)
 class FuzzSettings:
     """One fuzzing run. ``seconds`` and ``cases`` bound it; None is without bound.
@@ -315,7 +331,8 @@ class FuzzSettings:
     ``maximise`` names what the search is to drive up beside coverage: ``cost`` or nothing.
     With ``families``, of :data:`FAMILIES`, cases are changed by those alone.
     With a ``decoder`` nothing is played: that function of the node is called, and ``meaning`` says
-    what its answers mean.
+    what its answers mean. So many ``jobs`` play at once, each at a target of its own, and ``cases``
+    is what they play together; ``place`` tells each of several which it is.
     """
 
     target: TargetSettings
@@ -331,8 +348,11 @@ class FuzzSettings:
     families: tuple[str, ...] = ()
     decoder: Decoder | None = None
     meaning: Meaning = DEFAULT
+    jobs: int = 1
+    place: Place | None = None
 
     def __post_init__(self) -> None:
+        self._check_jobs()
         if self.seconds is not None and not self.seconds > 0:
             raise SettingsError("--time wants a number of seconds above zero")
         if self.cases is not None and self.cases <= 0:
@@ -351,3 +371,16 @@ class FuzzSettings:
             )
         if self.families == ("cross",):
             raise SettingsError("cases are not changed by `cross` alone: name another family too")
+
+    def _check_jobs(self) -> None:
+        if not 1 <= self.jobs <= MAX_JOBS:
+            raise SettingsError(f"--jobs wants a number from 1 to {MAX_JOBS}")
+        if self.jobs == 1:
+            return
+        if not self.target.embedded:
+            raise SettingsError(
+                "--jobs wants a target for each worker, and an Iris of your own is one, on its own "
+                "ports: leave out --jobs, or fuzz the embedded target"
+            )
+        if self.decoder is not None:
+            raise SettingsError("a decoder is called by one worker only: leave out --jobs")

@@ -27,7 +27,7 @@ from fuzz.errors import IrisFuzzError
 from fuzz.report.console import ConsoleReport, summary_lines
 from fuzz.report.summary import Summary
 from fuzz.report.text import say, width_of
-from fuzz.settings import MAXIMISABLE, FuzzSettings, TargetSettings
+from fuzz.settings import MAX_JOBS, MAXIMISABLE, FuzzSettings, TargetSettings
 from fuzz.store.atomic import ensure_writable
 
 #: A decoder has shown most of what it has to show within seconds, at its rate: it is called for
@@ -41,6 +41,16 @@ _DECODER_SECONDS = 30.0
 @target_options
 @click.option("--time", "seconds", type=float, metavar="SECONDS", help="End after so long.")
 @click.option("--cases", type=int, metavar="N", help="End after so many cases.")
+@click.option(
+    "-j",
+    "--jobs",
+    type=click.IntRange(1, MAX_JOBS),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Play with so many workers at once, each with an embedded target of its own. What one "
+    "finds interesting is known to all; --rate holds for each.",
+)
 @click.option(
     "--until-finding",
     is_flag=True,
@@ -90,6 +100,7 @@ def fuzz(
     target: TargetSettings,
     seconds: float | None,
     cases: int | None,
+    jobs: int,
     until_finding: bool,
     corpus: Path,
     seeds: tuple[Path, ...],
@@ -109,15 +120,14 @@ def fuzz(
     Examples:
       iris-fuzz fuzz --time 60
       iris-fuzz fuzz --plant crash_alone --until-finding
-      iris-fuzz fuzz --time 600 --corpus /tmp/night --summary night.json
+      iris-fuzz fuzz --time 600 -j 4 --corpus /tmp/night --summary night.json
       iris-fuzz fuzz --start "make core" --start "make edge" --cwd ../iris
       iris-fuzz fuzz --attach 127.0.0.1:8085 --node iris_edge --exclude ranch
       iris-fuzz fuzz --time 600 --decoder iris_ref_proto:decode/1
 
-    With --maximise cost, a case that costs more for each of its bytes than any before (in
-    reductions, or in the time until all is answered) is kept like one that reaches new code,
-    and one mutation in eight starts from the costliest. It is slower: these, and cases that may
-    cost much, are played alone.
+    With --maximise cost, a case that costs more for each byte than any before (in reductions, or
+    in the time until all is answered) is kept like one that reaches new code, and one mutation in
+    eight starts from the costliest. It is slower: what may cost much is played alone.
 
     \b
     Files, in the folder that --corpus names:
@@ -126,8 +136,7 @@ def fuzz(
       decoder/                 the same of a decoder that was called directly
       journal/                 cases in flight, so that a kill loses none
 
-    Elsewhere: compiled Erlang code in ~/.cache/iris-fuzz, and, while it runs, the data of
-    the embedded node in /dev/shm or the temporary folder.
+    Elsewhere: compiled Erlang code in ~/.cache/iris-fuzz; data of nodes, in /dev/shm or /tmp.
 
     Exit codes: 0 nothing found (or known issues only), 1 findings, 2 could not run.
     """
@@ -142,6 +151,7 @@ def fuzz(
         feedback=not no_feedback,
         random_seed=random_seed,
         maximise=maximise,
+        jobs=jobs,
     )
     summary = new_summary(known, summary_file)
     return run_campaign(_campaign(settings, decoder, config), screen(), summary, summary_file)
@@ -161,6 +171,7 @@ def _campaign(
         seconds=seconds,
         cases=None,
         maximise=None,
+        jobs=1,
     )
     left = None if settings.seconds is None else settings.seconds - seconds
     return DecoderFirst(first, replace(settings, seconds=left))

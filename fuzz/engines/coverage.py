@@ -24,6 +24,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from fuzz.case import Case, decode_case, encode_case
+from fuzz.engines.board import Board, Earned
 from fuzz.engines.cost_levels import CLIMB_SHARE, LEVELS, CostLevels, Spent, spent_by
 from fuzz.engines.counters import Counters
 from fuzz.engines.feedback import (
@@ -77,8 +78,8 @@ class CoverageEngine:
 
     ``after_batch`` is called when a batch has been judged: the place where the budget is
     looked at. ``found`` is handed what the investigator attributes. ``climb`` lets the
-    search prefer what costs the node most for each byte; what is kept loses its idle steps unless
-    ``trims`` is false.
+    search prefer what costs the node most for each byte. ``board`` is None if there are no others.
+    What is kept loses its idle steps unless ``trims`` is false.
     """
 
     def __init__(
@@ -95,6 +96,7 @@ class CoverageEngine:
         feedback: bool = True,
         chance: random.Random | None = None,
         climb: bool = False,
+        board: Board | None = None,
         trims: bool = True,
     ) -> None:
         self.totals = Totals()
@@ -107,6 +109,7 @@ class CoverageEngine:
         self._found = found
         self._after_batch = after_batch
         self._feedback = feedback
+        self._board = board
         self._trims = trims
         self._blind = rig.agent is None
         self._size = SHAPES if self._blind else len(rig.points)
@@ -255,6 +258,9 @@ class CoverageEngine:
         # A seed that raises an alarm is a finding, and no ground to build upon.
         alarmed = self._seeding and glance.alarmed
         self._last_features = () if alarmed else self._features(observations, glance)
+        if self._board is not None:
+            heard = self._board.take_in(self.filters, self._evolved, self._batches, self._cases)
+            self._credits.extend(heard)
         news = self._batches.learn(self._last_features, len(cases))
         costly = Cost(
             glance.reductions, sum(one.sent_bytes() for one in cases), len(cases)
@@ -327,6 +333,8 @@ class CoverageEngine:
         self._credits.append((data, best[-1]))
         self._evolved.add(data)
         self.totals.corpus += 1
+        if self._board is not None and not self._evolved.full:
+            self._board.tell(Earned(data, best[-1]))
 
     def _climb(
         self,

@@ -46,6 +46,10 @@ class Elusive:
         record.best = rate
         return True
 
+    def give_up(self, finding: Finding) -> None:
+        """Look for no better case of ``finding``: another worker does."""
+        self._records[_key(finding)] = _Record(tries=TRIES)
+
     def wanted(self, finding: Finding) -> bool:
         """Tell whether a case that shows ``finding`` more surely is still looked for."""
         record = self._records.get(_key(finding))

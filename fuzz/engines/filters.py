@@ -26,6 +26,8 @@ class Filters:
 
     def add(self, pattern: Pattern) -> None:
         """Hold back cases that match from now on."""
+        if pattern in self._patterns:
+            return  # two workers have learned the same
         self._patterns = (*self._patterns, pattern)
         self._sieve = Sieve(self._patterns)
 

@@ -2,7 +2,8 @@
 
 It owns the target, so that a campaign of several workers is several of these, and saves
 findings itself, at once. To the campaign it sends events through a pipe, and from it it
-hears one word: stop. When the pipe breaks the campaign is gone, and it ends as well.
+hears one word: stop. When the pipe breaks the campaign is gone, and it ends as well. What
+several workers tell one another goes over a board (:mod:`fuzz.engines.board`).
 """
 
 from __future__ import annotations
@@ -16,20 +17,21 @@ from typing import NoReturn
 
 from fuzz.case import Case, decode_case, encode_case
 from fuzz.clock import SystemClock
+from fuzz.engines.board import Barred, Board, Tally
 from fuzz.engines.course import Course
 from fuzz.engines.coverage import CoverageEngine
 from fuzz.engines.elusive import Elusive
 from fuzz.engines.libfuzzer import MAX_BYTES, byte_mutate, fuzz
 from fuzz.engines.link import GoneError, Link, be_a_worker, modules_of, write_seeds
-from fuzz.events import Dismissed, Ended, Found, Progress, Refined, Started
+from fuzz.events import Covered, Dismissed, Ended, Found, Progress, Refined, Started
 from fuzz.finding import Finding, Kind
 from fuzz.generate.edges import spread_seeds
 from fuzz.generate.mutate import Mutator
 from fuzz.rig import rig_of
-from fuzz.settings import FAMILIES, FuzzSettings
+from fuzz.settings import FAMILIES, FuzzSettings, Place
 from fuzz.store.corpus import EvolvedCorpus, load_seeds
 from fuzz.store.crashes import Context, CrashStore
-from fuzz.store.journal import Journal
+from fuzz.store.journal import Journal, journal_of, left_behind
 from fuzz.triage.brief import brief
 from fuzz.watchdog.attribute import Investigator
 from fuzz.watchdog.attributed import Attributed
@@ -41,6 +43,9 @@ _RECENT = 8_192
 _QUICK_SECONDS = 2.0
 #: What only an agent can tell of a target.
 _UNSEEN = ("coverage", "crash reports", "leaks", "the end of the node", "what it is busy with")
+#: What is in the folder that several workers share: their board, how many cases they have played,
+#: and the file by which they take turns at saving findings.
+BOARD, TALLY, TURNS = "board", "tally", "turns"
 
 
 class Worker:
@@ -53,8 +58,12 @@ class Worker:
         self._link = Link(pipe, self._clean_up)
         self._course = Course(settings, self._link, SystemClock())
         self._rig = rig_of(settings.target)
-        self._store = CrashStore(settings.corpus / "crashes")
-        self._journal = Journal.open(settings.corpus / "journal")
+        place = settings.place
+        turns = None if place is None else place.shared / TURNS
+        self._store = CrashStore(settings.corpus / "crashes", turns=turns)
+        self._journal = _journal(settings.corpus / "journal", place, settings.jobs)
+        self._board = None if place is None else Board(place.shared / BOARD)
+        self._tally = None if place is None else Tally(place.shared / TALLY, place.number)
         self._evolved = EvolvedCorpus(settings.corpus / "evolved")
         self._watchdog = Watchdog(self._rig)
         self._engine: CoverageEngine
@@ -62,6 +71,10 @@ class Worker:
         #: What was told, by fingerprint and kind.
         self._told: dict[tuple[str, Kind], Finding] = {}
         self._elusive = Elusive()
+        #: What another worker was the first to find in this run, and looks into.
+        self._elsewhere: set[tuple[str, Kind]] = set()
+        #: Points that were told to be covered.
+        self._covered: set[int] = set()
 
     def run(self, awake: bool) -> NoReturn:
         """Start the target, fuzz it until the budget is spent, and end the process.
@@ -102,6 +115,7 @@ class Worker:
             self._settings.feedback,
             random.Random(self._settings.random_seed),
             climb=self._settings.maximise == "cost",
+            board=self._board,
             trims="steps" in (self._settings.families or FAMILIES),
         )
         notes = [*self._store.problems(), *self._journal.notes(), *loaded.problems]
@@ -156,10 +170,13 @@ class Worker:
     def _attributed(self, attributed: Attributed) -> None:
         """Save a finding before anything else happens, then tell the campaign."""
         finding = attributed.finding
+        key = finding.fingerprint, finding.kind
         if attributed.dismissed:
             self._link.emit(Dismissed(finding))
             return
-        if attributed.case is None:
+        if key in self._elsewhere and attributed.confirms:
+            return
+        if attributed.case is None or key in self._elsewhere:
             saved = self._store.count(finding)
         else:
             better = self._elusive.note(finding, attributed.rate, attributed.confirms)
@@ -169,7 +186,11 @@ class Worker:
             told = self._with_rate(attributed)
             saved = self._store.save(encode_case(attributed.case), told, self._context())
         self._found[finding.fingerprint] += 1
-        self._told[finding.fingerprint, finding.kind] = finding
+        if saved.kept or self._is_ours(key):
+            self._told[key] = finding
+        else:
+            self._elsewhere.add(key)
+            self._elusive.give_up(finding)
         self._link.emit(self._progress())  # what was spent until then
         self._link.emit(
             Found(
@@ -177,9 +198,14 @@ class Worker:
                 str(saved.path),
                 saved.new,
                 self._found[finding.fingerprint],
-                attributed.rate,
+                rate=0.0,  # it may have been the late effect of another case
             )
         )
+
+    def _is_ours(self, key: tuple[str, Kind]) -> bool:
+        """Tell whether no other worker looks into a finding, so that this one may end the run."""
+        place = self._settings.place
+        return place is None or key in self._told or key[0] in place.known
 
     def _confirmed(self, attributed: Attributed, case: Case, better: bool) -> None:
         """Keep what was seen on a fresh node, and look at the finding more closely."""
@@ -223,6 +249,8 @@ class Worker:
         climbs = self._engine.costs is not None and finding.kind is Kind.COST
         if known.filter is not None and not climbs:
             self._engine.filters.add(known.filter)
+            if self._board is not None:
+                self._board.tell(Barred(known.filter))
         if saved and known.minimised.shown:
             evidence = {
                 **self._store.evidence(finding.fingerprint),
@@ -238,9 +266,11 @@ class Worker:
 
     def _after_batch(self) -> None:
         """Look at the budget and at the pipe; end the process when it is time."""
-        self._course.tell(self._progress)
+        self._course.tell(self._told_progress)
+        cases = self._engine.totals.cases
+        played = cases if self._tally is None else self._tally.played(cases)
         told = not all(map(self._elusive.wanted, self._told.values()))
-        reason = self._course.over(told, self._engine.totals.cases, "all cases are played")
+        reason = self._course.over(told, played, "all cases are played")
         if reason:
             self._end(reason)
 
@@ -252,10 +282,10 @@ class Worker:
 
     def _end(self, reason: str) -> NoReturn:
         """End the run: its last event carries the totals."""
-        progress = self._progress()
+        progress, covered = self._progress(), self._newly_covered()
         modules = modules_of(self._rig.points, self._engine.covered())
         self._rig.stop()  # what stays in a node is known only then
-        self._link.leave([Ended(progress, reason, modules, self._rig.left)])
+        self._link.leave([*covered, Ended(progress, reason, modules, self._rig.left)])
 
     def _clean_up(self) -> None:
         """Stop the target, and write what is only in memory."""
@@ -277,8 +307,34 @@ class Worker:
             reductions_per_byte=None if costs is None else round(costs.most),
         )
 
+    def _told_progress(self) -> Progress:
+        for event in self._newly_covered():
+            self._link.emit(event)
+        return self._progress()
+
+    def _newly_covered(self) -> list[Covered]:
+        """Return which points were covered since this was asked last, if there are others."""
+        if self._board is None or self._engine.points_covered == len(self._covered):
+            return []
+        new: dict[str, list[int]] = {}
+        for index in self._engine.covered():
+            if index not in self._covered:
+                new.setdefault(self._rig.points[index].module, []).append(index)
+        self._covered.update(index for some in new.values() for index in some)
+        return [Covered({module: tuple(some) for module, some in new.items()})]
+
     def _context(self) -> Context:
         return self._rig.context(self._settings.target)
+
+
+def _journal(folder: Path, place: Place | None, workers: int) -> Journal:
+    """Return the worker's own journal; the first has what workers have left that are no more."""
+    number = 0 if place is None else place.number
+    journal = Journal.open(journal_of(folder, number))
+    if number == 0:
+        for left in left_behind(folder, workers):
+            journal.take_over(left)
+    return journal
 
 
 def main(settings: FuzzSettings, pipe: Connection, log: str) -> None:

@@ -105,7 +105,10 @@ class ConsoleReport:
     def _start(self, event: Started) -> None:
         self._heard = self._said = self._clock.now()
         points = f"{event.points_total} coverage points, " if event.points_total else ""
-        line = f"target {event.target}: guided by {event.guided_by}, {points}{event.seeds} seeds"
+        target = event.target
+        if event.workers > 1:
+            target += f", one for each of {event.workers} workers"
+        line = f"target {target}: guided by {event.guided_by}, {points}{event.seeds} seeds"
         notes = (Text(f"note: {note}", style="dim") for note in event.notes)
         named = len(event.nodes) > 1 or any(node.name != NAMELESS for node in event.nodes)
         nodes = f"nodes {', '.join(node.told() for node in event.nodes)}"
@@ -154,7 +157,7 @@ def status_line(summary: Summary) -> str:
         _points(progress),
         f"corpus {progress.corpus}",
         f"findings {_findings(summary).plain}",
-        f"restarts {progress.restarts}",
+        f"restarts {summary.restarts()[0]}",
         f"replays {progress.replays}",
     )
     return "  ".join(parts)
@@ -271,8 +274,8 @@ def _cost(costliest: int) -> str:
 
 def _restarts(summary: Summary) -> str:
     """Return how often the target was brought back, by what means, why, and the time it took."""
-    progress = summary.progress
-    if not progress.restarts:
+    restarts, lost_seconds = summary.restarts()
+    if not restarts:
         return "none"
     # A copy: the status is painted by another thread than the one that adds to it.
     means = ", ".join(
@@ -280,7 +283,9 @@ def _restarts(summary: Summary) -> str:
         for (how, why), times in tuple(summary.reasons.items())
     )
     how = f" ({means})" if means else ""
-    return f"{progress.restarts}{how}, {progress.recovering_seconds:.1f} s lost"
+    workers = 1 if summary.started is None else summary.started.workers
+    whose = f" of {workers} workers' time" if workers > 1 else ""
+    return f"{restarts}{how}, {lost_seconds:.1f} s{whose} lost"
 
 
 def _what(summary: Summary, how: str) -> str:

@@ -54,6 +54,7 @@ class Summary:
     dismissed: Counter[str] = field(default_factory=Counter)
     recoveries: Counter[str] = field(default_factory=Counter)
     reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
+    _lost_seconds: float = 0.0
     modules: dict[str, tuple[int, int]] = field(default_factory=dict)
     reason: str = ""
     decoded: Decoded | None = None
@@ -74,6 +75,7 @@ class Summary:
             self.dismissed[event.finding.title] += 1
         elif isinstance(event, Recovered):
             self.recoveries[event.how] += 1
+            self._lost_seconds += event.seconds
             self.reasons[event.how, event.why] += 1
         elif isinstance(event, Decoded):
             # What follows is counted from the start, and in cases.
@@ -101,10 +103,19 @@ class Summary:
         seconds = last.seconds - first.seconds
         return (last.cases - first.cases) / seconds if seconds > 0 else self.cases_per_second()
 
+    def restarts(self) -> tuple[int, float]:
+        """Return how often the target was brought back by now, and the seconds that this took.
+
+        Each is told when it has happened, and may be ahead of the progress.
+        """
+        counted, lost = self.recoveries.total(), self._lost_seconds
+        return max(self.progress.restarts, counted), max(self.progress.recovering_seconds, lost)
+
     def as_json(self) -> dict[str, object]:
         """Return the summary as JSON values."""
         progress = self.progress
         costliest = progress.reductions_per_byte
+        restarts, lost_seconds = self.restarts()
         return {
             "cases": progress.cases,
             "seconds": round(progress.seconds, 3),
@@ -114,19 +125,20 @@ class Summary:
             "guided_by": self.started.guided_by if self.started else "",
             "covered": list(self.started.covered) if self.started else [],
             "not_seen": list(self.started.unseen) if self.started else [],
+            "workers": self.started.workers if self.started else 1,
             "nodes": [_as_json(node) for node in self.started.nodes] if self.started else [],
             "notes": list(self.started.notes) if self.started else [],
             "left_behind": list(self.left),
             "corpus": progress.corpus,
             "replays": progress.replays,
-            "restarts": progress.restarts,
+            "restarts": restarts,
             "dismissed": dict(self.dismissed),
             "recoveries": dict(self.recoveries),
             "recovered_why": [
                 {"how": how, "why": why, "times": times}
                 for (how, why), times in self.reasons.items()
             ],
-            "recovering_seconds": round(progress.recovering_seconds, 3),
+            "recovering_seconds": round(lost_seconds, 3),
             **({} if self.decoded is None else {"decoder": asdict(self.decoded)}),
             **({} if costliest is None else {"reductions_per_byte": costliest}),
             "ended_by": self.reason,

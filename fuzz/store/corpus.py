@@ -88,10 +88,19 @@ class EvolvedCorpus:
             self.full = True
             return None
         path = self._folder / name
-        write_atomic(path, case, durable=False)
+        there = path.exists()  # if another worker of this campaign has found the same
+        if not there:
+            write_atomic(path, case, durable=False)
         self._names.add(name)
         self._total += len(case)
-        return path
+        return None if there else path
+
+    def take_in(self, case: bytes) -> None:
+        """Know of ``case``, which another worker has added: the ceilings are for all of them."""
+        name = hashlib.sha1(case, usedforsecurity=False).hexdigest()
+        if name not in self._names:
+            self._names.add(name)
+            self._total += len(case)
 
 
 def _files(folder: Path) -> list[Path]:

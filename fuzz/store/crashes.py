@@ -10,13 +10,18 @@ not by chance, the pair of
 that play takes the place of the old one: the new pair is complete before the old goes. In
 all other cases the first case stays and only the hits are counted, in memory, until
 :meth:`CrashStore.flush`; a kill loses a count, never a finding.
+
+The workers of one campaign share the folder, and take turns at writing. Whoever has its turn looks
+first at what the others have written, so that a defect is new to one of them only.
 """
 
 from __future__ import annotations
 
 import hashlib
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +31,7 @@ from fuzz.describe import describe_steps
 from fuzz.errors import CaseFileError, HarnessFault, StoreError
 from fuzz.finding import Finding, Kind
 from fuzz.store.atomic import ensure_writable, store_error, sweep, write_atomic, write_together
+from fuzz.store.locks import turn
 from fuzz.store.sidecar import Sidecar, encode_sidecar, read_sidecar, sidecar_path
 
 _PREFIX = "crash-"
@@ -50,12 +56,16 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class SavedFinding:
-    """Where a finding is, whether it is ``new``, its ``hits`` so far and worst ``kind``."""
+    """Where a finding is, whether it is ``new``, its ``hits`` so far and worst ``kind``.
+
+    ``kept`` tells that the case at hand is the one that is there.
+    """
 
     path: Path
     new: bool
     hits: int
     kind: Kind
+    kept: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +73,8 @@ class _Entry:
     path: Path
     sidecar: Sidecar
 
-    def saved(self, new: bool = False) -> SavedFinding:
-        return SavedFinding(self.path, new, self.sidecar.hits, self.sidecar.kind)
+    def saved(self, new: bool = False, kept: bool = False) -> SavedFinding:
+        return SavedFinding(self.path, new, self.sidecar.hits, self.sidecar.kind, kept)
 
 
 def _utc_now() -> datetime:
@@ -72,24 +82,38 @@ def _utc_now() -> datetime:
 
 
 class CrashStore:
-    """The findings in one folder. Opening it reads what is there; nothing is deleted."""
+    """The findings in one folder. Opening it reads what is there; nothing is deleted.
 
-    def __init__(self, folder: Path, now: Callable[[], datetime] = _utc_now) -> None:
+    ``turns`` is the file by which those who share the folder take turns; None where nobody does.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        now: Callable[[], datetime] = _utc_now,
+        turns: Path | None = None,
+    ) -> None:
         ensure_writable(folder)
         sweep(folder)
         self._folder = folder
         self._now = now
+        self._turns = turns
         self._entries: dict[str, _Entry] = {}
-        self._dirty: set[str] = set()
+        #: Hits that are in memory only; those of ``_entries`` include them.
+        self._counted: Counter[str] = Counter()
         self._problems: list[str] = []
-        self._load()
+        self._read_at = 0
+        with self._turn():
+            self._entries, self._problems = self._load()
 
     def known(self) -> Mapping[str, SavedFinding]:
         """Return the findings by fingerprint, those of earlier campaigns included."""
+        self._look()
         return {name: entry.saved() for name, entry in self._entries.items()}
 
     def evidence(self, fingerprint: str) -> Mapping[str, object]:
         """Return what is kept as evidence of a known fingerprint."""
+        self._look()
         return self._entries[fingerprint].sidecar.evidence
 
     def problems(self) -> tuple[str, ...]:
@@ -102,45 +126,86 @@ class CrashStore:
         Once this returns for a new fingerprint, or a worse kind, both files are on the disk. Of
         a known one the first case stays, and the hit is counted.
         """
-        known = self._entries.get(finding.fingerprint)
-        if known is None:
-            return self._store(case, finding, context, None).saved(new=True)
-        saved = self.count(finding)
-        if finding.kind.rank < known.sidecar.kind.rank:
-            old = self._entries[finding.fingerprint]
-            return self._store(case, finding, context, old).saved()
-        return saved
+        with self._turn():
+            known = self._entries.get(finding.fingerprint)
+            if known is None:
+                return self._store(case, finding, context, None).saved(new=True, kept=True)
+            saved = self.count(finding)
+            if finding.kind.rank < known.sidecar.kind.rank:
+                old = self._entries[finding.fingerprint]
+                return self._store(case, finding, context, old).saved(kept=True)
+            return saved
 
     def improve(self, case: bytes, finding: Finding, context: Context) -> SavedFinding:
         """Put a case that shows a known ``finding`` better in the place of the one before.
 
         That is no hit. What shows a lesser effect of it is not better.
         """
-        known = self._entries.get(finding.fingerprint)
-        if known is None:
-            raise HarnessFault(f"finding {finding.fingerprint} was improved before it was saved")
-        if finding.kind.rank > known.sidecar.kind.rank:
-            return known.saved()
-        return self._store(case, finding, context, known).saved()
+        with self._turn():
+            known = self._entries.get(finding.fingerprint)
+            if known is None:
+                raise HarnessFault(
+                    f"finding {finding.fingerprint} was improved before it was saved"
+                )
+            if finding.kind.rank > known.sidecar.kind.rank:
+                return known.saved()
+            return self._store(case, finding, context, known).saved(kept=True)
 
     def count(self, finding: Finding, times: int = 1) -> SavedFinding:
         """Count more hits of a known fingerprint without a case, in memory."""
+        self._look()
         known = self._entries.get(finding.fingerprint)
         if known is None:
             raise HarnessFault(f"finding {finding.fingerprint} was counted before it was saved")
         sidecar = replace(known.sidecar, hits=known.sidecar.hits + times)
         entry = _Entry(known.path, sidecar)
         self._entries[finding.fingerprint] = entry
-        self._dirty.add(finding.fingerprint)
+        self._counted[finding.fingerprint] += times
         return entry.saved()
 
     def flush(self) -> None:
         """Write the hits that were counted in memory; called at the end of a campaign."""
-        for fingerprint in sorted(self._dirty):
-            entry = self._entries[fingerprint]
-            if entry.path.exists():  # a person may have moved the pair away meanwhile
-                self._write_json(entry)
-        self._dirty.clear()
+        if not self._counted:
+            return
+        with self._turn():
+            for fingerprint in sorted(self._counted):
+                entry = self._entries[fingerprint]
+                if entry.path.exists():  # a person may have moved the pair away meanwhile
+                    self._write_json(entry)
+            self._counted.clear()
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Write while none of those who share the folder does, and know what they have written."""
+        if self._turns is None:
+            yield
+            return
+        with turn(self._turns):
+            self._refresh()
+            yield
+
+    def _look(self) -> None:
+        """See what others have written, if anything was.
+
+        A folder that changed twice within one tick of the kernel's clock may seem to have changed
+        once: what is missed so is seen in the next turn.
+        """
+        if self._turns is not None and self._changed_at() != self._read_at:
+            self._refresh()
+
+    def _refresh(self) -> None:
+        self._read_at = self._changed_at()
+        found, _ = self._load()
+        for fingerprint, entry in found.items():
+            # What is gone was moved away by a person, and stays known.
+            hits = entry.sidecar.hits + self._counted[fingerprint]
+            self._entries[fingerprint] = _Entry(entry.path, replace(entry.sidecar, hits=hits))
+
+    def _changed_at(self) -> int:
+        try:
+            return self._folder.stat().st_mtime_ns
+        except OSError as error:
+            raise store_error(self._folder, "read", error) from None
 
     def _store(self, case: bytes, finding: Finding, context: Context, old: _Entry | None) -> _Entry:
         """Write a pair, and remove the ``old`` one whose place it takes."""
@@ -152,7 +217,7 @@ class CrashStore:
         write_atomic(path, case)
         self._write_json(entry)
         self._entries[finding.fingerprint] = entry
-        self._dirty.discard(finding.fingerprint)
+        self._counted.pop(finding.fingerprint, None)
         if old is not None and old.path != path:
             _remove(sidecar_path(old.path))
             _remove(old.path)
@@ -169,32 +234,37 @@ class CrashStore:
     def _write_json(self, entry: _Entry) -> None:
         write_atomic(sidecar_path(entry.path), encode_sidecar(entry.sidecar, entry.path.name))
 
-    def _load(self) -> None:
+    def _load(self) -> tuple[dict[str, _Entry], list[str]]:
+        """Return the pairs in the folder by fingerprint, and what is to be said of other files."""
         try:
             names = {path.name for path in self._folder.glob(f"{_PREFIX}*") if path.is_file()}
         except OSError as error:
             raise store_error(self._folder, "read", error) from None
+        entries: dict[str, _Entry] = {}
+        problems: list[str] = []
         for name in sorted(names):
             path = self._folder / name
             if not name.endswith(".json"):
-                self._load_pair(path)
+                problems += _add_pair(path, entries)
             elif name.removesuffix(".json") not in names:
-                self._problems.append(f"{path} has no case beside it; it is left alone")
+                problems.append(f"{path} has no case beside it; it is left alone")
+        return entries, problems
 
-    def _load_pair(self, path: Path) -> None:
-        try:
-            sidecar = read_sidecar(path)
-        except StoreError as error:
-            self._problems.append(str(error))
-            return
-        if sidecar is None:
-            self._problems.append(f"{path} has no JSON beside it; replay it to see what it does")
-            return
-        # Two pairs of one fingerprint: two campaigns shared the folder, or one was killed
-        # while a worse play took the place of the first. The worst counts; both files stay.
-        known = self._entries.get(sidecar.fingerprint)
-        if known is None or sidecar.kind.rank < known.sidecar.kind.rank:
-            self._entries[sidecar.fingerprint] = _Entry(path, sidecar)
+
+def _add_pair(path: Path, entries: dict[str, _Entry]) -> list[str]:
+    """Add the pair of the case in ``path``; return a sentence if there is none."""
+    try:
+        sidecar = read_sidecar(path)
+    except StoreError as error:
+        return [str(error)]
+    if sidecar is None:
+        return [f"{path} has no JSON beside it; replay it to see what it does"]
+    # Two pairs of one fingerprint: two campaigns shared the folder, or one was killed
+    # while a worse play took the place of the first. The worst counts; both files stay.
+    known = entries.get(sidecar.fingerprint)
+    if known is None or sidecar.kind.rank < known.sidecar.kind.rank:
+        entries[sidecar.fingerprint] = _Entry(path, sidecar)
+    return []
 
 
 def describe(path: Path, case: bytes, finding: Finding, context: Context, now: datetime) -> Sidecar:

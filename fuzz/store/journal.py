@@ -18,20 +18,23 @@ sent. Segments are never appended to by a later start, so a torn record is alway
 of its file. One process owns a journal at a time (flock on ``journal.lock``, which the
 kernel drops when its holder dies, however it dies). The worker of a campaign that was killed still
 holds it while it ends its target, so whoever comes next waits for a moment.
+
+Of several workers each has a journal of its own. Where there are fewer of them at the next start,
+the first worker takes over what the others have left.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
-import threading
+import re
+import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 
 from fuzz.clock import Deadline, SystemClock
 from fuzz.errors import HarnessFault, StoreError
-from fuzz.store import records
+from fuzz.store import locks, records
 from fuzz.store.atomic import ensure_writable, store_error, sync_folder, write_all
 
 #: A full segment is about 80,000 cases of 200 bytes: ten seconds of the fastest campaign, and
@@ -44,7 +47,8 @@ SEGMENTS = 2
 _LOCK = "journal.lock"
 #: A worker that has lost its campaign looks up after each batch, and then ends its target.
 _LEAVING_SECONDS = 10.0
-_LOOK_SECONDS = 0.05
+#: The journals of all workers but the first are in the folder of that one's, under these names.
+_FURTHER = re.compile(r"worker-(\d+)")
 
 
 class Journal:
@@ -111,6 +115,24 @@ class Journal:
     def unjudged(self) -> list[bytes]:
         """Return the cases that an earlier run began and nobody has judged, oldest first."""
         return list(self._leftover)
+
+    def take_over(self, folder: Path) -> None:
+        """Add what is unjudged in the journal in ``folder`` to that of this one, and remove it.
+
+        It is on the disk here before it goes there. Raise :class:`StoreError` as :meth:`open` does.
+        """
+        with Journal.open(folder) as other:
+            self._notes += other.notes()
+            cases = tuple(other.unjudged())
+            if cases:
+                number = self.begin(cases)
+                # They are not being played: they wait for it like all else that is left over.
+                self._leftover |= dict.fromkeys(self._begun.pop(number), number)
+                self.sync()
+            try:
+                shutil.rmtree(folder)
+            except OSError as error:
+                raise store_error(folder, "removed", error) from None
 
     def notes(self) -> tuple[str, ...]:
         """Return a sentence for each part of the files that could not be read."""
@@ -243,36 +265,28 @@ class Journal:
         self._descriptor = self._lock = -1
 
 
+def journal_of(folder: Path, number: int) -> Path:
+    """Return the folder of the journal of worker ``number``, counted from 0, of those in it."""
+    return folder / f"worker-{number + 1}" if number else folder
+
+
+def left_behind(folder: Path, workers: int) -> list[Path]:
+    """Return the journals in ``folder`` that are of none of so many ``workers``."""
+    found = []
+    for path in folder.glob("worker-*"):
+        match = _FURTHER.fullmatch(path.name)
+        if match and int(match[1]) > workers and path.is_dir():
+            found.append(path)
+    return sorted(found)
+
+
 def _take_lock(folder: Path, deadline: Deadline) -> int:
-    path = folder / _LOCK
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise store_error(path, "written", error) from None
-    pause = threading.Event()
-    try:
-        while not _locked(descriptor):
-            if deadline.expired():
-                raise StoreError(
-                    f"{folder} is in use by another campaign: wait for its end or choose another "
-                    "folder"
-                )
-            pause.wait(min(_LOOK_SECONDS, deadline.left()))
-    except OSError as error:
-        os.close(descriptor)
-        raise store_error(path, "locked", error) from None
-    except BaseException:  # an interrupt too must leave no descriptor
-        os.close(descriptor)
-        raise
-    return descriptor
-
-
-def _locked(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+    lock = locks.take(folder / _LOCK, deadline)
+    if lock is None:
+        raise StoreError(
+            f"{folder} is in use by another campaign: wait for its end or choose another folder"
+        )
+    return lock
 
 
 def _number(path: Path) -> int:

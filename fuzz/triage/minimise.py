@@ -25,6 +25,7 @@ from fuzz.triage.reduce_batches import fewer_messages, pack_messages
 from fuzz.triage.reduce_bytes import (
     drop_bytes,
     drop_frames,
+    drop_items,
     plain_bytes,
     plainer_frames,
     shrink_fields,
@@ -54,6 +55,7 @@ _FINE: tuple[_Pass, ...] = (
     join_segments,
     login_steps,
     plainer_frames,
+    drop_items,
     shrink_fields,
     drop_bytes,
     fewer_users,

@@ -7,10 +7,12 @@ then left out without any repair, since some defects need a length that lies.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import groupby
 
-from fuzz.case import ALL_USER_TOKENS, StepKind
+from fuzz.case import ALL_USER_TOKENS, Step, StepKind
 from fuzz.generate.anatomy import Anatomy, anatomy_of
 from fuzz.triage.reduce import (
     PLAIN_BYTE,
@@ -45,32 +47,64 @@ _FINEST_RUNS = 320
 #: The shortest CBOR that is a map: what is cut out of a longer one is mostly no item at all.
 _NO_ITEMS = cbor.dumps({})
 
+#: Levels of CBOR that items are left out of: those of a key bundle, and one more. An item that
+#: refers to itself has no end of them.
+_LEVELS = 3
+#: Bytes of CBOR in which items are told apart: a bundle with a hundred keys. Each item costs a
+#: play, and of what is longer the bytes go in runs.
+_MOST_ITEM_BYTES = 4_096
+
 #: Offers a content in the place of the one at hand; tells whether it was taken.
 Put = Callable[[bytes], bool]
 
 
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """``count`` equal frames, one behind the other, in the segment at ``index``."""
+
+    index: int
+    frame: bytes
+    count: int
+
+
 def drop_frames(reduction: Reduction) -> None:
-    """Leave out whole frames, wherever they are."""
-    steps = reduction.steps
-    frames = [
-        (index, offset, length)
-        for index in _sends(reduction)
-        for offset, length, _ in frame_bounds(steps[index].data, Direction.CLIENT)
+    """Leave out whole frames, wherever they are; of a row of equal ones by bisection."""
+    steps, left = reduction.steps, _rows(reduction)
+
+    def holds(kept: list[_Row]) -> bool:
+        nonlocal left
+        if not reduction.offer(_with_rows(steps, kept)):
+            return False
+        left = kept
+        return True
+
+    def count_holds(at: int, count: int) -> bool:
+        return holds([*left[:at], replace(left[at], count=count), *left[at + 1 :]])
+
+    sift(left, holds)
+    for at, row in enumerate(left):
+        lowest(1, row.count, partial(count_holds, at))
+
+
+def _rows(reduction: Reduction) -> list[_Row]:
+    rows: list[_Row] = []
+    for index in _sends(reduction):
+        data = reduction.steps[index].data
+        frames = (data[at : at + length] for at, length, _ in _bounds(reduction, index))
+        rows += (_Row(index, frame, len(list(same))) for frame, same in groupby(frames))
+    return rows
+
+
+def _with_rows(steps: Sequence[Step], rows: Sequence[_Row]) -> list[Step]:
+    """Return ``steps`` with these rows as their segments; one that has none left is left out."""
+    data: dict[int, bytes] = {}
+    for row in rows:
+        data[row.index] = data.get(row.index, b"") + row.frame * row.count
+    return [
+        replace(step, data=data.get(index, b"")) if step.kind is StepKind.SEND else step
+        for index, step in enumerate(steps)
+        if index in data or step.kind is not StepKind.SEND
     ]
-
-    def holds(kept: list[tuple[int, int, int]]) -> bool:
-        data = dict.fromkeys(_sends_of(frames), b"")
-        for index, offset, length in kept:
-            data[index] += steps[index].data[offset : offset + length]
-        return reduction.offer(
-            [
-                replace(step, data=data.get(index, step.data))
-                for index, step in enumerate(steps)
-                if data.get(index) != b""
-            ]
-        )
-
-    sift(frames, holds)
 
 
 def plainer_frames(reduction: Reduction) -> None:
@@ -80,6 +114,14 @@ def plainer_frames(reduction: Reduction) -> None:
             data = reduction.steps[index].data[offset : offset + length]
             put = _segment(reduction, index, offset, offset + length)
             any(put(plainer) for plainer in _as_messages(data) if len(plainer) < length)
+
+
+def drop_items(reduction: Reduction) -> None:
+    """Leave out items of CBOR, at any depth, with the counts and the lengths around repaired."""
+    for index in _sends(reduction):
+        for frame in range(len(_bounds(reduction, index))):
+            while _drop_item(reduction, index, frame):
+                pass
 
 
 def shrink_fields(reduction: Reduction) -> None:
@@ -122,10 +164,6 @@ def _sends(reduction: Reduction) -> list[int]:
     ]
 
 
-def _sends_of(frames: list[tuple[int, int, int]]) -> list[int]:
-    return list(dict.fromkeys(index for index, _, _ in frames))
-
-
 def _bounds(reduction: Reduction, index: int) -> tuple[tuple[int, int, int | None], ...]:
     return frame_bounds(reduction.steps[index].data, Direction.CLIENT)
 
@@ -161,6 +199,42 @@ def _shrink_login(reduction: Reduction, index: int) -> None:
     data = reduction.steps[index].data
     user = next((token for token in ALL_USER_TOKENS if data.startswith(token)), b"")
     _shrink(data[len(user) :], _segment(reduction, index, len(user), None))
+
+
+def _drop_item(reduction: Reduction, index: int, frame: int) -> bool:
+    """Leave out one item of a frame's CBOR; tell whether one could be spared."""
+    bounds = _bounds(reduction, index)
+    if frame >= len(bounds):
+        return False
+    offset, length, _ = bounds[frame]
+    put = _segment(reduction, index, offset, offset + length)
+    anatomy = anatomy_of(reduction.steps[index].data[offset : offset + length])
+    for part in anatomy.parts:
+        if not part.holds_cbor or part.length > _MOST_ITEM_BYTES:
+            continue
+        try:
+            for less in _less(cbor.loads(anatomy.content(part))):
+                if put(anatomy.replace(part, cbor.dumps(less))):
+                    return True
+        except GrammarError:
+            continue  # what is bent, or refers to itself, is left to the bytes
+    return False
+
+
+def _less(value: object, levels: int = _LEVELS) -> Iterator[object]:
+    """Yield ``value`` with one item left out, those at the end and of the outermost level first."""
+    if not levels:
+        return
+    if isinstance(value, list):
+        for at in reversed(range(len(value))):
+            yield value[:at] + value[at + 1 :]
+        for at, item in enumerate(value):
+            yield from ([*value[:at], less, *value[at + 1 :]] for less in _less(item, levels - 1))
+    elif isinstance(value, dict):
+        for key in reversed(value):
+            yield {other: item for other, item in value.items() if other != key}
+        for key, item in value.items():
+            yield from ({**value, key: less} for less in _less(item, levels - 1))
 
 
 def _shrink_frame(reduction: Reduction, index: int, frame: int) -> None:

@@ -10,9 +10,9 @@ them: a hang, and on a fresh node a leak and a cost.
 
 A finding is told as soon as a case shows it, and once more when that case was played again on
 a fresh node: so many of so many plays. What crashes one process is then tried many times at
-once, since a supervisor that restarts too often gives up. What not even all together show may
-be the late effect of an earlier case, or of many: that is what :mod:`fuzz.watchdog.backtrack`
-looks for.
+once, since a supervisor that restarts too often gives up. What not even all together show, and
+what a case showed that shows nothing on a fresh node, may be the late effect of an earlier case,
+or of many: that is what :mod:`fuzz.watchdog.backtrack` looks for.
 """
 
 from __future__ import annotations
@@ -52,6 +52,8 @@ from fuzz.watchdog.watchdog import Glance, Watchdog
 _SEEN_TWICE = frozenset({Kind.HANG, Kind.LEAK, Kind.COST})
 #: Kinds after which the target is brought back.
 _RESTARTS = frozenset({Kind.NODE_DOWN, Kind.APP_DOWN})
+#: Kinds that may be the late effect of an earlier case: a timer, or a count that is full.
+_MAY_BE_LATE = frozenset({Kind.PROCESS_CRASH, Kind.LISTENER_RESTART, *_RESTARTS})
 #: Plays on a fresh node that tell how surely a case shows its finding: a defect that depends on
 #: one bit of chance passes for sure in one of eight, and the search goes on for those told apart.
 _CONFIRMATIONS = 3
@@ -209,6 +211,9 @@ class Investigator:
                 return
             yield Attributed(finding, case, 1, 1)
         yield confirmed
+        if confirmed.reproduced == 0 and finding.kind in _MAY_BE_LATE:
+            # It fell upon the case that was played when it came: its cause was played before.
+            yield from self._traced(finding)
 
     def confirm(self, case: Case, finding: Finding) -> Attributed:
         """Play ``case`` again on a fresh node: how surely does it show ``finding``?
@@ -359,17 +364,19 @@ class Investigator:
         yield Attributed(finding, case, int(shown), 1)
         if shown:
             yield self.confirm(case, finding)
-        elif finding.fingerprint not in self._backtracked:
-            self._backtracked.add(finding.fingerprint)
-            found = self._backtrack(finding)
-            if found is not None:
-                yield self.confirm(found, finding)
+        else:
+            yield from self._traced(finding)
 
-    def _backtrack(self, finding: Finding) -> Case | None:
+    def _traced(self, finding: Finding) -> Iterator[Attributed]:
+        """Yield the earlier cases that have ``finding`` as a late effect; looked for only once."""
+        if finding.fingerprint in self._backtracked or self._overdue():
+            return
+        self._backtracked.add(finding.fingerprint)
         tracker = Backtracker(self._rig, self._watchdog, self._bring_back, self._overdue)
-        cases = tracker.trace(self._recent(), finding.fingerprint)
+        found = tracker.trace(self._recent(), finding.fingerprint)
         self.replays += tracker.plays
-        return cases
+        if found is not None:
+            yield self.confirm(found, finding)
 
     def _bring_back(self) -> None:
         self._recovered(replace(self._rig.recover(), why="to look for a cause"))

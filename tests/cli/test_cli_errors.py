@@ -129,6 +129,8 @@ def test_wrong_usage_is_told_with_what_is_wrong(
         (("--time", "0"), "--time wants a number of seconds above zero"),
         (("--time", "nan"), "--time wants a number of seconds above zero"),
         (("--cases", "0"), "--cases wants a number above zero"),
+        (("--target", "127.0.0.1:8085", "-j", "2"), "--jobs wants a target for each worker"),
+        (("--start", "make", "--jobs", "2"), "--jobs wants a target for each worker"),
         (("--target", "nonsense"), "HOST:PORT, not 'nonsense'"),
         (("--target", "127.0.0.1:0"), "HOST:PORT"),
         (("--target", "127.0.0.1:8085", "--plant", "hang"), "embedded target only"),

@@ -20,9 +20,11 @@ def defaults_of(tmp_path: Path, text: str) -> dict[str, dict[str, object]]:
 
 
 def test_target_options_are_for_each_verb_that_has_them(tmp_path: Path) -> None:
-    found = defaults_of(tmp_path, '[target]\nport = 9000\nplant = "hang"\n[fuzz]\ntime = 5\n')
+    found = defaults_of(
+        tmp_path, '[target]\nport = 9000\nplant = "hang"\n[fuzz]\ntime = 5\njobs = 2\n'
+    )
     shared = {"port": 9000, "plants": ["hang"]}
-    assert found["fuzz"] == {**shared, "seconds": 5}
+    assert found["fuzz"] == {**shared, "seconds": 5, "jobs": 2}
     assert found["replay"] == found["triage"] == shared
     assert found["show"] == {}
     assert "target" not in found

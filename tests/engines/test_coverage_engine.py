@@ -5,9 +5,11 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import cast
 
 from fuzz.case import Case, decode_case, encode_case
+from fuzz.engines.board import Board
 from fuzz.engines.counters import Counters
 from fuzz.engines.coverage import BATCH, CoverageEngine
 from fuzz.finding import Finding
@@ -90,11 +92,17 @@ class Bench:
     """An engine with everything that it rests on made up; ``log`` keeps the order of things."""
 
     def __init__(
-        self, feedback: bool = True, agent: bool = True, climb: bool = False, trims: bool = True
+        self,
+        feedback: bool = True,
+        agent: bool = True,
+        climb: bool = False,
+        board: Board | None = None,
+        trims: bool = True,
     ) -> None:
         self.log: list[str] = []
         self.begun: list[list[bytes]] = []
         self.evolved: list[bytes] = []
+        self.heard: list[bytes] = []
         self.found: list[Attributed] = []
         words = {
             "base": hit(0),
@@ -123,6 +131,7 @@ class Bench:
             feedback,
             random.Random(0),
             climb,
+            board,
             trims,
         )
         self.counters = self.engine.counters = Written(self.engine.counters.size)
@@ -155,6 +164,11 @@ class Bench:
 
     def add(self, data: bytes) -> None:
         self.evolved.append(data)
+
+    def take_in(self, data: bytes) -> None:
+        self.heard.append(data)
+
+    full = False
 
     # What libFuzzer does.
 
@@ -370,3 +384,29 @@ def test_some_mutations_of_the_costliest_case_are_played_alone_and_the_batch_goe
     assert 0 <= plays.count("play 16") - (5 * BATCH - ascents) // BATCH <= 1
     every = [data for batch in bench.begun for data in batch]
     assert len(set(every[-5 * BATCH // 2 :])) == 5 * BATCH // 2
+
+
+def test_what_another_worker_has_earned_is_credited_here_and_not_kept_twice(
+    tmp_path: Path,
+) -> None:
+    boards = [Board(tmp_path) for _ in range(2)]
+    one, other = (Bench(board=board) for board in boards)
+    for bench in (one, other):
+        bench.seed()
+    earning = case("new", "base")
+    one.batch(earning)
+    other.batch()
+    played = len(other.rig.plays)
+    credited = other.engine.mutate(SEEDS[0], MOST)
+    assert credited == encode_case(earning)
+    other.engine.test_one(credited)
+    assert set(other.counters.last) == {(0, 1), (3, 1)}
+    assert len(other.rig.plays) == played
+    assert (other.evolved, other.heard, other.engine.totals.corpus) == ([], [credited], 0)
+    # It has found the same by itself, too late: that is no news.
+    other.log.clear()
+    other.batch(earning, case("new"))
+    assert [line for line in other.log if line.startswith("play")] == ["play 16"]
+    assert (one.evolved, other.evolved) == ([credited], [])
+    for board in boards:
+        board.close()

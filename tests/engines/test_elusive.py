@@ -49,6 +49,15 @@ def test_what_no_case_shows_is_given_up_too() -> None:
     assert elusive.wanted(ANOTHER), "it is still to be confirmed"
 
 
+def test_what_is_given_up_is_not_looked_for() -> None:
+    elusive = Elusive()
+    elusive.note(ONE, 0.5, confirms=True)
+    elusive.give_up(ONE)
+    assert not elusive.wanted(ONE)
+    assert elusive.note(WORSE, 0.5, confirms=True)
+    assert elusive.wanted(WORSE)
+
+
 def test_a_worse_effect_of_the_same_defect_is_looked_for_on_its_own() -> None:
     elusive = Elusive()
     assert elusive.note(ONE, 1.0, confirms=True)

@@ -185,6 +185,13 @@ def test_a_target_without_an_agent_has_no_points_to_count_at_the_start() -> None
     assert text == "target 127.0.0.1:8085: guided by replies, 9 seeds\n"
 
 
+def test_of_several_workers_it_is_told_how_many_and_whose_time_was_lost() -> None:
+    several = replace(STARTED, workers=4)
+    assert "target embedded, one for each of 4 workers: guided by" in shown(several)
+    text = summed_up(several, Recovered("node", 0.5), PROGRESS)
+    assert "0.8 s of 4 workers' time lost" in text
+
+
 def test_the_first_line_of_progress_waits_until_there_is_some() -> None:
     assert "cases" not in shown(STARTED, PROGRESS)
     assert shown(STARTED, *[PROGRESS] * 2, seconds=5.0).count("1000 cases") == 2
@@ -210,8 +217,9 @@ def test_a_restart_is_told_with_its_reason() -> None:
     check = Recovered("node", 0.5, "to check a suspicion")
     late = Recovered("one node", 0.25, "for it had ended")
     assert shown(check) == "the node was restarted in 0.5 s, to check a suspicion\n"
+    # One was told after the last progress.
     assert (
-        "restarts  2 (2 of the node to check a suspicion, 1 of one node for it had ended), 0.8 s"
+        "restarts  3 (2 of the node to check a suspicion, 1 of one node for it had ended), 1.2 s"
         in summed_up(check, check, late, PROGRESS)
     )
 

@@ -14,7 +14,8 @@ from fuzz.clock import FakeClock
 from fuzz.generate.seeds import SEEDS
 from fuzz.triage.minimise import Minimised, minimise
 from fuzz.triage.pattern_frames import frames_of
-from fuzz.triage.reduce import Budget, Size, Trials, size_of, units, weight
+from fuzz.triage.reduce import Budget, Reduction, Size, Trials, size_of, units, weight
+from fuzz.triage.reduce_bytes import drop_frames
 from fuzz.watchdog.merge import merge
 from grammar import (
     BatchSend,
@@ -25,6 +26,7 @@ from grammar import (
     SendMessage,
     SendSeq,
     TypingStart,
+    UploadPrekeys,
     cbor,
     decode,
     encode,
@@ -103,6 +105,30 @@ def test_a_map_that_must_be_one_becomes_the_empty_one() -> None:
         return bool(maps) and all(isinstance(item, dict) for item in maps)
 
     assert run(case, FakeJudge(has_a_map)).case == Case((send(encode(CborMsg(b"", b"\xa0"))),))
+
+
+def test_items_that_have_no_part_in_it_are_left_out_whatever_their_size() -> None:
+    """Two keys and four fetches, where one key and three do: no single byte of it can go."""
+    keys = {"id": b"i" * 32, "keys": [b"k" * 32, b"k" * 32], "more": {"n": [1, 2, 3]}}
+
+    def has_an_id_and_a_key(case: Case) -> bool:
+        try:
+            (frame,) = decode(b"".join(step.data for step in case.steps), Direction.CLIENT)
+            held = cbor.loads(getattr(frame, "bundle", b""))
+        except (GrammarError, ValueError):
+            return False
+        listed = held.get("keys") if isinstance(held, dict) else None
+        return isinstance(listed, list) and len(listed) > 0 and listed[0] == b"k" * 32
+
+    case = Case((send(encode(UploadPrekeys(cbor.dumps(keys)))),))
+    smallest = Case((send(encode(UploadPrekeys(cbor.dumps({"keys": [b"k" * 32]})))),))
+    assert run(case, FakeJudge(has_an_id_and_a_key)).case == smallest
+
+
+def test_an_item_that_refers_to_itself_is_left_to_the_bytes() -> None:
+    case = Case((send(encode(CborMsg(B, bytes.fromhex("d81c81d81d00")))),))
+    judge = FakeJudge(lambda asked: bytes.fromhex("d81c81d81d00") in asked.steps[0].data)
+    assert run(case, judge).case.steps[0].data.endswith(bytes.fromhex("d81c81d81d00"))
 
 
 def test_a_length_that_lies_is_kept_and_is_the_smallest_lie() -> None:
@@ -459,3 +485,16 @@ def test_a_message_that_a_batch_cannot_carry_stays_beside_the_batch() -> None:
     result = run(Case((login(), send(frames))), FakeJudge(beyond_a_limit_behind_an_item))
     plain = encode(CborMsg(B, b""))
     assert result.case.steps == (send(plain + encode(BatchSend(B, (b"",) * 100))),)
+
+
+def test_of_a_row_of_equal_frames_as_many_are_left_as_it_takes() -> None:
+    def beyond_a_limit(case: Case) -> bool:
+        return sum(seen.data == b"\x70\x00\x01x" for seen in frames_of(case)) > 300
+
+    frame = encode(TypingStart(b"x"))
+    judge = FakeJudge(beyond_a_limit)
+    case = Case((login(), send(frame * 700 + encode(SendMessage(B, b"")) + frame)))
+    reduction = Reduction(case, Trials(judge, PLENTY, judge.clock))
+    drop_frames(reduction)
+    assert reduction.steps[-1].data == frame * 301
+    assert len(judge.plays) < 30, "one for each frame would be 1,400"

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pytest
 
 from fuzz.case import Case, StepKind
 from fuzz.finding import Kind
+from fuzz.observation import Observation
 from fuzz.watchdog.attribute import Investigator
 from fuzz.watchdog.attributed import Attributed
 from fuzz.watchdog.watchdog import Watchdog
 from tests.oracles.evidence_support import STATEM
 from tests.watchdog.fake_rig import FakeRig, case, reports
+
+Effect = Callable[[FakeRig], Observation | None]
 
 PLAIN = [case(f"plain{n}") for n in range(300)]
 
@@ -24,8 +27,10 @@ class LateRig(FakeRig):
     ``kinds`` is how many different ones must be among them.
     """
 
-    def __init__(self, fires: int, delay: float, kinds: int = 1) -> None:
-        super().__init__({})
+    def __init__(
+        self, fires: int, delay: float, kinds: int = 1, words: Mapping[str, Effect] | None = None
+    ) -> None:
+        super().__init__(words or {})
         self.fires, self.delay, self.kinds = fires, delay, kinds
         self.odd: list[tuple[float, bytes]] = []
         self.target.on_wait = self._tick
@@ -68,6 +73,26 @@ def told_of(
     glance = watchdog.glance(observations)
     assert glance.alarmed
     return list(investigator.investigate(batch, observations, glance)), investigator
+
+
+def test_what_fell_upon_an_innocent_case_that_was_played_alone_is_traced_too() -> None:
+    fallen: list[float] = []
+
+    def once(at: FakeRig) -> Observation | None:
+        if len(at.plays[-1][0]) > 1 or fallen:
+            return None
+        fallen.append(at.clock.now())
+        return reports(STATEM)(at)
+
+    recent = list(PLAIN)
+    recent[40] = case("odd")
+    found, _ = told_of(LateRig(1, 0.4, words={"plain5": once}), recent)
+    innocent, unconfirmed, traced = found
+    assert (innocent.case, innocent.reproduced) == (PLAIN[5], 1)
+    assert (unconfirmed.reproduced, unconfirmed.confirms) == (0, True)
+    assert (traced.reproduced, traced.plays, traced.confirms) == (3, 3, True)
+    assert traced.case is not None
+    assert any(step.data.startswith(b"odd") for step in traced.case.steps)
 
 
 def test_the_search_ends_with_the_run() -> None:

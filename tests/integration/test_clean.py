@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from fuzz.case import ALL_USER_TOKENS, Case, Step, StepKind
 from fuzz.settings import FuzzSettings, TargetSettings
 from tests.integration.support import SEEDS, run_campaign
+from tests.planted.support import bench
 
 CASES = 4_000
 #: A full minute covers more than 70 % of these.
@@ -25,3 +27,10 @@ def test_a_clean_target_has_no_finding_and_is_covered(tmp_path: Path) -> None:
     assert summary.progress.cases >= CASES
     shares = {module: covered / total for module, (covered, total) in summary.modules.items()}
     assert all(shares[module] > SHARE for module in DEEP), shares
+
+
+def test_many_users_who_come_once_each_leave_nothing_behind() -> None:
+    """A fresh node has room for whom it has seen: what fills up must not look like a leak."""
+    crowd = [Step(StepKind.LOGIN, number, user) for number, user in enumerate(ALL_USER_TOKENS[:16])]
+    with bench() as clean:
+        assert clean.judge(Case(tuple(crowd))) == ()

@@ -108,7 +108,11 @@ def _map(bundle: bytes) -> _Map:
 
 
 def one_time_keys(dialogue: Dialogue) -> Iterator[Finding]:
-    """Judge one-time keys that were handed out twice (RFC-001 Amendment 001)."""
+    """Judge one-time keys that were handed out twice (RFC-001 Amendment 001).
+
+    Who fetches the keys of somebody else than the users of this play may get what others have
+    published before, and that may be the same keys: of such a client nothing is counted.
+    """
     if not dialogue.sure or FetchPrekeys not in dialogue.kinds:
         return
     published: Counter[bytes] = Counter()
@@ -119,12 +123,14 @@ def one_time_keys(dialogue: Dialogue) -> Iterator[Finding]:
     handed: Counter[bytes] = Counter()
     bundles: list[bytes] = []
     for link in dialogue.links:
-        if not any(isinstance(said.frame, FetchPrekeys) for said in link.said):
+        fetched = {said.frame.user for said in link.said if isinstance(said.frame, FetchPrekeys)}
+        if not fetched:
             continue
         for frame in link.heard:
             if isinstance(frame, PrekeyResponse):
-                handed.update(_keys(frame.bundle))
                 bundles.append(frame.bundle)
+                if fetched <= dialogue.users:
+                    handed.update(_keys(frame.bundle))
     twice = [key for key, count in handed.items() if count > published[key] > 0]
     if twice:
         # The bytes of a key may stand in a bundle for something else as well.

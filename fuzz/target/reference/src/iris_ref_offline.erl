@@ -89,7 +89,8 @@ init([]) ->
     Age = ets:new(iris_ref_offline_age, [ordered_set]),
     Counts = ets:new(iris_ref_offline_counts, []),
     Seen = ets:new(iris_ref_offline_seen, []),
-    true = ets:insert(Seen, [{Slot, <<>>, 0} || Slot <- lists:seq(1, ?SEEN_SLOTS)]),
+    Nobody = <<0:128>>,
+    true = ets:insert(Seen, [{Slot, Nobody, 0} || Slot <- lists:seq(1, ?SEEN_SLOTS)]),
     State = #state{age = Age, counts = Counts, seen = Seen},
     ok = iris_ref_amnesia:store_opens(),
     {ok, index(mnesia:dirty_first(iris_ref_message), State)}.
@@ -109,21 +110,22 @@ handle_call({delete, User, Seqs}, _, State) ->
 handle_call({last_seen, User}, _, State) when byte_size(User) =< ?MAX_NAME ->
     [{_, Known, Time}] = ets:lookup(State#state.seen, slot(User)),
     Seen =
-        case Known of
-            User -> Time;
+        case erlang:md5(User) of
+            Known -> Time;
             _ -> 0
         end,
     {reply, Seen, State}.
 
 -spec handle_cast(term(), #state{}) -> {noreply, #state{}}.
 handle_cast({seen, User, Time}, State) ->
-    true = ets:insert(State#state.seen, {slot(User), User, Time}),
+    true = ets:insert(State#state.seen, {slot(User), erlang:md5(User), Time}),
     {noreply, State}.
 
 -spec handle_info(term(), #state{}) -> {noreply, #state{}}.
 handle_info(_, State) ->
     {noreply, State}.
 
+%% Names are kept as their digests, so that the table is as large on its first day as ever after.
 slot(User) -> 1 + erlang:phash2(User, ?SEEN_SLOTS).
 
 put_message({{User, Seq} = Key, Body}, State) ->

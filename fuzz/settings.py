@@ -52,6 +52,13 @@ def check_clock_skew(seconds: float, edges: int) -> None:
 #: What a search can be asked to drive up.
 MAXIMISABLE = ("cost",)
 
+#: What cases can be changed by: the families of operations of :mod:`fuzz.generate.mutate`. All but
+#: ``bytes`` know the grammar; ``cross`` makes one case of two.
+FAMILIES = (
+    "fields", "items", "frames", "segments", "steps", "dialogues", "envelopes", "bytes", "parts",
+    "cross",
+)  # fmt: skip
+
 
 #: The versions of TLS that are spoken: what is older is not to be used (RFC 8996).
 TLS_VERSIONS = ("1.2", "1.3")
@@ -322,6 +329,7 @@ class FuzzSettings:
     """One fuzzing run. ``seconds`` and ``cases`` bound it; None is without bound.
 
     ``maximise`` names what the search is to drive up beside coverage: ``cost`` or nothing.
+    With ``families``, of :data:`FAMILIES`, cases are changed by those alone.
     With a ``decoder`` nothing is played: that function of the node is called, and ``meaning`` says
     what its answers mean. So many ``jobs`` play at once, each at a target of its own, and ``cases``
     is what they play together; ``place`` tells each of several which it is.
@@ -337,6 +345,7 @@ class FuzzSettings:
     feedback: bool = True
     random_seed: int | None = None
     maximise: str | None = None
+    families: tuple[str, ...] = ()
     decoder: Decoder | None = None
     meaning: Meaning = DEFAULT
     jobs: int = 1
@@ -355,6 +364,13 @@ class FuzzSettings:
             )
         if self.maximise not in (None, *MAXIMISABLE):
             raise SettingsError(f"--maximise knows {', '.join(MAXIMISABLE)} only")
+        unknown = next((name for name in self.families if name not in FAMILIES), None)
+        if unknown is not None:
+            raise SettingsError(
+                f"there is no family of mutations {unknown}; choose of {', '.join(FAMILIES)}"
+            )
+        if self.families == ("cross",):
+            raise SettingsError("cases are not changed by `cross` alone: name another family too")
 
     def _check_jobs(self) -> None:
         if not 1 <= self.jobs <= MAX_JOBS:

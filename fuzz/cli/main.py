@@ -16,6 +16,7 @@ from typing import NoReturn
 
 import click
 
+from fuzz.cli.bench import bench
 from fuzz.cli.check import check
 from fuzz.cli.compat import compat
 from fuzz.cli.config import CONFIG_NAME, defaults, read_config
@@ -92,8 +93,8 @@ def cli(context: click.Context, config: Path | None) -> None:
 
 
 _VERBS = (
-    fuzz, decode, check, replay, show, tmin, triage, promote, compat, record, planted, target,
-    doctor, init,
+    fuzz, decode, check, replay, show, tmin, triage, promote, compat, record, planted, bench,
+    target, doctor, init,
 )  # fmt: skip
 for command in _VERBS:
     cli.add_command(command)

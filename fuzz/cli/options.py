@@ -86,12 +86,13 @@ def known_issues(file: Path | None) -> KnownIssues:
     return read_known(file, datetime.now(UTC).date())
 
 
-class _Seconds(click.FloatRange):
+class Seconds(click.FloatRange):
     """A number of seconds; what is no number is below none, and so would never be over."""
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
+        """Return the number; fail if it is not one."""
         seconds = float(super().convert(value, param, ctx))
         if math.isnan(seconds):
             self.fail(f"{value!r} is no number of seconds", param, ctx)
@@ -103,7 +104,7 @@ def time_option(text: str, seconds: float) -> Callable[[_Command], _Command]:
     return click.option(
         "--time",
         "seconds",
-        type=_Seconds(1.0),
+        type=Seconds(1.0),
         default=seconds,
         show_default=True,
         metavar="SECONDS",

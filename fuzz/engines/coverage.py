@@ -79,6 +79,7 @@ class CoverageEngine:
     ``after_batch`` is called when a batch has been judged: the place where the budget is
     looked at. ``found`` is handed what the investigator attributes. ``climb`` lets the
     search prefer what costs the node most for each byte. ``board`` is None if there are no others.
+    What is kept loses its idle steps unless ``trims`` is false.
     """
 
     def __init__(
@@ -96,6 +97,7 @@ class CoverageEngine:
         chance: random.Random | None = None,
         climb: bool = False,
         board: Board | None = None,
+        trims: bool = True,
     ) -> None:
         self.totals = Totals()
         self._rig = rig
@@ -108,6 +110,7 @@ class CoverageEngine:
         self._after_batch = after_batch
         self._feedback = feedback
         self._board = board
+        self._trims = trims
         self._blind = rig.agent is None
         self._size = SHAPES if self._blind else len(rig.points)
         self._seeds = {data: self._size + number for number, data in enumerate(seeds)}
@@ -126,7 +129,8 @@ class CoverageEngine:
         #: The seeds, less those that have raised an alarm: what a filter must let through.
         self.ordinary = [self._case(data) for data in seeds]
         self._last_features: Features = ()
-        self._cheap = Case(())
+        #: The last cheap case that was chosen: of a corpus that holds none, each is granted all.
+        self._cheap: Case | None = None
         self._random = chance or random.Random()
         self.filters = Filters(self._random)
         self._survey = None if self._blind else LeakSurvey(rig, watchdog)
@@ -203,7 +207,7 @@ class CoverageEngine:
         cost = len(case.steps) + 2 * len(case.connections()) + len(data) // _BYTES_A_STEP
         if cost <= _CHEAP:
             self._cheap = case
-        elif self._random.random() > _CHEAP / cost:
+        elif self._cheap is not None and self._random.random() > _CHEAP / cost:
             return self._cheap
         return case
 
@@ -325,7 +329,7 @@ class CoverageEngine:
             best.append(found)
             return True
 
-        data = encode_case(trim(case, earns))
+        data = encode_case(trim(case, earns) if self._trims else case)
         self._credits.append((data, best[-1]))
         self._evolved.add(data)
         self.totals.corpus += 1

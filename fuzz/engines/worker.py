@@ -28,7 +28,7 @@ from fuzz.finding import Finding, Kind
 from fuzz.generate.edges import spread_seeds
 from fuzz.generate.mutate import Mutator
 from fuzz.rig import rig_of
-from fuzz.settings import FuzzSettings, Place
+from fuzz.settings import FAMILIES, FuzzSettings, Place
 from fuzz.store.corpus import EvolvedCorpus, load_seeds
 from fuzz.store.crashes import Context, CrashStore
 from fuzz.store.journal import Journal, journal_of, left_behind
@@ -101,7 +101,12 @@ class Worker:
             self._rig,
             watchdog,
             investigator,
-            Mutator(random.Random(self._settings.random_seed), byte_mutate, edges=edges),
+            Mutator(
+                random.Random(self._settings.random_seed),
+                byte_mutate,
+                edges=edges,
+                families=self._settings.families,
+            ),
             self._journal,
             self._evolved,
             self._attributed,
@@ -111,6 +116,7 @@ class Worker:
             random.Random(self._settings.random_seed),
             climb=self._settings.maximise == "cost",
             board=self._board,
+            trims="steps" in (self._settings.families or FAMILIES),
         )
         notes = [*self._store.problems(), *self._journal.notes(), *loaded.problems]
         if len(seeds) < len(offered):

@@ -15,9 +15,10 @@ what :mod:`fuzz.generate.dialogues` makes up.
 from __future__ import annotations
 
 from bisect import bisect
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
 from random import Random
+from types import MappingProxyType
 
 from fuzz.case import MAX_FILE_BYTES, USER_TOKENS, Case, Step, StepKind
 from fuzz.generate import (
@@ -45,17 +46,23 @@ from fuzz.generate.draft import (
 )
 from fuzz.generate.values import fresh_frame
 
-#: Every operation, by family; ``weight`` is its share among them all.
-OPERATIONS: tuple[Operation, ...] = (
-    *fields.OPERATIONS,
-    *items.OPERATIONS,
-    *frames.OPERATIONS,
-    *segments.OPERATIONS,
-    *steps.OPERATIONS,
-    *dialogues.OPERATIONS,
-    *envelopes.OPERATIONS,
-    *rawbytes.OPERATIONS,
+#: Every operation, by family; ``weight`` is its share among them all. The names are those of
+#: :data:`fuzz.settings.FAMILIES`; that of making one case of two is :data:`CROSS`.
+FAMILIES: Mapping[str, tuple[Operation, ...]] = MappingProxyType(
+    {
+        "fields": fields.OPERATIONS,
+        "items": items.OPERATIONS,
+        "frames": frames.OPERATIONS,
+        "segments": segments.OPERATIONS,
+        "steps": steps.OPERATIONS,
+        "dialogues": dialogues.OPERATIONS,
+        "envelopes": envelopes.OPERATIONS,
+        "bytes": rawbytes.SEGMENT_OPERATIONS,
+        "parts": rawbytes.PART_OPERATIONS,
+    }
 )
+CROSS = "cross"
+OPERATIONS = tuple(operation for family in FAMILIES.values() for operation in family)
 
 #: The same where there are several edges.
 CLUSTER_OPERATIONS = (*OPERATIONS, *edge_operations.OPERATIONS)
@@ -80,7 +87,9 @@ class Mutator:
     """Changes cases at random; all chance comes from ``rng`` and from ``byte_mutate``.
 
     ``byte_mutate(data, most)`` returns other bytes, of which at most ``most`` are taken. ``edges``
-    is how many the target has: with several, clients connect to different ones.
+    is how many the target has: with several, clients connect to different ones. With ``families``,
+    nothing is done but what those do: so that a benchmark can tell what a family is worth, or
+    keeps the shape of its cases.
     """
 
     def __init__(
@@ -89,9 +98,14 @@ class Mutator:
         byte_mutate: ByteMutate,
         dictionary: Dictionary | None = None,
         edges: int = 1,
+        families: Sequence[str] = (),
     ) -> None:
         self._edges = edges
         self._operations = OPERATIONS if edges < 2 else CLUSTER_OPERATIONS
+        if families:
+            named = (FAMILIES[name] for name in families if name != CROSS)
+            self._operations = tuple(operation for family in named for operation in family)
+        self._crosses = not families or CROSS in families
         self._cumulated = tuple(accumulate(operation.weight for operation in self._operations))
         self._rng = rng
         self._byte_mutate = byte_mutate
@@ -127,7 +141,7 @@ class Mutator:
         """Return a case made of parts of ``a`` and ``b``, with the bounds of :meth:`mutate`."""
         draft = self._draft(a, max_bytes)
         other = self._draft(b, max_bytes).steps
-        if not draft.steps or not other:
+        if not draft.steps or not other or not self._crosses:
             return self.mutate(a if draft.steps else b, max_bytes)
         before = list(draft.steps)
         draft.pick(cross.CROSSINGS)(draft, other)

@@ -41,8 +41,11 @@ def _mutated(draft: Draft, data: bytes) -> bytes:
     return draft.byte_mutate(data, most)[:most] if most else data
 
 
-OPERATIONS = (
-    Operation("bytes-segment", 40, mutate_segment),
+#: Of a whole segment: what needs to know nothing of the protocol.
+SEGMENT_OPERATIONS = (Operation("bytes-segment", 40, mutate_segment),)
+#: Of what the grammar finds in it.
+PART_OPERATIONS = (
     Operation("bytes-frame", 30, mutate_frame),
     Operation("bytes-field", 60, mutate_field),
 )
+OPERATIONS = (*SEGMENT_OPERATIONS, *PART_OPERATIONS)

@@ -76,12 +76,16 @@ LAYERS = (
     Layer(("fuzz.engines", "fuzz.checks", "fuzz.watched")),
     Layer(("fuzz.campaign",)),
     Layer(("fuzz.benchmark",)),
+    Layer(("fuzz.bench",)),
     Layer(("fuzz.report",)),
     Layer(("fuzz.cli", "fuzz.__main__", "fuzz.pytest_plugin"), siblings=True),
 )
 
 #: ``grammar`` knows bytes only. ``fuzz`` may use whatever pyproject.toml says it depends on.
 GRAMMAR_PACKAGES = frozenset({"construct", "cbor2"})
+
+#: What an extra brings, and the one module that may use it.
+OPTIONAL = {"boofuzz": "fuzz.bench.boofuzz_model"}
 
 #: Distributions whose module has another name.
 MODULE_OF = {"erlang_py": "erlang"}
@@ -161,7 +165,7 @@ def _refusal(module: Module, name: str, declared: frozenset[str]) -> str:
     top = name.partition(".")[0]
     if top not in PACKAGES:
         allowed = GRAMMAR_PACKAGES if module.unit == "grammar" else declared
-        if top in sys.stdlib_module_names or top in allowed:
+        if top in sys.stdlib_module_names or top in allowed or OPTIONAL.get(top) == module.name:
             return ""
         return f"{module.name.partition('.')[0]} may use the standard library and {sorted(allowed)}"
     unit = unit_of(name)

@@ -57,6 +57,7 @@ def test_erlang_py_is_known_by_its_module_name() -> None:
         ("fuzz.store.corpus", "from ..beam import client", "are siblings"),
         ("fuzz.store.corpus", "from fuzz import beam", "are siblings"),
         ("fuzz.executor.player", "import fuzz.watchdog", "layer(s) above fuzz.executor"),
+        ("fuzz.bench.rival", "import boofuzz", "may use the standard library and"),
         ("fuzz.report.html", "import requests", "may use the standard library and"),
         ("fuzz.report.html", "import tests.tools", "may use the standard library and"),
         ("fuzz.report.html", "import fuzz.misc", "fuzz.misc is in no layer"),

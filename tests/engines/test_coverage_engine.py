@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
-from fuzz.case import Case, encode_case
+from fuzz.case import Case, decode_case, encode_case
 from fuzz.engines.board import Board
 from fuzz.engines.counters import Counters
 from fuzz.engines.coverage import BATCH, CoverageEngine
@@ -51,6 +51,11 @@ def works(reductions: int) -> Callable[[FakeRig], None]:
     return effect
 
 
+def stepwise(*words: str) -> Case:
+    """Return a case that sends each word in a segment of its own."""
+    return Case(tuple(step for word in words for step in case(word).steps))
+
+
 class Written(Counters):
     """Counters that remember what was written last."""
 
@@ -68,9 +73,11 @@ class Echo:
 
     def __init__(self) -> None:
         self.next: list[Case] = []
+        self.given: list[Case] = []
         self.made = 0
 
-    def mutate(self, _case: Case, _max_bytes: int) -> Case:
+    def mutate(self, given: Case, _max_bytes: int) -> Case:
+        self.given.append(given)
         self.made += 1
         return self.next.pop(0) if self.next else case(f"plain{self.made}", "base")
 
@@ -90,6 +97,7 @@ class Bench:
         agent: bool = True,
         climb: bool = False,
         board: Board | None = None,
+        trims: bool = True,
     ) -> None:
         self.log: list[str] = []
         self.begun: list[list[bytes]] = []
@@ -124,6 +132,7 @@ class Bench:
             random.Random(0),
             climb,
             board,
+            trims,
         )
         self.counters = self.engine.counters = Written(self.engine.counters.size)
 
@@ -225,6 +234,31 @@ def test_a_case_that_earned_something_comes_back_with_what_it_did_alone() -> Non
     assert bench.evolved == [credited]
     assert (bench.engine.totals.corpus, bench.engine.totals.cases) == (1, 3 + BATCH)
     assert bench.engine.mutate(SEEDS[0], MOST) != credited
+
+
+def test_what_is_kept_loses_its_idle_steps_unless_its_shape_is_to_stay() -> None:
+    earning = stepwise("new", *["idle"] * 7)
+    kept = {}
+    for trims in (True, False):
+        bench = Bench(trims=trims)
+        bench.seed()
+        bench.batch(case("x", "base"), earning)
+        kept[trims] = bench.engine.mutate(SEEDS[0], MOST)
+    assert kept[False] == encode_case(earning)
+    assert decode_case(kept[True]).steps[0] == earning.steps[0]
+    assert len(decode_case(kept[True]).steps) < len(earning.steps)
+
+
+def test_a_costly_case_takes_fewer_turns_once_there_is_a_cheap_one() -> None:
+    costly, cheap = stepwise(*["base"] * 12), case("base")
+    bench = Bench()
+    for _ in range(20):
+        bench.engine.mutate(encode_case(costly), MOST)
+    assert bench.mutator.given == [costly] * 20
+    bench.engine.mutate(encode_case(cheap), MOST)
+    for _ in range(20):
+        bench.engine.mutate(encode_case(costly), MOST)
+    assert bench.mutator.given[20:].count(cheap) > bench.mutator.given[20:].count(costly) > 0
 
 
 def test_a_crossover_hands_out_credits_too() -> None:

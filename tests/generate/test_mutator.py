@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from fuzz.case import MAX_PAUSE_MS, Case, Step, StepKind, decode_case, encode_case
 from fuzz.generate import mutate as module
 from fuzz.generate.draft import MAX_STEPS, Draft, Operation, encoded_size
-from fuzz.generate.mutate import MIN_BYTES, OPERATIONS, Mutator
+from fuzz.generate.mutate import CROSS, FAMILIES, MIN_BYTES, OPERATIONS, Mutator
 from fuzz.generate.seeds import SEEDS
 from fuzz.generate.values import fresh_frame
+from fuzz.settings import FAMILIES as NAMED
 from grammar import ClientOpcode, Direction, decode
 from tests.generate.support import RICH, byte_mutator, on
 
@@ -192,3 +193,26 @@ def test_large_fields_are_rare() -> None:
     chance = mutator(6)
     large = sum(encoded_size(chance.mutate(RICH, 160_000).steps) > 16_384 for _ in range(8_000))
     assert 0 < large < 160
+
+
+def test_the_families_are_those_that_the_settings_name_and_together_all_there_is() -> None:
+    assert (*FAMILIES, CROSS) == NAMED
+    assert [o for family in FAMILIES.values() for o in family] == list(OPERATIONS)
+    assert len({operation.name for operation in OPERATIONS}) == len(OPERATIONS)
+
+
+def test_with_families_of_fields_a_case_keeps_its_shape() -> None:
+    chance = Mutator(Random(1), byte_mutator(1), families=("fields", "items"))
+    shape = [(step.kind, step.connection) for step in RICH.steps]
+    made = [chance.mutate(RICH, 4_000) for _ in range(200)]
+    made += [chance.cross(RICH, case, 4_000) for case in made]
+    assert all([(s.kind, s.connection) for s in case.steps] == shape for case in made)
+    assert len(set(made)) > 100
+
+
+def test_with_bytes_alone_one_segment_changes_and_nothing_else() -> None:
+    chance = Mutator(Random(1), byte_mutator(1), families=("bytes",))
+    for _ in range(100):
+        made = chance.mutate(RICH, 4_000)
+        others = [step for step in RICH.steps if step.kind is not StepKind.SEND]
+        assert [step for step in made.steps if step.kind is not StepKind.SEND] == others

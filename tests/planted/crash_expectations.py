@@ -50,6 +50,10 @@ CRASH_EXPECTED: Mapping[str, Broken] = MappingProxyType(
             "application down", "refused", says="the node lives, but its port refuses connections",
             recovered=("application",),
         ),
+        "shallow": Broken(
+            "crash", "error:{badmatch,false}", "iris_ref_limiter",
+            "cut off (a client that is logged in",
+        ),
         "links_spread": Broken(
             "crash", "exit:{bad_frame,<binary>}", _CONN, "cut off (a client that is logged in"
         ),

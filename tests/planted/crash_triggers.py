@@ -97,6 +97,7 @@ _STEPS: Mapping[str, tuple[str, tuple[Step, ...]]] = {
     "listener_closed": ("login-without-name", (_send(b"\x01"),)),
     # The clients.
     "crash_cascades": ("typing-start-empty-target", (_login(), _send(TypingStart(b"")))),
+    "shallow": ("get-status-name-not-utf8", (_login(), _send(GetStatus(b"\xff")))),
     "links_spread": ("unknown-opcode-logged-in", (_login(), _send(b"\x00"))),
     "ws_listener": (
         "websocket-ping-in-fragments",

@@ -105,6 +105,7 @@ FINGERPRINTS: Mapping[str, str] = MappingProxyType(
         "roster_short": "8f2b6196f248ede1",
         "served_late": "77d19bc6ea962835",
         "server_opcode": "e59ca092d09dd9f6",
+        "shallow": "a20463473be90aac",
         "signature_optional": "97771ba3a9ed4de1",
         "slow_decode": "aeded9a6b0f953d4",
         "status_stale": "b18c9634eaad89f5",

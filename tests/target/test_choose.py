@@ -165,6 +165,15 @@ def test_a_count_of_cases_is_above_zero() -> None:
         FuzzSettings(TargetSettings(), Path("corpus"), (), cases=0)
 
 
+@pytest.mark.parametrize(
+    ("families", "said"),
+    [(("fields", "felds"), "no family of mutations felds"), (("cross",), "another family")],
+)
+def test_families_that_change_nothing_are_refused(families: tuple[str, ...], said: str) -> None:
+    with pytest.raises(SettingsError, match=said):
+        FuzzSettings(TargetSettings(), Path("corpus"), (), families=families)
+
+
 def test_the_end_of_an_attached_node_is_not_seen_but_waited_for() -> None:
     """Else whoever waits for its port to come back would try without a pause."""
     target, clock = AttachedTarget("127.0.0.1", 8085), SystemClock()

@@ -16,7 +16,7 @@
 
 -behaviour(gen_server).
 
--export([create_table/0, start_link/0, take/2, take_all/2, has_token/1, logged_in/1]).
+-export([create_table/0, start_link/0, take/2, take_all/2, has_token/1, logged_in/1, looked_up/1]).
 %% What is done where the bucket is.
 -export([charge/2, holds_token/1, forget/1]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2, report/1]).
@@ -101,6 +101,16 @@ logged_in(User) ->
 forget(Key) ->
     ets:delete(?TABLE, Key).
 
+%% PLANTED: shallow - a name that is looked up is told to the limiter, which takes it for UTF-8.
+%% It crashes on one that is not, and with it go all connections and listeners, for its supervisor
+%% is rest_for_one: what a random case in fifty does.
+-spec looked_up(binary()) -> ok.
+looked_up(Name) ->
+    case iris_ref_plant:on(shallow) of
+        true -> gen_server:cast(?MODULE, {looked_up, Name});
+        false -> ok
+    end.
+
 %% PLANTED: bucket_off_by_one - the bucket is full with one token less: the 500th message of a
 %% burst is refused.
 burst() ->
@@ -160,8 +170,11 @@ init([]) ->
 -spec handle_call(term(), gen_server:from(), []) -> {noreply, []}.
 handle_call(_, _, State) -> {noreply, State}.
 
--spec handle_cast(term(), []) -> {noreply, []}.
-handle_cast(_, State) -> {noreply, State}.
+-spec handle_cast({looked_up, binary()}, []) -> {noreply, []}.
+%% Nothing is cast to this process but by the planted defect shallow.
+handle_cast({looked_up, Name}, State) ->
+    true = is_list(unicode:characters_to_list(Name)),
+    {noreply, State}.
 
 -spec handle_info(term(), []) -> {noreply, []}.
 handle_info(sweep, State) ->

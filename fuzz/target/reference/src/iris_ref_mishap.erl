@@ -120,7 +120,9 @@ odd({group_create, Name}, _) -> iris_ref_crossing:group_named(Name);
 odd({fetch_prekeys, User}, User) -> iris_ref_crossing:own_keys();
 odd({group_leave, Group}, User) -> left(Group, User);
 odd({group_msg, Group, _, _}, User) -> elsewhere(Group, User);
-odd({get_status, Name}, _) -> iris_ref_directory:wait_for(Name);
+odd({get_status, Name}, _) ->
+    ok = iris_ref_limiter:looked_up(Name),
+    iris_ref_directory:wait_for(Name);
 odd({batch_send, User, _}, User) -> spread_word(User);
 odd({typing_start, Target}, User) -> typing(Target, User);
 odd({typing_stop, Target}, User) -> stopped(Target, User);

@@ -151,6 +151,19 @@ catalogue() ->
             frames => 1
         },
         #{
+            name => shallow,
+            trigger => <<"get-status-name-not-utf8">>,
+            class => <<"a shared process crashes on what many clients send">>,
+            truth =>
+                <<"After LOGIN, GET_STATUS for a name that is not UTF-8 crashes "
+                  "iris_ref_limiter, and its supervisor restarts all that depends on it: every "
+                  "connection is cut, and the listeners are opened anew. One in fifty random "
+                  "cases does it, and the eleventh within ten seconds stops the application.">>,
+            kind => listener_restart,
+            connections => 1,
+            frames => 1
+        },
+        #{
             name => links_spread,
             trigger => <<"unknown-opcode-logged-in">>,
             class => <<"links that spread a crash">>,

@@ -131,16 +131,20 @@ def test_the_next_one_waits_for_an_owner_that_is_about_to_leave(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, flock = Journal.open(tmp_path), fcntl.flock
+    refused: list[int] = []
 
     def leave_when_asked(descriptor: int, operation: int) -> None:
         try:
             flock(descriptor, operation)
         except BlockingIOError:
+            refused.append(descriptor)
             first.close()
             raise
 
     monkeypatch.setattr(fcntl, "flock", leave_when_asked)
-    Journal.open(tmp_path).close()
+    with Journal.open(tmp_path) as journal:
+        assert journal.unjudged() == []
+    assert len(refused) == 1
 
 
 def test_the_lock_goes_with_a_killed_owner(tmp_path: Path) -> None:

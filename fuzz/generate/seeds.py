@@ -103,7 +103,7 @@ def _with_token(kind: bytes, owner: bytes = A) -> tuple[Step, ...]:
 
 def _half(user: bytes, connection: int = 0) -> Step:
     """Return more than half a burst; in no batch, or a server that counts those as one fits too."""
-    return _send(*[SendMessage(user, b"")] * (RATE_BURST // 2 + 50), connection=connection)
+    return _send(*[SendMessage(user, b"x")] * (RATE_BURST // 2 + 50), connection=connection)
 
 
 def _login_segment(user: bytes) -> Step:

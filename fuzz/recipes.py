@@ -132,7 +132,7 @@ RECIPES: Mapping[bytes, Recipe] = MappingProxyType(
         b"nonemixed": _unsigned("nOnE"),
         b"nonesigned": _headed('"alg":"none","typ":"JWT"'),
         # Another algorithm than HS256, which a token must not choose (RFC 8725, section 3.1).
-        b"algorithm": _headed('"alg":"HS512","typ":"JWT"', digest="sha512"),
+        b"hs512": _headed('"alg":"HS512","typ":"JWT"', digest="sha512"),
         b"hs384": _headed('"alg":"HS384","typ":"JWT"', digest="sha384"),
         b"rs256": _headed('"alg":"RS256","typ":"JWT"'),
         b"alglower": _headed('"alg":"hs256","typ":"JWT"'),

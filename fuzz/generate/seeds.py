@@ -208,7 +208,7 @@ _DIALOGUES: Mapping[str, tuple[Step, ...]] = {
     "login-token-unsigned": _with_token(b"none"),
     "login-token-stripped": _with_token(b"stripped"),
     "login-token-other-secret": _with_token(b"secret"),
-    "login-token-other-algorithm": _with_token(b"algorithm"),
+    "login-token-other-algorithm": _with_token(b"hs512"),
     "login-token-other-subject": _with_token(b"subject"),
     "login-token-expired": _with_token(b"expired"),
     "login-token-endless": _with_token(b"endless"),

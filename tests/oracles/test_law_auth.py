@@ -53,7 +53,7 @@ def base64url(data: bytes) -> bytes:
 REASONS = {
     **dict.fromkeys((b"none", b"nonecase", b"noneupper", b"nonemixed"), "alg none"),
     **dict.fromkeys((b"nonesigned", b"algtwice"), "alg none"),
-    **dict.fromkeys((b"algorithm", b"hs384", b"rs256", b"alglower"), "other alg"),
+    **dict.fromkeys((b"hs512", b"hs384", b"rs256", b"alglower"), "other alg"),
     **dict.fromkeys((b"algmissing", b"alglist"), "other alg"),
     b"stripped": "no signature",
     **dict.fromkeys((b"cut", b"swapped", b"secret", b"huge"), "signature"),

@@ -52,6 +52,8 @@ _FINE: tuple[_Pass, ...] = (
     gather_segments,
     join_connections,
     drop_frames,
+    pack_messages,
+    fewer_messages,
     join_segments,
     login_steps,
     plainer_frames,

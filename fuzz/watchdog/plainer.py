@@ -1,0 +1,182 @@
+"""The plainest way to show a defect: does it take what the case that came first happened to have?
+
+Laws judge one play, and can name only what was so in that play: the message that was lost went to
+a user who was away, or its frame was cut by TCP. Whether either matters shows only in another play
+of the case, without it. One defect would else have a finding for each way in which it came up, and
+two defects could share the one that both came up in.
+
+So what may be said in several ways is tried in all of them, the plainest first: a lost message, in
+one piece to users who are there all the time, then with either of the two. The first that shows
+such a finding is the case, and its finding the finding. Where a case shows nothing in a plainer
+way, it does take what it has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from fuzz.case import Case, Step, StepKind
+from fuzz.errors import IrisFuzzError
+from fuzz.finding import Finding
+from fuzz.watchdog.attributed import Attributed
+from grammar import ClientOpcode, Direction, GrammarError, Stream
+
+#: What ends a connection.
+_CLOSES = frozenset({StepKind.HALF_CLOSE, StepKind.RESET})
+_Steps = tuple[Step, ...]
+
+
+class Ways:
+    """Brings findings down to their plainest way, and remembers what came down to what.
+
+    ``findings_of`` plays a case and returns what it shows; ``known`` tells what was told before.
+    """
+
+    def __init__(
+        self,
+        findings_of: Callable[[Case], Sequence[Finding]],
+        known: Callable[[Finding], bool] = lambda _: False,
+    ) -> None:
+        self._findings_of = findings_of
+        self._known = known
+        self._plain: dict[tuple[str, str], Finding] = {}
+
+    def told_as(self, finding: Finding) -> Finding:
+        """Return the finding that one like ``finding`` came down to, else ``finding``.
+
+        The title is part of what is alike: it says in which frame a message was lost, and another
+        frame may be another defect. Where a title tells less, nothing is remembered.
+        """
+        return self._plain.get((finding.fingerprint, finding.title), finding)
+
+    def settled(
+        self, case: Case, finding: Finding
+    ) -> Generator[Attributed, None, tuple[Case, Finding] | None]:
+        """Yield the plainest way to show ``finding``, which ``case`` shows, and return it.
+
+        None is returned where it is known in that way. Where the target is lost meanwhile, the
+        finding is yielded as it is.
+        """
+        try:
+            plain_case, plain = self.plainest(case, finding)
+        except IrisFuzzError:
+            yield Attributed(finding, case, 1, 1)
+            raise
+        if self._known(plain):
+            yield Attributed(plain, None)
+            return None
+        yield Attributed(plain, plain_case, 1, 1)
+        return plain_case, plain
+
+    def plainest(self, case: Case, finding: Finding) -> tuple[Case, Finding]:
+        """Return the plainest case that shows the defect of ``finding``, and its finding there.
+
+        ``case`` shows ``finding``. At most three cases are played.
+        """
+        plainer, whats = _WAYS.get(finding.cause.what, (_as_it_is, ()))
+        for each in _unlike(case.steps, plainer(case.steps)):
+            for found in self._findings_of(each):
+                if found.cause.what in whats:
+                    if found.cause.what == finding.cause.what:
+                        self._plain[finding.fingerprint, finding.title] = found
+                    return each, found
+        return case, finding
+
+
+def _unlike(steps: _Steps, plainer: Iterable[_Steps]) -> Iterator[Case]:
+    """Yield the ``plainer`` cases that are not one another, nor ``steps``."""
+    seen = {steps}
+    for each in plainer:
+        if each not in seen:
+            seen.add(each)
+            yield Case(each)
+
+
+def _as_it_is(_: _Steps) -> Iterator[_Steps]:
+    yield from ()
+
+
+def _whole_and_there(steps: _Steps) -> Iterator[_Steps]:
+    there = _all_there(steps)
+    yield from (_uncut(there), _uncut(steps), there)
+
+
+def _one_user_each(steps: _Steps) -> Iterator[_Steps]:
+    """Yield ``steps`` with only the last login of each connection."""
+    last = {step.connection: place for place, step in enumerate(steps) if _logs_in(step)}
+    yield tuple(
+        step
+        for place, step in enumerate(steps)
+        if not _logs_in(step) or last[step.connection] == place
+    )
+
+
+def _all_there(steps: _Steps) -> _Steps:
+    """Return ``steps`` with all connections there from before the first message to the end.
+
+    Each is opened and logs in first, and ends last. Behind a restart nobody is there any more.
+    """
+    if any(step.kind is StepKind.RESTART for step in steps):
+        return steps
+    begins = [place for place, step in enumerate(steps) if _begins(steps, place, step)]
+    ends = [place for place, step in enumerate(steps) if step.kind in _CLOSES]
+    middle = sorted(set(range(len(steps))) - {*begins, *ends})
+    return tuple(steps[place] for place in (*begins, *middle, *ends))
+
+
+def _begins(steps: _Steps, place: int, step: Step) -> bool:
+    """Tell whether a step opens its connection, or is the first there and logs in."""
+    before = {s.kind for s in steps[:place] if s.connection == step.connection}
+    if step.kind is StepKind.OPEN:
+        return not before
+    return _logs_in(step) and before <= {StepKind.OPEN, StepKind.WAIT}
+
+
+def _logs_in(step: Step) -> bool:
+    raw = step.kind is StepKind.SEND and step.data[:1] == bytes([ClientOpcode.LOGIN])
+    return step.kind is StepKind.LOGIN or raw
+
+
+def _uncut(steps: _Steps) -> _Steps:
+    """Return ``steps`` with each frame in one segment: the one that brought its last byte.
+
+    Segments that end with a frame are left as they are, for LOGIN and ACK end with theirs.
+    """
+    streams: dict[int, Stream] = {}
+    held: dict[int, bytes] = {}
+    whole: list[Step] = []
+    for step in steps:
+        if step.kind is not StepKind.SEND:
+            whole.append(step)
+            continue
+        stream = streams.setdefault(step.connection, Stream(Direction.CLIENT))
+        data = held.pop(step.connection, b"") + step.data
+        if _ends_within(stream, step.data):
+            held[step.connection] = data
+        else:
+            whole.append(replace(step, data=data))
+    whole.extend(Step(StepKind.SEND, number, data) for number, data in held.items())
+    return tuple(whole)
+
+
+def _ends_within(stream: Stream, data: bytes) -> bool:
+    """Tell whether ``data`` ends within a frame of ``stream``."""
+    try:
+        stream.feed(data)
+    except GrammarError:
+        return False
+    return stream.fault is None and stream.pending > 0
+
+
+#: By what a cause says, the plainer ways to show it, and what the cause may be then. A message to
+#: who has logged out of a connection may be one to anybody, and a lost one may be lost in any way.
+_WAYS: Mapping[str, tuple[Callable[[_Steps], Iterator[_Steps]], tuple[str, ...]]] = {
+    "lost": (_whole_and_there, ("lost",)),
+    "misrouted": (_one_user_each, ("invented",)),
+}
+
+
+def told_in_ways(finding: Finding) -> bool:
+    """Tell whether ``finding`` may be one that a plainer case shows under another fingerprint."""
+    return finding.cause.what in _WAYS

@@ -1,14 +1,14 @@
 """The plainest way to show a defect: does it take what the case that came first happened to have?
 
 Laws judge one play, and can name only what was so in that play: the message that was lost went to
-a user who was away, or its frame was cut by TCP. Whether either matters shows only in another play
-of the case, without it. One defect would else have a finding for each way in which it came up, and
-two defects could share the one that both came up in.
+a user who was away, or in a batch, or its frame was cut by TCP. Whether any of that matters shows
+only in another play of the case, without it. One defect would else have a finding for each way in
+which it came up, and two defects could share the one that both came up in.
 
-So what may be said in several ways is tried in all of them, the plainest first: a lost message, in
-one piece to users who are there all the time, then with either of the two. The first that shows
-such a finding is the case, and its finding the finding. Where a case shows nothing in a plainer
-way, it does take what it has.
+So what may be said in several ways is tried in all of them, the plainest first: a lost message, by
+itself and in one piece to users who are there all the time, then with one of these after the other.
+The first that shows such a finding is the case, and its finding the finding. Where a case shows
+nothing in a plainer way, it does take what it has.
 """
 
 from __future__ import annotations
@@ -20,7 +20,19 @@ from fuzz.case import Case, Step, StepKind
 from fuzz.errors import IrisFuzzError
 from fuzz.finding import Finding
 from fuzz.watchdog.attributed import Attributed
-from grammar import ClientOpcode, Direction, GrammarError, Stream
+from grammar import (
+    BatchSend,
+    CborMsg,
+    ClientOpcode,
+    Direction,
+    Frame,
+    GrammarError,
+    SendMessage,
+    SendSeq,
+    Stream,
+    decode,
+    encode,
+)
 
 #: What ends a connection.
 _CLOSES = frozenset({StepKind.HALF_CLOSE, StepKind.RESET})
@@ -72,7 +84,7 @@ class Ways:
     def plainest(self, case: Case, finding: Finding) -> tuple[Case, Finding]:
         """Return the plainest case that shows the defect of ``finding``, and its finding there.
 
-        ``case`` shows ``finding``. At most three cases are played.
+        ``case`` shows ``finding``. At most four cases are played.
         """
         plainer, whats = _WAYS.get(finding.cause.what, (_as_it_is, ()))
         for each in _unlike(case.steps, plainer(case.steps)):
@@ -99,7 +111,7 @@ def _as_it_is(_: _Steps) -> Iterator[_Steps]:
 
 def _whole_and_there(steps: _Steps) -> Iterator[_Steps]:
     there = _all_there(steps)
-    yield from (_uncut(there), _uncut(steps), there)
+    yield from (_one_by_one(_uncut(there)), _uncut(there), _uncut(steps), there)
 
 
 def _one_user_each(steps: _Steps) -> Iterator[_Steps]:
@@ -158,6 +170,36 @@ def _uncut(steps: _Steps) -> _Steps:
             whole.append(replace(step, data=data))
     whole.extend(Step(StepKind.SEND, number, data) for number, data in held.items())
     return tuple(whole)
+
+
+def _one_by_one(steps: _Steps) -> _Steps:
+    """Return ``steps`` with each message in a SEND_MESSAGE of its own, where frames are whole."""
+    return tuple(
+        replace(step, data=b"".join(map(_as_messages, frames)))
+        if step.kind is StepKind.SEND and (frames := _frames(step.data))
+        else step
+        for step in steps
+    )
+
+
+def _frames(data: bytes) -> tuple[Frame, ...]:
+    try:
+        return decode(data, Direction.CLIENT)
+    except GrammarError:
+        return ()
+
+
+def _as_messages(frame: Frame) -> bytes:
+    """Return the bytes that say to the same user, in SEND_MESSAGE, what ``frame`` says."""
+    if isinstance(frame, SendSeq):
+        frames: Iterable[Frame] = (SendMessage(frame.target, frame.message),)
+    elif isinstance(frame, BatchSend):
+        frames = (SendMessage(frame.target, message) for message in frame.messages)
+    elif isinstance(frame, CborMsg):
+        frames = (SendMessage(frame.target, frame.payload),)
+    else:
+        frames = (frame,)
+    return b"".join(map(encode, frames))
 
 
 def _ends_within(stream: Stream, data: bytes) -> bool:

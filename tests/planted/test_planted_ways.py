@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fuzz.case import USER_TOKENS, Case, Step, StepKind
+from fuzz.case import USER_TOKENS, Case, Step, StepKind, opening
 from fuzz.triage.dossier import Examiner
 from fuzz.triage.reduce import Budget
 from grammar import BatchSend, CborMsg, ClientFrame, SendMessage, cbor, encode
@@ -65,6 +65,21 @@ def test_a_defect_comes_down_to_its_one_fingerprint(
         case, plain = examiner.plainest(Case(steps), first)
         assert plain.fingerprint == FINGERPRINTS[defect]
         assert plain in examiner.findings(case)
+
+
+def test_a_message_that_another_edge_drops_is_one_whichever_frame_it_was_in() -> None:
+    steps = (
+        opening(1, edge=1),
+        login(A),
+        login(B, 1),
+        send(BatchSend(B, (b"1", b""))),
+    )
+    with bench("edge_drops_empty", edges=2) as planted:
+        examiner = Examiner(planted.rig, Budget())
+        (first,) = examiner.findings(Case(steps))
+        assert first.fingerprint == FINGERPRINTS["lost_in_batch"]
+        _, plain = examiner.plainest(Case(steps), first)
+        assert plain.fingerprint == FINGERPRINTS["edge_drops_empty"]
 
 
 @pytest.mark.parametrize("defect", ["offline_lost", "relogin_state", "restart_forgets"])

@@ -11,7 +11,7 @@ from fuzz.errors import TargetError
 from fuzz.finding import Cause, Finding, Kind
 from fuzz.watchdog.attributed import Attributed
 from fuzz.watchdog.plainer import Ways
-from grammar import BatchSend, SendMessage, encode
+from grammar import BatchSend, CborMsg, GetStatus, SendMessage, encode
 
 A, B, C = USER_TOKENS[:3]
 ONLINE, OFFLINE, CUT = "to a user who is online", "to a user who is offline", "cut by TCP"
@@ -38,6 +38,8 @@ FIRST, SECOND = send(BATCH[:5]), send(BATCH[5:])
 #: A batch that is cut, to a user who comes when its sender has gone.
 CASE = Case((login(A), FIRST, SECOND, end(0), login(B, 1)))
 THERE = (login(A), login(B, 1), FIRST, SECOND, end(0))
+SINGLES = send(encode(SendMessage(B, b"1")) + encode(SendMessage(B, b"2")))
+SINGLES_THERE = (login(A), login(B, 1), SINGLES, end(0))
 WHOLE_THERE = (login(A), login(B, 1), send(BATCH), end(0))
 WHOLE = (login(A), send(BATCH), end(0), login(B, 1))
 
@@ -55,13 +57,16 @@ class Server:
         return () if found is None else (found,)
 
 
-def test_it_is_asked_in_one_piece_to_users_who_are_there_then_with_either() -> None:
+def test_it_is_asked_as_plainly_as_can_be_then_with_one_thing_after_the_other() -> None:
     server = Server({})
     assert Ways(server).plainest(CASE, lost(OFFLINE)) == (CASE, lost(OFFLINE))
-    assert server.asked == [WHOLE_THERE, WHOLE, THERE]
+    assert server.asked == [SINGLES_THERE, WHOLE_THERE, WHOLE, THERE]
 
 
-@pytest.mark.parametrize(("steps", "why"), [(WHOLE_THERE, ONLINE), (WHOLE, OFFLINE), (THERE, CUT)])
+@pytest.mark.parametrize(
+    ("steps", "why"),
+    [(SINGLES_THERE, ONLINE), (WHOLE_THERE, ONLINE), (WHOLE, OFFLINE), (THERE, CUT)],
+)
 def test_the_first_that_shows_one_is_the_case_and_its_finding_the_finding(
     steps: tuple[Step, ...], why: str
 ) -> None:
@@ -77,22 +82,30 @@ def test_a_plainer_case_that_shows_something_else_is_not_one() -> None:
 
 def test_a_case_that_is_as_plain_as_can_be_is_not_played_again() -> None:
     server = Server({})
-    Ways(server).plainest(Case(WHOLE_THERE), lost(ONLINE))
+    Ways(server).plainest(Case(SINGLES_THERE), lost(ONLINE))
     assert server.asked == []
+
+
+def test_what_a_single_message_cannot_say_stays_in_its_frame() -> None:
+    server = Server({})
+    cbor, other = encode(CborMsg(B, b"\xa0")), encode(GetStatus(B))
+    Ways(server).plainest(Case((login(B, 1), login(A), send(other + cbor))), lost(ONLINE))
+    single = send(other + encode(SendMessage(B, b"\xa0")))
+    assert server.asked == [(login(B, 1), login(A), single)]
 
 
 def test_nobody_is_brought_over_a_restart() -> None:
     server = Server({})
     case = Case((login(A), send(BATCH), Step(StepKind.RESTART), login(B, 1)))
     Ways(server).plainest(case, lost(OFFLINE))
-    assert server.asked == []
+    assert server.asked == [(login(A), SINGLES, *case.steps[2:])]
 
 
 def test_a_segment_that_ends_with_a_frame_stays_for_its_end_may_be_that_of_a_login() -> None:
     server = Server({})
     name = send(b"\x01" + A)
     Ways(server).plainest(Case((name, FIRST, SECOND, login(B, 1), SECOND)), lost(OFFLINE))
-    assert server.asked[0] == (name, login(B, 1), send(BATCH), SECOND)
+    assert server.asked[1] == (name, login(B, 1), send(BATCH), SECOND)
 
 
 def test_a_frame_whose_end_never_comes_is_sent_at_the_end() -> None:

@@ -110,7 +110,7 @@ def _as_it_is(_: _Steps) -> Iterator[_Steps]:
 
 
 def _whole_and_there(steps: _Steps) -> Iterator[_Steps]:
-    there = _all_there(steps)
+    there = _all_there(_once(steps))
     yield from (_one_by_one(_uncut(there)), _uncut(there), _uncut(steps), there)
 
 
@@ -127,14 +127,27 @@ def _one_user_each(steps: _Steps) -> Iterator[_Steps]:
 def _all_there(steps: _Steps) -> _Steps:
     """Return ``steps`` with all connections there from before the first message to the end.
 
-    Each is opened and logs in first, and ends last. Behind a restart nobody is there any more.
+    Each is opened and logs in first, and ends when the case does. Behind a restart nobody is there
+    any more.
     """
     if any(step.kind is StepKind.RESTART for step in steps):
         return steps
     begins = [place for place, step in enumerate(steps) if _begins(steps, place, step)]
-    ends = [place for place, step in enumerate(steps) if step.kind in _CLOSES]
-    middle = sorted(set(range(len(steps))) - {*begins, *ends})
-    return tuple(steps[place] for place in (*begins, *middle, *ends))
+    behind = sorted(set(range(len(steps))).difference(begins))
+    ordered = (steps[place] for place in (*begins, *behind))
+    return tuple(step for step in ordered if step.kind not in _CLOSES)
+
+
+def _once(steps: _Steps) -> _Steps:
+    """Return ``steps`` without connections that only listen, of users who come again later."""
+    last = {step.data: step.connection for step in steps if step.kind is StepKind.LOGIN}
+    busy = {step.connection for step in steps if step.kind is StepKind.SEND}
+    gone = {
+        step.connection
+        for step in steps
+        if step.kind is StepKind.LOGIN and last[step.data] != step.connection
+    }
+    return tuple(step for step in steps if step.connection not in gone - busy)
 
 
 def _begins(steps: _Steps, place: int, step: Step) -> bool:

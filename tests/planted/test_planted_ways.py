@@ -39,6 +39,11 @@ WAYS = [
         (login(A), login(B, 1), *cut(BATCHES, len(BATCHES.data) - 2)),
         "to a user who is online: a frame that was cut by TCP",
     ),
+    (
+        "lost_in_batch",
+        (login(A), login(B, 1), BATCHES, Step(StepKind.RESET, 1), login(B, 2)),
+        "that was not acknowledged",
+    ),
     ("cut_dependent", (login(A), *WITHIN_LENGTH, login(B, 1)), "to a user who is offline"),
     (
         "wrong_user",

@@ -37,10 +37,10 @@ BATCH = encode(BatchSend(B, (b"1", b"2")))
 FIRST, SECOND = send(BATCH[:5]), send(BATCH[5:])
 #: A batch that is cut, to a user who comes when its sender has gone.
 CASE = Case((login(A), FIRST, SECOND, end(0), login(B, 1)))
-THERE = (login(A), login(B, 1), FIRST, SECOND, end(0))
+THERE = (login(A), login(B, 1), FIRST, SECOND)
 SINGLES = send(encode(SendMessage(B, b"1")) + encode(SendMessage(B, b"2")))
-SINGLES_THERE = (login(A), login(B, 1), SINGLES, end(0))
-WHOLE_THERE = (login(A), login(B, 1), send(BATCH), end(0))
+SINGLES_THERE = (login(A), login(B, 1), SINGLES)
+WHOLE_THERE = (login(A), login(B, 1), send(BATCH))
 WHOLE = (login(A), send(BATCH), end(0), login(B, 1))
 
 
@@ -92,6 +92,15 @@ def test_what_a_single_message_cannot_say_stays_in_its_frame() -> None:
     Ways(server).plainest(Case((login(B, 1), login(A), send(other + cbor))), lost(ONLINE))
     single = send(other + encode(SendMessage(B, b"\xa0")))
     assert server.asked == [(login(B, 1), login(A), single)]
+
+
+def test_of_one_who_only_listens_and_comes_again_the_last_visit_is_enough() -> None:
+    server = Server({})
+    reset = Step(StepKind.RESET, 1)
+    Ways(server).plainest(
+        Case((login(A), login(B, 1), send(BATCH), reset, login(B, 2))), lost("again")
+    )
+    assert server.asked[1] == (login(A), login(B, 2), send(BATCH))
 
 
 def test_nobody_is_brought_over_a_restart() -> None:

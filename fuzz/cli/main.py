@@ -28,6 +28,7 @@ from fuzz.cli.minimal import promote, tmin
 from fuzz.cli.planted import planted
 from fuzz.cli.record import record
 from fuzz.cli.replay import replay
+from fuzz.cli.report import report
 from fuzz.cli.show import show
 from fuzz.cli.target import target
 from fuzz.cli.triage import triage
@@ -93,8 +94,8 @@ def cli(context: click.Context, config: Path | None) -> None:
 
 
 _VERBS = (
-    fuzz, decode, check, replay, show, tmin, triage, promote, compat, record, planted, bench,
-    target, doctor, init,
+    fuzz, decode, check, replay, report, show, tmin, triage, promote, compat, record, planted,
+    bench, target, doctor, init,
 )  # fmt: skip
 for command in _VERBS:
     cli.add_command(command)

@@ -128,7 +128,9 @@ def _finding(sidecar: Sidecar) -> RenderableType:
         ("planted", ", ".join(sidecar.plants)),
         ("seen", f"{_counted(sidecar.hits, 'time')}, first at {sidecar.first_seen}"),
     )
-    seen = ((name, text) for name, value in sidecar.evidence.items() for text in evidence_lines(value))
+    seen = (
+        (name, text) for name, value in sidecar.evidence.items() for text in evidence_lines(value)
+    )
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="dim")
     table.add_column(overflow="fold")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from fuzz.report.html.model import (
     Side,
 )
 from fuzz.report.html.sequence import diagram_of
+from fuzz.report.html.words import moment
 from fuzz.report.reproducer import reproducer
 from fuzz.report.show import evidence_lines, hex_lines
 from fuzz.store.sidecar import Sidecar
@@ -37,10 +39,12 @@ MAX_REPRODUCERS = 10
 MAX_STEPS = 200
 MAX_SEGMENTS = 12
 MAX_FIELDS = 80
-MAX_HEX_LINES = 32
+MAX_HEX_LINES = 16
 MAX_LOG_LINES = 80
 MAX_LINE = 400
 MAX_TITLE = 300
+#: As long as a command line with a switch for each planted defect.
+MAX_COMMAND = 4_000
 #: A reproducer of one case may be large by the bytes of the case alone.
 MAX_REPRODUCER_BYTES = 120_000
 
@@ -118,16 +122,16 @@ def _view(one: Saved, rate: float | None, with_reproducer: bool) -> FindingView:
         pattern=_text(sidecar.evidence.get("pattern")),
         reason=_cut(" ".join(filter(None, (sidecar.cause.what, sidecar.cause.reason))), MAX_LINE),
         process=_cut(sidecar.cause.origin, MAX_LINE),
-        frames=sidecar.cause.frames[:MAX_LOG_LINES],
+        frames=_short(sidecar.cause.frames, MAX_LOG_LINES, "frames"),
         diagram=None if case is None else diagram_of(case, sidecar.title),
-        steps=_first(sidecar.steps if case is None else describe_steps(case), MAX_STEPS, "steps"),
+        steps=_short(sidecar.steps if case is None else describe_steps(case), MAX_STEPS, "steps"),
         tokens=() if case is None else tuple(explain_tokens(case)),
         segments=segments,
         more_segments=sends - len(segments),
         logged=_logged(sidecar),
         sides=tuple(_sides(sidecar)),
         evidence=tuple(_evidence(sidecar)),
-        replay=sidecar.replay,
+        replay=_cut(sidecar.replay, MAX_COMMAND),
         reproducer=script,
         no_reproducer=no_script,
         problem=problem,
@@ -136,7 +140,7 @@ def _view(one: Saved, rate: float | None, with_reproducer: bool) -> FindingView:
 
 def _facts(sidecar: Sidecar, rate: float | None) -> Iterator[Fact]:
     evidence = sidecar.evidence
-    yield Fact("Seen", f"{_times(sidecar.hits)}, first on {sidecar.first_seen}")
+    yield Fact("Seen", f"{_times(sidecar.hits)}, first on {_day(sidecar.first_seen)}")
     confidence = _text(evidence.get("reproduced"))
     if confidence:
         yield Fact("Reproduced", confidence)
@@ -145,9 +149,10 @@ def _facts(sidecar: Sidecar, rate: float | None) -> Iterator[Fact]:
     small = _text(evidence.get("minimised"))
     if small:
         yield Fact("Size", small.removeprefix("minimised to "))
-    yield Fact("Target", f"{sidecar.target}, OTP {sidecar.otp}, over {sidecar.transport}")
+    target = f"{sidecar.target}, OTP {sidecar.otp}, over {sidecar.transport}"
+    yield Fact("Target", _cut(target, MAX_LINE))
     if sidecar.plants:
-        yield Fact("Planted", ", ".join(sidecar.plants))
+        yield Fact("Planted", _cut(", ".join(sidecar.plants), MAX_LINE))
 
 
 def _evidence(sidecar: Sidecar) -> Iterator[Fact]:
@@ -169,7 +174,7 @@ def _logged(sidecar: Sidecar) -> tuple[str, ...]:
     dump = sidecar.evidence.get("crash_dump")
     if isinstance(dump, dict):
         lines += [f"erl_crash.dump: {key}: {value}" for key, value in dump.items()]
-    return _first([_cut(line, MAX_LINE) for line in lines], MAX_LOG_LINES, "lines")
+    return _short(lines, MAX_LOG_LINES, "lines")
 
 
 def _sides(sidecar: Sidecar) -> Iterator[Side]:
@@ -182,8 +187,8 @@ def _sides(sidecar: Sidecar) -> Iterator[Side]:
     for key, name in names:
         lines = told.get(key)
         if isinstance(lines, list):
-            shown = [_cut(str(line), MAX_LINE) for line in lines] or ["nothing"]
-            yield Side(name, _first(shown, MAX_LOG_LINES, "lines"))
+            shown = list(map(str, lines)) or ["nothing"]
+            yield Side(name, _short(shown, MAX_LOG_LINES, "lines"))
 
 
 def _segments(case: Case) -> Iterator[Segment]:
@@ -209,9 +214,7 @@ def _segments(case: Case) -> Iterator[Segment]:
         shown = 16 * MAX_HEX_LINES
         rest = (f"{len(step.data) - shown} more bytes",) if len(step.data) > shown else ()
         more = max(len(fields) - MAX_FIELDS, 0)
-        yield Segment(
-            number, step.connection, len(step.data), tuple(rows), more, (*lines, *rest)
-        )
+        yield Segment(number, step.connection, len(step.data), tuple(rows), more, (*lines, *rest))
 
 
 def _reproducer(
@@ -229,9 +232,11 @@ def _reproducer(
     return script, ""
 
 
-def _first(lines: Sequence[str], most: int, what: str) -> tuple[str, ...]:
+def _short(lines: Sequence[str], most: int, what: str) -> tuple[str, ...]:
+    """Return the first lines, each of them cut, and how many there are behind them."""
     rest = len(lines) - most
-    return (*lines[:most], *((f"... ({rest:,} more {what})",) if rest > 0 else ()))
+    shown = (_cut(line, MAX_LINE) for line in lines[:most])
+    return (*shown, *((f"... ({rest:,} more {what})",) if rest > 0 else ()))
 
 
 def _cut(text: str, most: int) -> str:
@@ -245,6 +250,14 @@ def _text(value: object) -> str:
 
 def _times(hits: int) -> str:
     return "once" if hits == 1 else f"{hits:,} times"
+
+
+def _day(stamp: str) -> str:
+    """Return an ISO 8601 time as a person reads it; what is none stays as it is."""
+    try:
+        return moment(datetime.fromisoformat(stamp).timestamp())
+    except (ValueError, OverflowError):
+        return _cut(stamp, 40)
 
 
 def crash_folder(folder: Path) -> Path:

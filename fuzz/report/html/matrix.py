@@ -25,6 +25,7 @@ MAX_CASES = 5_000
 #: The rows behind those of the opcodes.
 _SERVERS_OWN, _UNKNOWN = -1, -2
 _HEATS = 5
+_OPCODES = {int(opcode): opcode for opcode in ClientOpcode}
 
 #: (row, state) and the frames that were sent so.
 Sent = Mapping[tuple[int, State], int]
@@ -110,7 +111,7 @@ def _closings(case: Case) -> dict[int, int]:
 def _row(opcode: int) -> int:
     if opcode in MALFORMED_FROM_CLIENT:
         return _SERVERS_OWN
-    return opcode if opcode in iter(ClientOpcode) else _UNKNOWN
+    return opcode if opcode in _OPCODES else _UNKNOWN
 
 
 def _rows(
@@ -127,7 +128,7 @@ def _rows(
                 Cell(
                     frames.get((row, state), 0),
                     cases.get((row, state), 0),
-                    row > 0 and allowed(ClientOpcode(row), state),
+                    row in _OPCODES and allowed(_OPCODES[row], state),
                     _heat(cases.get((row, state), 0), most),
                 )
                 for state in State

@@ -26,7 +26,7 @@ _MAX_OWED = 2
 
 # In units of the picture, which are pixels at its own size.
 _LEFT, _TOP, _ROW = 46, 44, 34
-_CLIENT_GAP, _SERVER_GAP, _EDGE_GAP = 92, 350, 92
+_CLIENT_GAP, _SERVER_GAP, _EDGE_GAP = 92, 440, 92
 #: Width of a character of the labels, which are set in a font of one width.
 _CHARACTER = 6.7
 
@@ -35,6 +35,7 @@ _REPLY_NAMES: Mapping[type[ServerFrame], str] = {
     for plan in (*PLANS[Direction.SERVER].values(), *BARE_PLANS.values())
     if issubclass(plan.frame, ServerFrame)
 }
+_OPCODES = {int(opcode): opcode for opcode in ClientOpcode}
 _KINDS = {
     StepKind.OPEN: "open",
     StepKind.LOGIN: "login",
@@ -147,7 +148,7 @@ def _owed(case: Case) -> dict[int, list[str]]:
         if seen.connection in framed or seen.unknown or not _is_whole(seen):
             continue
         state = State.CONNECTED if seen.user is None else State.LOGGED_IN
-        opcode = ClientOpcode(seen.opcode)
+        opcode = _OPCODES[seen.opcode]
         if always_answered(opcode, state):
             owed.setdefault(seen.pieces[-1][0], []).append(_answers(opcode, state))
     return owed

@@ -125,7 +125,7 @@ def _view(one: Saved, rate: float | None, with_reproducer: bool) -> FindingView:
         frames=_short(sidecar.cause.frames, MAX_LOG_LINES, "frames"),
         diagram=None if case is None else diagram_of(case, sidecar.title),
         steps=_short(sidecar.steps if case is None else describe_steps(case), MAX_STEPS, "steps"),
-        tokens=() if case is None else tuple(explain_tokens(case)),
+        tokens=() if case is None else tuple(_tokens(case)),
         segments=segments,
         more_segments=sends - len(segments),
         logged=_logged(sidecar),
@@ -189,6 +189,16 @@ def _sides(sidecar: Sidecar) -> Iterator[Side]:
         if isinstance(lines, list):
             shown = list(map(str, lines)) or ["nothing"]
             yield Side(name, _short(shown, MAX_LOG_LINES, "lines"))
+
+
+def _tokens(case: Case) -> Iterator[str]:
+    """Yield what the tokens of a case stand for, those that mean the same in one line."""
+    names: dict[str, list[str]] = {}
+    for line in explain_tokens(case):
+        name, _, meaning = line.partition(" is ")
+        names.setdefault(meaning, []).append(name)
+    for meaning, same in names.items():
+        yield f"{', '.join(same)}: {'each ' if len(same) > 1 else ''}{meaning}"
 
 
 def _segments(case: Case) -> Iterator[Segment]:

@@ -89,6 +89,11 @@ class Diagram:
     cut: str = ""
     owed: bool = False
 
+    @property
+    def wide(self) -> bool:
+        """Tell whether nothing has room beside it."""
+        return len(self.lifelines) > 3  # two clients and the server take half of a page
+
 
 @dataclass(frozen=True, slots=True)
 class Side:

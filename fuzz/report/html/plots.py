@@ -81,7 +81,8 @@ def draw(plot: Plot) -> Drawn:
     end = max((x for x, _ in points), default=0.0)
     highest = max((y for _, y in points), default=0.0)
     step = nice_step(highest)
-    # Counts need no half ones between them.
+    if all(y == int(y) for _, y in points):
+        step = max(step, 1.0)  # there is no half of a finding
     top = max(math.ceil(highest / step - 1e-9), 1) * step
     scale = _Scale(max(end, 1.0), top)
     x_ticks, unit = _time_ticks(max(end, 1.0), scale)
@@ -93,13 +94,15 @@ def draw(plot: Plot) -> Drawn:
             for mark in plot.marks
         ),
         x_ticks,
-        tuple(
-            Tick(scale.y(n * step), short_number(n * step)) for n in range(round(top / step) + 1)
-        ),
+        tuple(Tick(scale.y(value), short_number(value, top)) for value in _multiples(step, top)),
         unit,
         ("Time", *(series.name for series in plot.series)),
         tuple(_rows(plot.series)),
     )
+
+
+def _multiples(step: float, top: float) -> list[float]:
+    return [n * step for n in range(round(top / step) + 1)]
 
 
 def nice_step(highest: float, ticks: int = _TICKS) -> float:

@@ -54,12 +54,15 @@ def share(part: float, whole: float) -> str:
     return f"{part / whole:.0%}" if whole else "0%"
 
 
-def short_number(value: float) -> str:
-    """Return a value as it stands at an axis: ``1,500``, ``0.5``, ``20k``, ``3M``."""
-    for size, letter in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
-        if abs(value) >= size:
-            scaled = value / (1e3 if letter == "k" else size)
-            return f"{scaled:.3g}{letter}"
+def short_number(value: float, beside: float = 0.0) -> str:
+    """Return a value as it stands at an axis: ``1,500``, ``0.5``, ``20k``, ``3M``.
+
+    It has the unit that the largest one ``beside`` it needs.
+    """
+    largest = max(abs(value), abs(beside))
+    for least, size, letter in ((1e9, 1e9, "G"), (1e6, 1e6, "M"), (1e4, 1e3, "k")):
+        if largest >= least and value:
+            return f"{value / size:.3g}{letter}"
     return f"{value:,.0f}" if value == round(value) else f"{value:.3g}"
 
 

@@ -28,6 +28,7 @@ from fuzz.cli.minimal import promote, tmin
 from fuzz.cli.planted import planted
 from fuzz.cli.record import record
 from fuzz.cli.replay import replay
+from fuzz.cli.report import report, serve
 from fuzz.cli.show import show
 from fuzz.cli.target import target
 from fuzz.cli.triage import triage
@@ -80,6 +81,7 @@ def cli(context: click.Context, config: Path | None) -> None:
       iris-fuzz show corpus/crashes/FILE    what does this case do?
       iris-fuzz replay corpus/crashes       does it still happen?
       iris-fuzz triage corpus/crashes       a bug report for each defect
+      iris-fuzz report corpus               all of it as one page for a browser
 
     \b
     Exit codes: 0  nothing found; all cases FIXED; all is well
@@ -93,8 +95,8 @@ def cli(context: click.Context, config: Path | None) -> None:
 
 
 _VERBS = (
-    fuzz, decode, check, replay, show, tmin, triage, promote, compat, record, planted, bench,
-    target, doctor, init,
+    fuzz, decode, check, replay, report, serve, show, tmin, triage, promote, compat, record,
+    planted, bench, target, doctor, init,
 )  # fmt: skip
 for command in _VERBS:
     cli.add_command(command)

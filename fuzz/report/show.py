@@ -128,7 +128,9 @@ def _finding(sidecar: Sidecar) -> RenderableType:
         ("planted", ", ".join(sidecar.plants)),
         ("seen", f"{_counted(sidecar.hits, 'time')}, first at {sidecar.first_seen}"),
     )
-    seen = ((name, text) for name, value in sidecar.evidence.items() for text in _evidence(value))
+    seen = (
+        (name, text) for name, value in sidecar.evidence.items() for text in evidence_lines(value)
+    )
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="dim")
     table.add_column(overflow="fold")
@@ -142,7 +144,7 @@ def _finding(sidecar: Sidecar) -> RenderableType:
     return Group(table, again, Text())
 
 
-def _evidence(value: object) -> list[list[str]]:
+def evidence_lines(value: object) -> list[list[str]]:
     """Return the texts that stand for one piece of evidence, in lines: none for what is empty.
 
     A report of the node is shown in the node's own words, its beginning; of lines of a log

@@ -1,0 +1,94 @@
+"""``iris-fuzz report`` and ``serve``: a campaign as a page, in a file or live."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from importlib import metadata
+from pathlib import Path
+
+import click
+
+from fuzz.cli.options import shipped_or_own
+from fuzz.errors import StoreError
+from fuzz.report.html.folder import checked
+from fuzz.report.html.gather import Gatherer
+from fuzz.report.html.render import page_html
+from fuzz.report.html.server import Desk, PageServer
+from fuzz.store.atomic import write_atomic
+
+_NAME = "report.html"
+#: Above the ports of Iris and its edges, and those of a common web server.
+_PORT = 8765
+
+
+@click.command(short_help="Write a campaign as one page of HTML.")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "--out",
+    "-o",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help=f"Where the page is written. [default: {_NAME} in FOLDER]",
+)
+def report(folder: Path, out: Path | None) -> int:
+    """Write what is in FOLDER as one page of HTML, which needs nothing else, and no network.
+
+    FOLDER is that of a campaign (iris-fuzz fuzz --campaign), also while it runs, or a corpus. What
+    went on over time, and the coverage, are there of a campaign only.
+
+    \b
+    Examples:
+      iris-fuzz report night
+      iris-fuzz report corpus --out report.html
+
+    Exit codes: 0 written, 2 not written, or without the time line, which could not be read.
+    """
+    gathered = _gatherer(folder).gather(time.time())
+    path = folder / _NAME if out is None else out
+    write_atomic(path, page_html(gathered.page).encode())
+    click.echo(str(path))
+    if gathered.failure is not None:
+        raise StoreError(f"{gathered.failure} (the report is written, without its time line)")
+    return 0
+
+
+@click.command(short_help="Show a campaign in the browser, while it runs.")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=_PORT,
+    show_default=True,
+    metavar="PORT",
+    help="Where the page is, on the loopback interface; 0 lets the system choose.",
+)
+def serve(folder: Path, port: int) -> int:
+    """Show what is in FOLDER as a page that keeps up with a campaign that runs.
+
+    It is the page of `iris-fuzz report`. Only this machine can see it, and nothing is written to
+    FOLDER: the campaign may run, end, and be started again meanwhile. Ctrl-C ends it.
+
+    \b
+    Examples:
+      iris-fuzz serve night
+      iris-fuzz serve corpus --port 9000
+
+    Exit codes: 0 ended by Ctrl-C, 2 could not be served.
+    """
+    desk = Desk(_gatherer(folder))
+    desk.latest()  # whatever is wrong with the folder is said here, and not in a browser
+    with PageServer(desk, port) as server:
+        click.echo(f"{folder} is shown at {server.url} (Ctrl-C ends it)")
+        with suppress(KeyboardInterrupt):
+            server.serve_forever()
+    return 0
+
+
+def _gatherer(folder: Path) -> Gatherer:
+    try:
+        version = metadata.version("iris-fuzz")
+    except metadata.PackageNotFoundError:
+        version = "from its sources"
+    seeds = shipped_or_own(checked(folder), "seeds")
+    return Gatherer(folder, version, seeds if seeds.is_dir() else None)

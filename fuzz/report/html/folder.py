@@ -1,0 +1,87 @@
+"""What lies in the folder of a campaign, read and never written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from fuzz.errors import StoreError
+from fuzz.store.atomic import store_error
+from fuzz.store.sidecar import Sidecar, read_sidecar
+
+_NO_CASES = (".json", ".md")
+_CRASH = "crash-"
+
+
+@dataclass(frozen=True, slots=True)
+class CaseFile:
+    """A file that holds a case; one whose ``stamp`` (time and size) is the same is the same."""
+
+    path: Path
+    stamp: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A finding on disk: its case and what is known of it."""
+
+    path: Path
+    sidecar: Sidecar
+
+
+def checked(folder: Path) -> Path:
+    """Return ``folder``, if it can be one of a campaign; else raise :class:`StoreError`."""
+    if not folder.exists():
+        raise StoreError(
+            f"{folder} is not there: name the folder of a campaign (iris-fuzz fuzz --campaign), "
+            "or a corpus"
+        )
+    if not folder.is_dir():
+        raise StoreError(f"{folder} is no folder: name that of a campaign, or a corpus")
+    return folder
+
+
+def case_files(folder: Path) -> tuple[CaseFile, ...]:
+    """Return the cases in ``folder`` in the order of their names; none if it is not there."""
+    return tuple(sorted(_case_files(folder), key=lambda file: file.path.name))
+
+
+def saved_findings(folder: Path) -> tuple[tuple[Saved, ...], tuple[str, ...]]:
+    """Return the worst pair of each fingerprint in ``folder``, and a sentence for each bad file."""
+    found: dict[str, Saved] = {}
+    problems: list[str] = []
+    for file in case_files(folder):
+        if not file.path.name.startswith(_CRASH):
+            continue
+        try:
+            sidecar = read_sidecar(file.path)
+        except StoreError as error:
+            problems.append(str(error))
+            continue
+        if sidecar is None:
+            problems.append(f"{file.path} has no JSON beside it: replay it to see what it does")
+            continue
+        known = found.get(sidecar.fingerprint)
+        if known is None or sidecar.kind.rank < known.sidecar.kind.rank:
+            found[sidecar.fingerprint] = Saved(file.path, sidecar)
+    return tuple(found.values()), tuple(problems)
+
+
+def _case_files(folder: Path) -> Iterator[CaseFile]:
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.startswith(".") or entry.name.endswith(_NO_CASES):
+                    continue
+                try:
+                    if entry.is_file():
+                        seen = entry.stat()
+                        yield CaseFile(Path(entry.path), (seen.st_mtime_ns, seen.st_size))
+                except FileNotFoundError:
+                    continue  # replaced by a running campaign between listing and asking
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise store_error(folder, "read", error) from None

@@ -1,0 +1,12 @@
+"""The view of a campaign that takes the whole terminal: what it finds, how fast, where.
+
+The campaign is followed by a thread, which keeps what happened on a :class:`Board`; the screen
+paints the board a few times a second, and tells the campaign what keys say. To add a panel: write
+what it shows as a function in :mod:`fuzz.report.dashboard.panels`, and its place in
+:mod:`fuzz.report.dashboard.app`.
+"""
+
+from fuzz.report.dashboard.app import Controls, Dashboard
+from fuzz.report.dashboard.board import Board
+
+__all__ = ["Board", "Controls", "Dashboard"]

@@ -14,7 +14,8 @@ nothing in a plainer way, it does take what it has.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import islice
 
 from fuzz.case import Case, Step, StepKind
 from fuzz.errors import IrisFuzzError
@@ -36,6 +37,8 @@ from grammar import (
 
 #: What ends a connection.
 _CLOSES = frozenset({StepKind.HALF_CLOSE, StepKind.RESET})
+#: Plays of a batch: a long case is seldom plain in its last frames alone.
+_MOST = 16
 _Steps = tuple[Step, ...]
 
 
@@ -84,29 +87,27 @@ class Ways:
     def plainest(self, case: Case, finding: Finding) -> tuple[Case, Finding]:
         """Return the plainest case that shows the defect of ``finding``, and its finding there.
 
-        ``case`` shows ``finding``. At most four cases are played.
+        ``case`` shows ``finding``. Some cases are played, :data:`_MOST` at most.
         """
-        plainer, whats = _WAYS.get(finding.cause.what, (_as_it_is, ()))
-        for each in _unlike(case.steps, plainer(case.steps)):
+        way = _WAYS.get(finding.cause.what)
+        if way is None:
+            return case, finding
+        for each in _unlike(case.steps, way.plainer(case.steps)):
             for found in self._findings_of(each):
-                if found.cause.what in whats:
-                    if found.cause.what == finding.cause.what:
+                if found.cause.what == way.what:
+                    if way.remembered:
                         self._plain[finding.fingerprint, finding.title] = found
                     return each, found
         return case, finding
 
 
 def _unlike(steps: _Steps, plainer: Iterable[_Steps]) -> Iterator[Case]:
-    """Yield the ``plainer`` cases that are not one another, nor ``steps``."""
+    """Yield the first ``plainer`` cases that are not one another, nor ``steps``."""
     seen = {steps}
-    for each in plainer:
+    for each in islice(plainer, _MOST):
         if each not in seen:
             seen.add(each)
             yield Case(each)
-
-
-def _as_it_is(_: _Steps) -> Iterator[_Steps]:
-    yield from ()
 
 
 def _whole_and_there(steps: _Steps) -> Iterator[_Steps]:
@@ -122,6 +123,20 @@ def _one_user_each(steps: _Steps) -> Iterator[_Steps]:
         for place, step in enumerate(steps)
         if not _logs_in(step) or last[step.connection] == place
     )
+
+
+def _frame_by_frame(steps: _Steps) -> Iterator[_Steps]:
+    """Yield each frame that is sent whole, by itself behind what begins its connection."""
+    for place, step in enumerate(steps):
+        if step.kind is not StepKind.SEND or _logs_in(step):
+            continue
+        begun = tuple(
+            other
+            for at, other in enumerate(steps[:place])
+            if other.connection == step.connection and _begins(steps, at, other)
+        )
+        for frame in _frames(step.data):
+            yield (*begun, replace(step, data=encode(frame)))
 
 
 def _all_there(steps: _Steps) -> _Steps:
@@ -224,11 +239,24 @@ def _ends_within(stream: Stream, data: bytes) -> bool:
     return stream.fault is None and stream.pending > 0
 
 
-#: By what a cause says, the plainer ways to show it, and what the cause may be then. A message to
-#: who has logged out of a connection may be one to anybody, and a lost one may be lost in any way.
-_WAYS: Mapping[str, tuple[Callable[[_Steps], Iterator[_Steps]], tuple[str, ...]]] = {
-    "lost": (_whole_and_there, ("lost",)),
-    "misrouted": (_one_user_each, ("invented",)),
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """The ``plainer`` ways to show a cause, and what that is then.
+
+    ``remembered`` tells that the title says enough of it to know the next one by.
+    """
+
+    plainer: Callable[[_Steps], Iterator[_Steps]]
+    what: str
+    remembered: bool = False
+
+
+#: By what a cause says. A lost message may be lost in any way, one to who has logged out of a
+#: connection may be one to anybody, and what stands before a reply that is no frame may be chance.
+_WAYS: Mapping[str, _Way] = {
+    "lost": _Way(_whole_and_there, "lost", remembered=True),
+    "misrouted": _Way(_one_user_each, "invented"),
+    "conformance": _Way(_frame_by_frame, "conformance"),
 }
 
 

@@ -7,7 +7,16 @@ import pytest
 from fuzz.case import USER_TOKENS, Case, Step, StepKind, opening
 from fuzz.triage.dossier import Examiner
 from fuzz.triage.reduce import Budget
-from grammar import BatchSend, CborMsg, ClientFrame, SendMessage, cbor, encode
+from grammar import (
+    BatchSend,
+    CborMsg,
+    ClientFrame,
+    GetStatus,
+    GroupRoster,
+    SendMessage,
+    cbor,
+    encode,
+)
 from tests.planted.fingerprints import FINGERPRINTS
 from tests.planted.support import bench
 from tests.planted.triggers import CASES
@@ -55,6 +64,11 @@ WAYS = [
         ),
         "",
     ),
+    (
+        "reply_opcode",
+        (login(A), send(GetStatus(B), GroupRoster(b"no such group"))),
+        "StatusResponse",
+    ),
 ]
 
 
@@ -87,7 +101,9 @@ def test_a_message_that_another_edge_drops_is_one_whichever_frame_it_was_in() ->
         assert plain.fingerprint == FINGERPRINTS["edge_drops_empty"]
 
 
-@pytest.mark.parametrize("defect", ["offline_lost", "relogin_state", "restart_forgets"])
+@pytest.mark.parametrize(
+    "defect", ["offline_lost", "relogin_state", "restart_forgets", "reply_length"]
+)
 def test_what_takes_that_way_keeps_it(defect: str) -> None:
     case = CASES[defect][1]
     with bench(defect) as planted:

@@ -11,7 +11,7 @@ from fuzz.errors import TargetError
 from fuzz.finding import Cause, Finding, Kind
 from fuzz.watchdog.attributed import Attributed
 from fuzz.watchdog.plainer import Ways
-from grammar import BatchSend, CborMsg, GetStatus, SendMessage, encode
+from grammar import BatchSend, CborMsg, GetStatus, GroupCreate, SendMessage, encode
 
 A, B, C = USER_TOKENS[:3]
 ONLINE, OFFLINE, CUT = "to a user who is online", "to a user who is offline", "cut by TCP"
@@ -131,6 +131,25 @@ def test_a_message_to_who_has_left_is_asked_for_without_the_stay() -> None:
     ways = Ways(Server({without: invented}))
     assert ways.plainest(relogin, misrouted) == (Case(without), invented)
     assert ways.told_as(misrouted) == misrouted  # the next may be of another defect
+
+
+def test_a_reply_that_is_no_frame_is_asked_for_frame_by_frame() -> None:
+    group, status = encode(GroupCreate(b"g")), encode(GetStatus(B))
+    case = Case((login(B, 1), login(A), send(status + group), send(BATCH[:5]), send(status, 1)))
+
+    def strange(behind: str) -> Finding:
+        return Finding(Kind.CONFORMANCE, f"behind {behind}", Cause("conformance", behind))
+
+    alone = (login(A), send(group))
+    server = Server({alone: strange("LoginOk")})
+    ways = Ways(server)
+    first = strange("StatusResponse")
+    assert ways.plainest(case, first) == (Case(alone), strange("LoginOk"))
+    assert server.asked == [(login(A), send(status)), alone]
+    assert ways.told_as(first) == first  # behind a status there may be another defect
+    other = Server({})
+    assert Ways(other).plainest(case, first) == (case, first)
+    assert other.asked == [(login(A), send(status)), alone, (login(B, 1), send(status, 1))]
 
 
 def test_other_findings_are_left_as_they_are() -> None:

@@ -107,4 +107,4 @@ def decode(
         meaning=meaning_in(config),
     )
     summary = new_summary(known, summary_file)
-    return run_campaign(Campaign(settings), screen(), summary, summary_file)
+    return run_campaign(Campaign(settings), screen(), summary, summary_file, corpus=corpus)

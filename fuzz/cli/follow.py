@@ -8,15 +8,17 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from types import FrameType
 
 from rich.console import Console
 
 from fuzz.campaign import Campaign, DecoderFirst
+from fuzz.errors import IrisFuzzError
 from fuzz.events import Event
 from fuzz.report.console import ConsoleReport
 from fuzz.report.dashboard import Board, Controls, Dashboard
@@ -31,10 +33,8 @@ class View(StrEnum):
     LINES = "lines"
 
 
-def view_of(asked: str | None, console: Console) -> View:
-    """Return the view that was ``asked`` for, else the fullest that the terminal can show."""
-    if asked is not None:
-        return View(asked)
+def view_of(console: Console) -> View:
+    """Return the fullest view that ``console`` can show."""
     if not console.is_terminal:
         return View.LINES
     able = sys.stdin.isatty() and not console.is_dumb_terminal
@@ -48,13 +48,15 @@ def follow(
     view: View,
     corpus: Path,
     take: Callable[[Event], None],
+    show: Callable[[Dashboard], object] = Dashboard.run,
 ) -> None:
-    """Run ``campaign`` to its end and show it; ``take`` is told of each event.
+    """Run ``campaign``, whose cases are in ``corpus``, to its end; ``take`` is told of each event.
 
-    Raises :class:`fuzz.errors.IrisFuzzError` where it can't go on.
+    ``show`` brings a screen to the terminal, if that is the view. Raises
+    :class:`fuzz.errors.IrisFuzzError` where the campaign can't go on, or ``take`` can't.
     """
     if view is View.SCREEN:
-        _on_a_screen(campaign, console, summary, corpus, take)
+        _on_a_screen(campaign, console, Board(summary, corpus), take, show)
         return
     report = ConsoleReport(summary, console, live=view is View.STATUS)
 
@@ -71,36 +73,51 @@ def follow(
 def _on_a_screen(
     campaign: Campaign | DecoderFirst,
     console: Console,
-    summary: Summary,
-    corpus: Path,
+    board: Board,
     take: Callable[[Event], None],
+    show: Callable[[Dashboard], object],
 ) -> None:
-    board = Board(summary, corpus)
-    running: list[Future[None]] = []
+    """Let a thread follow the campaign; all that it hears of is taken in by this one."""
+    heard = SimpleQueue[Event | None]()
+    failures: list[IrisFuzzError] = []
 
     def run() -> None:
         try:
             with closing(campaign.events()) as events:
                 for event in events:
-                    take(event)
-                    board.take(event)
+                    heard.put(event)
         finally:
-            screen.leave()
+            heard.put(None)
 
-    # The screen has the main thread, as signals do; the campaign has one of its own.
+    def take_all(wait: bool = False) -> bool:
+        """Take in what was heard; tell whether there will be more."""
+        with suppress(Empty):
+            while (event := heard.get(wait)) is not None:
+                try:
+                    take(event)
+                except IrisFuzzError as error:
+                    failures.append(error)
+                    return False
+                board.take(event)
+            return False
+        return True
+
     with ThreadPoolExecutor(1) as beside:
-        controls = Controls(campaign.stop, campaign.pause)
-        screen = Dashboard(board, controls, begin=lambda: running.append(beside.submit(run)))
-        with _stopped_by_signals(screen.action_stop):
-            screen.run()
-        campaign.stop()  # where the screen was lost before the campaign has ended
-        report = ConsoleReport(summary, console, live=False)
+        running = beside.submit(run)
+        screen = Dashboard(board, Controls(campaign.stop, campaign.pause), take_all)
         try:
-            for one in running:
-                one.result()
+            with _stopped_by_signals(screen.action_stop):
+                show(screen)
         finally:
-            for event in board.kept:
-                report.take(event)
+            campaign.stop()  # the screen was lost, or nothing more can be taken in
+        if not (running.done() or failures):
+            take_all(wait=True)
+        report = ConsoleReport(board.summary, console, live=False)
+        for event in board.kept:
+            report.take(event)
+        for error in failures:
+            raise error
+        running.result()
 
 
 @contextmanager

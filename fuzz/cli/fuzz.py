@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import platform
 import shlex
-import signal
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from importlib import metadata
 from pathlib import Path
-from types import FrameType
 
 import click
 from click.core import ParameterSource
@@ -20,6 +18,7 @@ from rich.console import Console
 
 from fuzz.campaign import Campaign, DecoderFirst
 from fuzz.cli.config import Config
+from fuzz.cli.follow import View, follow, view_of
 from fuzz.cli.meaning import meaning_in
 from fuzz.cli.options import (
     SHIPPED_CORPUS,
@@ -33,8 +32,9 @@ from fuzz.cli.screen import screen
 from fuzz.cli.target_options import target_options
 from fuzz.decoding import decoder_named
 from fuzz.errors import IrisFuzzError, SettingsError, StoreError
+from fuzz.events import Event
 from fuzz.report.chronicle import Chronicle, Circumstances
-from fuzz.report.console import ConsoleReport, summary_lines
+from fuzz.report.console import summary_lines
 from fuzz.report.summary import Summary
 from fuzz.report.text import say, width_of
 from fuzz.settings import MAX_JOBS, MAXIMISABLE, FuzzSettings, TargetSettings
@@ -116,6 +116,13 @@ Exit codes: 0 nothing found (or known issues only), 1 findings, 2 could not run.
 )
 @corpus_option("Where crashes/, evolved/ and journal/ are kept.")
 @click.option(
+    "--view",
+    type=click.Choice([view.value for view in View]),
+    callback=lambda _context, _option, name: None if name is None else View(name),
+    help="How it is shown: on a whole `screen` (q stops it, p pauses, Enter opens a finding), as a "
+    "`status` below the findings, or as `lines`. [default: a screen on a terminal, else lines]",
+)
+@click.option(
     "--campaign",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="FOLDER",
@@ -169,6 +176,7 @@ def fuzz(
     jobs: int,
     until_finding: bool,
     corpus: Path,
+    view: View | None,
     campaign: Path | None,
     seeds: tuple[Path, ...],
     no_feedback: bool,
@@ -197,9 +205,11 @@ def fuzz(
     summary = new_summary(known, summary_file)
     run = _campaign(settings, decoder, config)
     if campaign is None:
-        return run_campaign(run, screen(), summary, summary_file)
+        return run_campaign(run, screen(), summary, summary_file, corpus=corpus, view=view)
     with _chronicle(settings) as chronicle:
-        return run_campaign(run, screen(), summary, summary_file, chronicle)
+        return run_campaign(
+            run, screen(), summary, summary_file, chronicle, corpus=corpus, view=view
+        )
 
 
 def _place(corpus: Path, campaign: Path | None) -> Path:
@@ -268,34 +278,28 @@ def run_campaign(
     summary: Summary,
     summary_file: Path | None,
     chronicle: Chronicle | None = None,
+    *,
+    corpus: Path,
+    view: View | None = None,
 ) -> int:
-    """Run ``campaign`` to its end, show it, and return the exit code.
+    """Run ``campaign``, whose cases are in ``corpus``, to its end; return the exit code.
 
     ``chronicle`` writes down the history of a long one, of which the summary tells the totals.
     """
-    report = ConsoleReport(summary, console)
 
-    def stop(_signal: int, _frame: FrameType | None) -> None:
-        report.ending()
-        campaign.stop()
+    def take(event: Event) -> None:
+        summary.take(event)
+        if chronicle is not None:
+            chronicle.take(event)
+            summary.campaign = chronicle.totals()
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     failure: IrisFuzzError | None = None
     try:
-        with report, closing(campaign.events()) as events:
-            for event in events:
-                summary.take(event)
-                if chronicle is not None:
-                    chronicle.take(event)
-                    summary.campaign = chronicle.totals()
-                report.take(event)
+        follow(campaign, console, summary, view or view_of(console), corpus, take)
     except IrisFuzzError as error:
         failure = error
         if chronicle is not None:
             _write_down(chronicle, error)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
     if failure is None or summary.started is not None:
         say(console, summary_lines(summary, width_of(console)))
         if summary_file is not None:

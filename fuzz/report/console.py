@@ -46,20 +46,30 @@ _WHAT = {
 
 
 class ConsoleReport:
-    """Shows a run while it goes on; use it as a context around the events."""
+    """Shows a run while it goes on; use it as a context around the events.
 
-    def __init__(self, summary: Summary, console: Console, clock: Clock | None = None) -> None:
+    ``live`` asks for the status; without it, and without a terminal, there are lines.
+    """
+
+    def __init__(
+        self,
+        summary: Summary,
+        console: Console,
+        clock: Clock | None = None,
+        live: bool = True,
+    ) -> None:
         self._summary = summary
         self._console = console
         self._clock = clock or SystemClock()
         self._said = float("-inf")
         self._ending = False
+        self._wanted = live
         self._shown: dict[str, Kind] = {}
         self._heard = self._clock.now()
         self._live: Live | None = None
 
     def __enter__(self) -> Self:
-        if self._console.is_terminal:
+        if self._wanted and self._console.is_terminal:
             self._live = Live(
                 get_renderable=self._status,
                 console=self._console,

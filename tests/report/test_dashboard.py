@@ -17,8 +17,8 @@ from fuzz.finding import Cause, Finding, Kind
 from fuzz.generate.seeds import SEEDS
 from fuzz.node import QuickVitals
 from fuzz.report.dashboard import Board, Controls, Dashboard
-from fuzz.report.dashboard.board import Trend
 from fuzz.report.dashboard.app import FindingScreen
+from fuzz.report.dashboard.board import Trend
 from fuzz.report.summary import Summary
 
 STARTED = Started("a stand-in", "the coverage of its BEAM", 1_000, 7)
@@ -41,7 +41,8 @@ class Campaign:
         controls = Controls(
             lambda: self.asked.append("stop"), lambda paused: self.asked.append(f"pause {paused}")
         )
-        self.app = Dashboard(self.board, controls, self.clock)
+        self.more = True
+        self.app = Dashboard(self.board, controls, lambda: self.more, self.clock)
 
     def tell(self, *events: Event) -> None:
         for event in events:
@@ -92,8 +93,8 @@ def test_findings_stand_worst_first_and_the_cursor_stays(campaign: Campaign) -> 
         campaign.tell(Found(DOWN, "b", True), Found(LOST, "a", False, hits=12))
         await pilot.pause()
         rows = [[str(cell) for cell in campaign.table().get_row_at(at)] for at in range(2)]
-        assert rows[0][:4] == ["critical", "node_down", "the node ended by SIGABRT", "1"]
-        assert rows[1] == ["high", "semantic", "a message was lost", "12", LOST.fingerprint]
+        assert rows[0][:4] == ["critical", "node_down", "1", DOWN.fingerprint]
+        assert rows[1] == ["high", "semantic", "12", LOST.fingerprint, "a message was lost"]
 
     campaign.drive(keys)
 
@@ -142,6 +143,13 @@ def test_keys_pause_and_stop_and_the_screen_waits_for_the_end(campaign: Campaign
 
     campaign.drive(keys)
     assert campaign.asked == ["pause True", "pause False", "stop", "stop"]
+
+
+def test_when_there_is_nothing_more_to_come_the_terminal_is_given_back(
+    campaign: Campaign,
+) -> None:
+    campaign.more = False
+    campaign.app.run(headless=True)  # returns
 
 
 def test_silence_is_an_alarm_that_is_looked_into(campaign: Campaign) -> None:

@@ -1,7 +1,7 @@
 """The view of a campaign that takes the whole terminal: what it finds, how fast, where.
 
-The campaign is followed by a thread, which keeps what happened on a :class:`Board`; the screen
-paints the board a few times a second, and tells the campaign what keys say. To add a panel: write
+What happened is kept on a :class:`Board`; the screen paints that a few times a second, and tells
+the campaign what keys say. To add a panel: write
 what it shows as a function in :mod:`fuzz.report.dashboard.panels`, and its place in
 :mod:`fuzz.report.dashboard.app`.
 """

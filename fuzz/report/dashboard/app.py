@@ -33,7 +33,10 @@ _SILENCE_SECONDS = 2.0
 #: From so many rows and columns on, a terminal has room for all; below, some panels are left out.
 _ROWS = [(0, "-low"), (36, "-high")]
 _COLUMNS_OF_A_TERMINAL = [(0, "-narrow"), (100, "-wide")]
-_COLUMNS = ("severity", "kind", "finding", "seen", "fingerprint")
+_PANELS = ("head", "totals", "covered-line", "rate-line", "heat", "nodes")
+_TRENDS = ("covered", "rate")
+#: The finding comes last, since its title may be wider than the screen.
+_COLUMNS = ("severity", "kind", "seen", "fingerprint", "finding")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +66,10 @@ class FindingScreen(ModalScreen[None]):
 
 
 class Dashboard(App[None]):
-    """Paints ``board`` until :meth:`leave` is called; keys go to ``controls``.
+    """Paints ``board``; keys go to ``controls``.
 
-    ``begin`` is called once, as soon as there is a screen.
+    ``take`` is called before each painting: it lets the board take in what has happened since, and
+    tells whether there will be more. When there won't, the terminal is what it was before.
     """
 
     ENABLE_COMMAND_PALETTE = False
@@ -103,49 +107,50 @@ class Dashboard(App[None]):
         self,
         board: Board,
         controls: Controls,
+        take: Callable[[], bool],
         clock: Clock | None = None,
-        begin: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__()
-        self._begin = begin
+        self._take = take
         self._board = board
         self._controls = controls
         self._clock = clock or SystemClock()
         self._paused = self._ending = False
         self._told = -1.0
+        # Kept, and not looked for: another screen may be above, and they go before the last event.
+        self._panels = {name: Static(id=name) for name in _PANELS}
+        self._lines = {name: Sparkline(id=name) for name in _TRENDS}
+        self._table: DataTable[Text] = DataTable(
+            id="findings", cursor_type="row", zebra_stripes=True
+        )
         self._heard = self._clock.now()
 
     def compose(self) -> ComposeResult:
         """Make the panels."""
-        yield Static(id="head")
+        shown, lines = self._panels, self._lines
+        yield shown["head"]
         with Horizontal(id="top"):
-            yield Static(id="totals")
+            yield shown["totals"]
             with Vertical(id="trends"):
-                yield Static(id="covered-line")
-                yield Sparkline(id="covered")
-                yield Static(id="rate-line")
-                yield Sparkline(id="rate")
-        yield DataTable(id="findings", cursor_type="row", zebra_stripes=True)
+                yield shown["covered-line"]
+                yield lines["covered"]
+                yield shown["rate-line"]
+                yield lines["rate"]
+        yield self._table
         with Horizontal(id="bottom"):
-            yield Static(id="heat")
-            yield Static(id="nodes")
+            yield shown["heat"]
+            yield shown["nodes"]
         yield Footer()
 
     def on_mount(self) -> None:
         """Begin to paint."""
-        table = self._table()
         for name in _COLUMNS:
-            table.add_column(name, key=name)
-        table.focus()
-        self.set_interval(_PAINT_SECONDS, self.paint)
+            self._table.add_column(name, key=name)
+        self._table.focus()
+        self.set_interval(_PAINT_SECONDS, self._go_on)
         self.set_interval(_HEAT_SECONDS, self.paint_heat)
         self.paint()
         self.paint_heat()
-        self._begin()
-
-    def leave(self) -> None:
-        """Let the terminal be what it was before; may be called from any thread."""
-        self.call_from_thread(self.exit)
 
     def action_stop(self) -> None:
         """Ask the campaign for its end; the screen stays until it has come."""
@@ -163,10 +168,16 @@ class Dashboard(App[None]):
         if isinstance(self.screen, FindingScreen):
             self.pop_screen()
             return
-        table = self._table()
+        table = self._table
         if table.row_count:
             key = table.coordinate_to_cell_key(table.cursor_coordinate).row_key.value
             self.push_screen(FindingScreen(self._board.summary.findings[str(key)].path))
+
+    def _go_on(self) -> None:
+        if self._take():
+            self.paint()
+        else:
+            self.exit()
 
     def paint(self) -> None:
         """Paint all that changes from moment to moment."""
@@ -197,18 +208,14 @@ class Dashboard(App[None]):
         return "looking into an alarm" if looking else ""
 
     def _show(self, name: str, what: RenderableType) -> None:
-        # A finding that is open has a screen of its own above this one.
-        self.screen_stack[0].query_one(f"#{name}", Static).update(what)
+        self._panels[name].update(what)
 
     def _trend(self, name: str, title: str, now: str, values: Sequence[float]) -> None:
         self._show(f"{name}-line", panels.trend_line(title, now, values))
-        self.screen_stack[0].query_one(f"#{name}", Sparkline).data = list(values)
-
-    def _table(self) -> DataTable[Text]:
-        return self.screen_stack[0].query_one("#findings", DataTable)
+        self._lines[name].data = list(values)
 
     def _list_findings(self) -> None:
-        table, summary = self._table(), self._board.summary
+        table, summary = self._table, self._board.summary
         seen = panels.findings_worst_first(summary)
         shown = [str(key.value) for key in table.rows]
         if shown != [fingerprint for fingerprint, _ in seen]:

@@ -44,7 +44,7 @@ class Board:
     """Takes each event after ``summary`` has; ``corpus`` is the folder of the campaign.
 
     ``kept`` are the events that are told again where the screen leaves the terminal to what was
-    there before. It is written by the thread that follows the campaign, and read by the screen's.
+    there before.
     """
 
     summary: Summary

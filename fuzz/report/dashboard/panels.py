@@ -37,21 +37,21 @@ def headline(board: Board, doing: str) -> Text:
 
 
 def finding_cells(seen: SeenFinding, note: str) -> tuple[Text, ...]:
-    """Return a finding as the cells of a table: how bad, what, how often, and its identity."""
+    """Return a finding as the cells of a table: how bad, of which kind, how often, which."""
     finding, style = seen.finding, STYLE[seen.finding.kind.severity]
     title = finding.title + (f"  ({note})" if note else "" if seen.new else "  (known)")
     return (
         Text(finding.kind.severity.value, style=style),
         Text(finding.kind.value),
-        Text(title),
         Text(f"{seen.hits:,}", justify="right"),
         Text(finding.fingerprint, style="dim"),
+        Text(title),
     )
 
 
 def findings_worst_first(summary: Summary) -> list[tuple[str, SeenFinding]]:
-    """Return the findings by fingerprint; a copy, for another thread adds to them."""
-    return sorted(summary.findings.copy().items(), key=lambda item: item[1].finding.kind.rank)
+    """Return the findings, each with its fingerprint."""
+    return sorted(summary.findings.items(), key=lambda item: item[1].finding.kind.rank)
 
 
 def trend_line(name: str, now: str, values: Sequence[float]) -> Text:

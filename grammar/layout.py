@@ -5,7 +5,9 @@ way and stops at the first fault. A fuzzer also asks, for any bytes, "where does
 end" and "what is each byte", many thousand times a second. Both questions need no more
 than a list of fields with their widths, so at import each declared Struct is turned into
 a :class:`Plan`, a tuple of :class:`Field`; nothing about a layout is written a second
-time. :func:`plan_at` finds the plan for a position and :func:`measure` its extent.
+time. :func:`plan_at` finds the plan for a position, :func:`measure` its extent, and
+:func:`values` what is in a frame that is whole: the same that the declaration parses, in a
+tenth of the time.
 """
 
 from __future__ import annotations
@@ -82,18 +84,16 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One frame: its class, its declaration, and its fields in order, the opcode first.
-
-    ``parser`` reads a frame that is whole as ``struct`` does, three times as fast, and does not
-    say which field is wrong.
-    """
+    """One frame: its class, its declaration, and its fields in order, the opcode first."""
 
     name: str
     frame: type[ClientFrame] | type[ServerFrame]
     struct: Any
-    parser: Any
     fields: tuple[Field, ...]
 
+
+#: Bytes of the length of each message in a batch.
+MESSAGE_WIDTH = int(wire.TEXT16.lengthfield.sizeof())
 
 _ROLES: dict[Any, tuple[Role, Inside]] = {
     wire.NAME16: (Role.NAME, Inside.PLAIN),
@@ -128,7 +128,7 @@ def _field(frame: str, declared: Any) -> Field:
 
 def _plan(name: str, frame: type[ClientFrame] | type[ServerFrame], struct: Any) -> Plan:
     fields = tuple(_field(name, declared) for declared in struct.subcons)
-    return Plan(name, frame, struct, struct.compile(), fields)
+    return Plan(name, frame, struct, fields)
 
 
 #: The plans that an opcode announces.
@@ -182,6 +182,46 @@ def measure(plan: Plan, data: bytes, offset: int) -> tuple[int, Field | None]:
             return stop, field
         offset = end
     return offset, None
+
+
+def values(plan: Plan, data: bytes, offset: int, stop: int) -> list[Any] | Field:
+    """Return what the fields of the complete frame from ``offset`` to ``stop`` hold, in order.
+
+    Opcode and literals are left out. If a field does not hold what it is declared to, that field.
+    """
+    found: list[Any] = []
+    for field in plan.fields:
+        end = stop if field.shape is Shape.REST else offset + field.width
+        if field.shape is Shape.COUNTED:
+            offset, end = end, end + int.from_bytes(data[offset:end], "big")
+        content = data[offset:end]
+        if field.role is Role.INTEGER:
+            found.append(int.from_bytes(content, "big"))
+        elif field.inside is Inside.MESSAGES:
+            messages = _messages(content)
+            if messages is None:
+                return field
+            found.append(messages)
+        elif field.shape is Shape.LITERAL:
+            if content != field.literal:
+                return field
+        elif field.role is not Role.OPCODE:
+            found.append(content)
+        offset = end
+    return found
+
+
+def _messages(blob: bytes) -> tuple[bytes, ...] | None:
+    """Return the counted messages that fill ``blob``; None if the last runs past its end."""
+    messages: list[bytes] = []
+    offset, stop = 0, len(blob)
+    while offset < stop:
+        start = offset + MESSAGE_WIDTH
+        offset = start + int.from_bytes(blob[offset:start], "big")
+        if start > stop or offset > stop:
+            return None
+        messages.append(blob[start:offset])
+    return tuple(messages)
 
 
 def locate(plan: Plan, data: bytes, offset: int, name: str) -> int:

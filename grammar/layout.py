@@ -149,14 +149,19 @@ BARE_PLANS: Mapping[int, Plan] = {
     for text in (struct.subcons[0].subcon.value,)
 }
 
+#: The same without a look-up by direction, whose hash takes longer than the rest.
+_CLIENT_PLANS, _SERVER_PLANS = PLANS[Direction.CLIENT], PLANS[Direction.SERVER]
+
 
 def plan_at(data: bytes, offset: int, direction: Direction) -> Plan | None:
     """Return the plan of the frame that begins at ``offset``, which must be inside ``data``.
 
     None for an unknown opcode. A bare text is recognised by all of it that is there.
     """
-    plan = PLANS[direction].get(data[offset])
-    if plan is None and direction is Direction.SERVER:
+    if direction is Direction.CLIENT:
+        return _CLIENT_PLANS.get(data[offset])
+    plan = _SERVER_PLANS.get(data[offset])
+    if plan is None:
         bare = BARE_PLANS.get(data[offset])
         if bare is not None:
             literal = bare.fields[0].literal

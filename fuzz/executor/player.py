@@ -91,6 +91,7 @@ class Player:
         self._case = case
         self._endpoint = endpoint
         self._patience = patience
+        self._users = frozenset(names.values())
         self._values = names
         self._clock = clock
         self._tokens = tokens
@@ -134,7 +135,7 @@ class Player:
 
     def users(self) -> frozenset[bytes]:
         """Return the names that stand for the users of the case."""
-        return frozenset(self._values[token] for token in ALL_USER_TOKENS)
+        return self._users
 
     def close(self) -> None:
         """Let go of every socket, also when the play was given up."""

@@ -7,7 +7,7 @@ RFC forbids: reserved bits, an unmasked client, a length in a wider field than i
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import Literal
 
@@ -148,7 +148,7 @@ def _envelope(out: list[Span], data: bytes, offset: int) -> int:
         for span in spans(data[key_end:end], Direction.CLIENT):
             inside = span.counts
             inside = None if inside is None else (inside[0] + key_end, inside[1])
-            out.append(replace(span, offset=span.offset + key_end, counts=inside))
+            out.append(span._replace(offset=span.offset + key_end, counts=inside))
     else:
         _leaf(out, "WEBSOCKET.payload", key_end, end, Role.TEXT)
     return end

@@ -2,8 +2,8 @@
 
 Theory of operation. A position is first measured along its plan, which tells a frame that
 is not all there (NEED_DATA) from one that is. Only a complete frame is read, along its plan as
-well, so whatever is then refused can never become a frame: a DecodeError. Frames are built by
-construct, from the declarations that the plans were read from.
+well, so whatever is then refused can never become a frame: a DecodeError. What cannot be written
+along its plan, construct is asked about, whose declarations the plans were read from.
 """
 
 from __future__ import annotations
@@ -24,7 +24,18 @@ from grammar.frames import (
     SenderKeyDelivery,
     UnknownFrame,
 )
-from grammar.layout import BARE_PLANS, PLANS, Field, Plan, Shape, locate, measure, plan_at, values
+from grammar.layout import (
+    BARE_PLANS,
+    PLANS,
+    Field,
+    Plan,
+    Shape,
+    locate,
+    measure,
+    plan_at,
+    values,
+    written,
+)
 from grammar.opcodes import Direction
 
 
@@ -62,6 +73,14 @@ def encode(frame: Frame) -> bytes:
     given: dict[str, Any] = {name: getattr(frame, name) for name in _FIELD_NAMES[type(frame)]}
     if isinstance(frame, Login):
         given = {"credentials": _credentials(frame)}
+    try:
+        return written(plan, given)
+    except (OverflowError, TypeError, AttributeError):
+        return _declared(plan, given)
+
+
+def _declared(plan: Plan, given: dict[str, Any]) -> bytes:
+    """Return what construct builds; raise :class:`EncodeError` that names what it cannot."""
     try:
         return bytes(plan.struct.build(given))
     except (ConstructError, TypeError) as error:

@@ -6,8 +6,8 @@ end" and "what is each byte", many thousand times a second. Both questions need 
 than a list of fields with their widths, so at import each declared Struct is turned into
 a :class:`Plan`, a tuple of :class:`Field`; nothing about a layout is written a second
 time. :func:`plan_at` finds the plan for a position, :func:`measure` its extent, and
-:func:`values` what is in a frame that is whole: the same that the declaration parses, in a
-tenth of the time.
+:func:`values` what is in a frame that is whole, which :func:`written` writes: the same that the
+declaration parses and builds, in a tenth of the time.
 """
 
 from __future__ import annotations
@@ -69,7 +69,8 @@ class Field:
     """One field of a frame.
 
     ``width`` is in bytes: of the length of a COUNTED field, of a FIXED one itself, of a
-    LITERAL's bytes; 0 for REST. ``path`` is ``FRAME.field``.
+    LITERAL's bytes; 0 for REST. ``literal`` are the bytes of a LITERAL and of an opcode.
+    ``path`` is ``FRAME.field``.
     """
 
     name: str
@@ -121,8 +122,9 @@ def _field(frame: str, declared: Any) -> Field:
     elif isinstance(shape, Const) and isinstance(shape.value, bytes):
         kind, width, role, literal = Shape.LITERAL, len(shape.value), Role.LITERAL, shape.value
     else:
-        kind, width = Shape.FIXED, shape.sizeof()
-        role = Role.OPCODE if isinstance(shape, Const) else Role.INTEGER
+        kind, width, role = Shape.FIXED, shape.sizeof(), Role.INTEGER
+        if isinstance(shape, Const):
+            role, literal = Role.OPCODE, bytes(shape.build(None))
     return Field(name, path, f"{path}.length", kind, role, inside, width, literal)
 
 
@@ -214,6 +216,27 @@ def values(plan: Plan, data: bytes, offset: int, stop: int) -> list[Any] | Field
             found.append(content)
         offset = end
     return found
+
+
+def written(plan: Plan, given: Mapping[str, Any]) -> bytes:
+    """Return the frame whose fields hold what is ``given``: the other way round.
+
+    Raise OverflowError or TypeError for what has no form on the wire.
+    """
+    parts: list[bytes] = []
+    for field in plan.fields:
+        if field.literal:
+            parts.append(field.literal)
+            continue
+        value = given[field.name]
+        if field.role is Role.INTEGER:
+            value = value.to_bytes(field.width, "big")
+        elif field.inside is Inside.MESSAGES:
+            value = b"".join(len(one).to_bytes(MESSAGE_WIDTH, "big") + one for one in value)
+        if field.shape is Shape.COUNTED:
+            parts.append(len(value).to_bytes(field.width, "big"))
+        parts.append(value)
+    return b"".join(parts)
 
 
 def _messages(blob: bytes) -> tuple[bytes, ...] | None:

@@ -147,6 +147,22 @@ def test_of_bytes_that_are_whole_the_plan_says_what_the_declaration_says(
     check()
 
 
+@pytest.mark.parametrize("kind", FRAMES, ids=lambda kind: kind.__name__)
+def test_a_frame_is_written_along_its_plan_as_its_declaration_builds_it(
+    kind: type[ClientFrame] | type[ServerFrame],
+) -> None:
+    plans = (*PLANS[kind.direction].values(), *BARE_PLANS.values())
+    (plan,) = (plan for plan in plans if plan.frame is kind)
+
+    @quick
+    @given(frames_of(kind))
+    def check(frame: Frame) -> None:
+        whole = encode(frame)
+        assert plan.struct.build(plan.struct.parse(whole)) == whole
+
+    check()
+
+
 def test_what_is_only_over_a_limit_is_encoded() -> None:
     frame = GetStatus(b"u" * 65535)
     assert decode(encode(frame), C) == (frame,)

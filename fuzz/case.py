@@ -26,7 +26,6 @@ import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
-from functools import lru_cache
 from pathlib import Path
 
 from construct import (
@@ -73,6 +72,8 @@ ALL_USER_TOKENS = USER_TOKENS + tuple(
 )
 GROUP_TOKEN = b"<group:1>"
 MSGID_TOKEN = b"<msgid:1>"
+_USER = re.compile(rb"<user:[A-Za-z]>")
+_TOKEN = re.compile(b"|".join((_USER.pattern, GROUP_TOKEN, MSGID_TOKEN)))
 
 
 class StepKind(IntEnum):
@@ -154,6 +155,11 @@ class Case:
     def edges(self) -> int:
         """Return how many edges it takes to play it as it is meant: 1 for most."""
         return 1 + max((s.edge for s in self.steps if s.kind is StepKind.OPEN), default=0)
+
+    def users(self) -> tuple[bytes, ...]:
+        """Return the tokens of users that are in its steps, in order of first use."""
+        found = (_USER.findall(step.data) for step in self.steps if b"<" in step.data)
+        return tuple(dict.fromkeys(token for tokens in found for token in tokens))
 
     def sent_bytes(self) -> int:
         """Return how many bytes its steps hold: what all of its clients send."""
@@ -256,11 +262,15 @@ def bind(data: bytes, values: Mapping[bytes, bytes]) -> bytes:
     """
     if b"<" not in data or not values:
         return data
+    if data in values:
+        return values[data]  # a LOGIN is no more than this
     pieces: list[bytes] = []
     end = 0
-    for found in _tokens(tuple(values)).finditer(data):
+    for found in _TOKEN.finditer(data):
         token, start = found.group(), found.start()
-        value = values[token]
+        value = values.get(token)
+        if value is None:
+            continue
         if len(value) != len(token) and data[start - 2 : start] == _length(token):
             pieces += (data[end : start - 2], _length(value), value)
         else:
@@ -277,11 +287,6 @@ def unbind(data: bytes, names: Iterable[bytes]) -> bytes:
     for name in names:
         data = data.replace(name, b"<user:%b>" % name[:1].swapcase())
     return data
-
-
-@lru_cache(maxsize=256)
-def _tokens(tokens: tuple[bytes, ...]) -> re.Pattern[bytes]:
-    return re.compile(b"|".join(map(re.escape, tokens)))
 
 
 def _length(name: bytes) -> bytes:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 import cbor2
 
@@ -48,8 +49,7 @@ _CONTAINERS = (Kind.ARRAY, Kind.MAP)
 _INDEFINITE = (2, 3, 4, 5, 7)
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """One head, and the content that follows it if it is a definite string.
 
     ``offset`` of the head, ``head`` and ``content`` in bytes, ``argument`` as in RFC 8949

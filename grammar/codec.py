@@ -1,8 +1,9 @@
 """Frames to bytes and back; the one place where construct's exceptions are caught.
 
 Theory of operation. A position is first measured along its plan, which tells a frame that
-is not all there (NEED_DATA) from one that is. Only a complete frame is handed to
-construct, so whatever construct then refuses can never become a frame: a DecodeError.
+is not all there (NEED_DATA) from one that is. Only a complete frame is read, along its plan as
+well, so whatever is then refused can never become a frame: a DecodeError. What cannot be written
+along its plan, construct is asked about, whose declarations the plans were read from.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import fields
 from enum import Enum
 from typing import Any, Final, Literal
 
-from construct import ConstError, ConstructError, TerminatedError
+from construct import ConstructError
 
 from grammar.errors import DecodeError, EncodeError, IncompleteError
 from grammar.frames import (
@@ -23,7 +24,18 @@ from grammar.frames import (
     SenderKeyDelivery,
     UnknownFrame,
 )
-from grammar.layout import BARE_PLANS, PLANS, Field, Plan, locate, measure, plan_at
+from grammar.layout import (
+    BARE_PLANS,
+    PLANS,
+    Field,
+    Plan,
+    Shape,
+    locate,
+    measure,
+    plan_at,
+    values,
+    written,
+)
 from grammar.opcodes import Direction
 
 
@@ -39,10 +51,10 @@ NEED_DATA: Final = NeedData.NEED_DATA
 _PLAN_OF: dict[type, Plan] = {
     plan.frame: plan for plans in (*PLANS.values(), BARE_PLANS) for plan in plans.values()
 }
-#: What can be wrong with a frame that is complete by its lengths.
-_COMPLAINTS: dict[type[Exception], str] = {
-    ConstError: "the text is not the one that this opcode announces",
-    TerminatedError: "a message runs past the end of its batch",
+#: What can be wrong with a frame that is complete by its lengths: with a literal, and with a batch.
+_COMPLAINTS = {
+    Shape.LITERAL: "the text is not the one that this opcode announces",
+    Shape.COUNTED: "a message runs past the end of its batch",
 }
 _FIELD_NAMES: dict[type, tuple[str, ...]] = {
     frame: tuple(field.name for field in fields(frame)) for frame in _PLAN_OF
@@ -58,13 +70,21 @@ def encode(frame: Frame) -> bytes:
     if isinstance(frame, UnknownFrame):
         return frame.data
     plan = _PLAN_OF[type(frame)]
-    values: dict[str, Any] = {name: getattr(frame, name) for name in _FIELD_NAMES[type(frame)]}
+    given: dict[str, Any] = {name: getattr(frame, name) for name in _FIELD_NAMES[type(frame)]}
     if isinstance(frame, Login):
-        values = {"credentials": _credentials(frame)}
+        given = {"credentials": _credentials(frame)}
     try:
-        return bytes(plan.struct.build(values))
+        return written(plan, given)
+    except (OverflowError, TypeError, AttributeError):
+        return _declared(plan, given)
+
+
+def _declared(plan: Plan, given: dict[str, Any]) -> bytes:
+    """Return what construct builds; raise :class:`EncodeError` that names what it cannot."""
+    try:
+        return bytes(plan.struct.build(given))
     except (ConstructError, TypeError) as error:
-        raise _encode_error(plan, values, error) from None
+        raise _encode_error(plan, given, error) from None
 
 
 def decode(data: bytes, direction: Direction) -> tuple[Frame, ...]:
@@ -121,30 +141,22 @@ def _next(data: bytes, direction: Direction, offset: int) -> tuple[Frame, int] |
     end, missing = measure(plan, data, offset)
     if missing is not None:
         return missing
-    return _parse(plan, data, offset, end), end
+    return parse(plan, data, offset, end), end
 
 
-def _parsed(plan: Plan, data: bytes) -> Any:
-    try:
-        return plan.parser.parse(data)
-    except ConstructError:
-        return plan.struct.parse(data)  # it names the field
+def parse(plan: Plan, data: bytes, offset: int, end: int) -> Frame:
+    """Return the frame from ``offset`` to ``end``, which is complete by its lengths.
 
-
-def _parse(plan: Plan, data: bytes, offset: int, end: int) -> Frame:
-    try:
-        parsed = _parsed(plan, data[offset:end])
-    except ConstructError as error:
-        name = _field_name(error)
-        where = locate(plan, data, offset, name)
-        raise DecodeError(where, f"{plan.name}.{name}", _COMPLAINTS[type(error)]) from None
+    Raise :class:`DecodeError` if a field does not hold what it is declared to.
+    """
+    found = values(plan, data, offset, end)
+    if isinstance(found, Field):
+        where = locate(plan, data, offset, found.name)
+        raise DecodeError(where, found.path, _COMPLAINTS[found.shape])
     if plan.frame is Login:
-        user, colon, token = parsed.credentials.partition(b":")
+        user, colon, token = found[0].partition(b":")
         return Login(user, token if colon else None)
-    values = {name: parsed[name] for name in _FIELD_NAMES[plan.frame]}
-    if "messages" in values:
-        values["messages"] = tuple(values["messages"])
-    return plan.frame(**values)
+    return plan.frame(*found)
 
 
 def _credentials(frame: Login) -> bytes:
@@ -158,12 +170,12 @@ def _field_name(error: ConstructError) -> str:
     return str(error.path).split(" -> ")[1]
 
 
-def _encode_error(plan: Plan, values: dict[str, Any], error: Exception) -> EncodeError:
+def _encode_error(plan: Plan, given: dict[str, Any], error: Exception) -> EncodeError:
     if not isinstance(error, ConstructError):
         return EncodeError(plan.name, f"a field has the wrong type: {error}")
     name = _field_name(error)
     width = next(field.width for field in plan.fields if field.name == name)
-    value = values[name]
+    value = given[name]
     if isinstance(value, bytes):
         reason = f"{len(value)} bytes are more than a length of {width} bytes can say"
     else:

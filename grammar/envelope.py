@@ -7,7 +7,7 @@ RFC forbids: reserved bits, an unmasked client, a length in a wider field than i
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import Literal
 
@@ -21,7 +21,6 @@ from construct import (
     If,
     Int16ub,
     Int64ub,
-    StreamError,
     Struct,
     Switch,
     this,
@@ -148,10 +147,24 @@ def _envelope(out: list[Span], data: bytes, offset: int) -> int:
         for span in spans(data[key_end:end], Direction.CLIENT):
             inside = span.counts
             inside = None if inside is None else (inside[0] + key_end, inside[1])
-            out.append(replace(span, offset=span.offset + key_end, counts=inside))
+            out.append(span._replace(offset=span.offset + key_end, counts=inside))
     else:
         _leaf(out, "WEBSOCKET.payload", key_end, end, Role.TEXT)
     return end
+
+
+def _told_end(data: bytes, offset: int) -> int:
+    """Return where the frame at ``offset`` ends by its length; of one that is too long, its header.
+
+    Where not even the header is there, it is behind the end of ``data`` in any case.
+    """
+    second = data[offset + 1 : offset + 2]
+    if not second:
+        return len(data) + 1
+    start = offset + 2 + {126: 2, 127: 8}.get(second[0] & 127, 0)
+    size = told_size(data[offset + 1 : start])
+    end = start + (4 if second[0] & 128 else 0)
+    return end if size >= 1 << 63 else end + size
 
 
 def told_size(length: bytes) -> int:
@@ -180,17 +193,14 @@ def decode_envelope(
     Raise :class:`DecodeError` for a length with its highest bit set, the one thing in a
     header that has no meaning at all.
     """
-    try:
-        header = _HEADER.parse(data[offset : offset + 14])
-    except StreamError:
-        return NEED_DATA
+    if _told_end(data, offset) > len(data):
+        return NEED_DATA  # as most bytes are, in which a mutation looks for a frame
+    header = _HEADER.parse(data[offset : offset + 14])
     if header.size >= 1 << 63:
         raise DecodeError(offset + 2, "envelope.size", f"a length of {header.size} bytes")
     width = {126: 16, 127: 64}.get(header.bits.size, 7)
     start = offset + 2 + (width // 8) + (0 if header.key is None else 4)
     end = start + header.size
-    if end > len(data):
-        return NEED_DATA
     envelope = Envelope(
         payload=_masked(data[start:end], header.key),
         kind=_kind(header.bits.opcode),

@@ -5,7 +5,9 @@ way and stops at the first fault. A fuzzer also asks, for any bytes, "where does
 end" and "what is each byte", many thousand times a second. Both questions need no more
 than a list of fields with their widths, so at import each declared Struct is turned into
 a :class:`Plan`, a tuple of :class:`Field`; nothing about a layout is written a second
-time. :func:`plan_at` finds the plan for a position and :func:`measure` its extent.
+time. :func:`plan_at` finds the plan for a position, :func:`measure` its extent, and
+:func:`values` what is in a frame that is whole, which :func:`written` writes: the same that the
+declaration parses and builds, in a tenth of the time.
 """
 
 from __future__ import annotations
@@ -67,7 +69,8 @@ class Field:
     """One field of a frame.
 
     ``width`` is in bytes: of the length of a COUNTED field, of a FIXED one itself, of a
-    LITERAL's bytes; 0 for REST. ``path`` is ``FRAME.field``.
+    LITERAL's bytes; 0 for REST. ``literal`` are the bytes of a LITERAL and of an opcode.
+    ``path`` is ``FRAME.field``.
     """
 
     name: str
@@ -82,18 +85,16 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One frame: its class, its declaration, and its fields in order, the opcode first.
-
-    ``parser`` reads a frame that is whole as ``struct`` does, three times as fast, and does not
-    say which field is wrong.
-    """
+    """One frame: its class, its declaration, and its fields in order, the opcode first."""
 
     name: str
     frame: type[ClientFrame] | type[ServerFrame]
     struct: Any
-    parser: Any
     fields: tuple[Field, ...]
 
+
+#: Bytes of the length of each message in a batch.
+MESSAGE_WIDTH = int(wire.TEXT16.lengthfield.sizeof())
 
 _ROLES: dict[Any, tuple[Role, Inside]] = {
     wire.NAME16: (Role.NAME, Inside.PLAIN),
@@ -121,14 +122,15 @@ def _field(frame: str, declared: Any) -> Field:
     elif isinstance(shape, Const) and isinstance(shape.value, bytes):
         kind, width, role, literal = Shape.LITERAL, len(shape.value), Role.LITERAL, shape.value
     else:
-        kind, width = Shape.FIXED, shape.sizeof()
-        role = Role.OPCODE if isinstance(shape, Const) else Role.INTEGER
+        kind, width, role = Shape.FIXED, shape.sizeof(), Role.INTEGER
+        if isinstance(shape, Const):
+            role, literal = Role.OPCODE, bytes(shape.build(None))
     return Field(name, path, f"{path}.length", kind, role, inside, width, literal)
 
 
 def _plan(name: str, frame: type[ClientFrame] | type[ServerFrame], struct: Any) -> Plan:
     fields = tuple(_field(name, declared) for declared in struct.subcons)
-    return Plan(name, frame, struct, struct.compile(), fields)
+    return Plan(name, frame, struct, fields)
 
 
 #: The plans that an opcode announces.
@@ -149,14 +151,19 @@ BARE_PLANS: Mapping[int, Plan] = {
     for text in (struct.subcons[0].subcon.value,)
 }
 
+#: The same without a look-up by direction, whose hash takes longer than the rest.
+_CLIENT_PLANS, _SERVER_PLANS = PLANS[Direction.CLIENT], PLANS[Direction.SERVER]
+
 
 def plan_at(data: bytes, offset: int, direction: Direction) -> Plan | None:
     """Return the plan of the frame that begins at ``offset``, which must be inside ``data``.
 
     None for an unknown opcode. A bare text is recognised by all of it that is there.
     """
-    plan = PLANS[direction].get(data[offset])
-    if plan is None and direction is Direction.SERVER:
+    if direction is Direction.CLIENT:
+        return _CLIENT_PLANS.get(data[offset])
+    plan = _SERVER_PLANS.get(data[offset])
+    if plan is None:
         bare = BARE_PLANS.get(data[offset])
         if bare is not None:
             literal = bare.fields[0].literal
@@ -182,6 +189,67 @@ def measure(plan: Plan, data: bytes, offset: int) -> tuple[int, Field | None]:
             return stop, field
         offset = end
     return offset, None
+
+
+def values(plan: Plan, data: bytes, offset: int, stop: int) -> list[Any] | Field:
+    """Return what the fields of the complete frame from ``offset`` to ``stop`` hold, in order.
+
+    Opcode and literals are left out. If a field does not hold what it is declared to, that field.
+    """
+    found: list[Any] = []
+    for field in plan.fields:
+        end = stop if field.shape is Shape.REST else offset + field.width
+        if field.shape is Shape.COUNTED:
+            offset, end = end, end + int.from_bytes(data[offset:end], "big")
+        content = data[offset:end]
+        if field.role is Role.INTEGER:
+            found.append(int.from_bytes(content, "big"))
+        elif field.inside is Inside.MESSAGES:
+            messages = _messages(content)
+            if messages is None:
+                return field
+            found.append(messages)
+        elif field.shape is Shape.LITERAL:
+            if content != field.literal:
+                return field
+        elif field.role is not Role.OPCODE:
+            found.append(content)
+        offset = end
+    return found
+
+
+def written(plan: Plan, given: Mapping[str, Any]) -> bytes:
+    """Return the frame whose fields hold what is ``given``: the other way round.
+
+    Raise OverflowError or TypeError for what has no form on the wire.
+    """
+    parts: list[bytes] = []
+    for field in plan.fields:
+        if field.literal:
+            parts.append(field.literal)
+            continue
+        value = given[field.name]
+        if field.role is Role.INTEGER:
+            value = value.to_bytes(field.width, "big")
+        elif field.inside is Inside.MESSAGES:
+            value = b"".join(len(one).to_bytes(MESSAGE_WIDTH, "big") + one for one in value)
+        if field.shape is Shape.COUNTED:
+            parts.append(len(value).to_bytes(field.width, "big"))
+        parts.append(value)
+    return b"".join(parts)
+
+
+def _messages(blob: bytes) -> tuple[bytes, ...] | None:
+    """Return the counted messages that fill ``blob``; None if the last runs past its end."""
+    messages: list[bytes] = []
+    offset, stop = 0, len(blob)
+    while offset < stop:
+        start = offset + MESSAGE_WIDTH
+        offset = start + int.from_bytes(blob[offset:start], "big")
+        if start > stop or offset > stop:
+            return None
+        messages.append(blob[start:offset])
+    return tuple(messages)
 
 
 def locate(plan: Plan, data: bytes, offset: int, name: str) -> int:

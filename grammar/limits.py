@@ -8,6 +8,7 @@ server's answer to it is worth asking for.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from types import MappingProxyType
 
 #: Bytes of a user, a target, a recipient, a group's name or id.
@@ -109,6 +110,7 @@ def field_limit(path: str) -> int | None:
     return FIELD_LIMITS.get(f"{frame}.{name}")
 
 
+@cache
 def boundaries(limit: int | None, width: int) -> tuple[int, ...]:
     """Return the interesting values of an unsigned integer of ``width`` bytes, ascending.
 

@@ -11,7 +11,7 @@ field shows only in its length, whose ``counts`` says where its content would be
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from grammar import limits
 from grammar.cbor import walk
@@ -23,9 +23,10 @@ from grammar.opcodes import Direction
 MAX_SPANS = 8_192
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """A leaf: ``length`` bytes at ``offset`` of the segment, at least one.
+
+    A tuple, for each mutation makes some tens of these, and those are made in half the time.
 
     ``path`` is ``FRAME.field``, with ``.length``, ``.head`` or an index where the field
     divides further. ``counts`` is the (offset, length) of the bytes that a LENGTH or the

@@ -11,9 +11,9 @@ the next call.
 from __future__ import annotations
 
 from grammar import limits
-from grammar.codec import NEED_DATA, decode_one
+from grammar.codec import parse
 from grammar.errors import CeilingError, DecodeError, GrammarError, StreamError
-from grammar.frames import Frame
+from grammar.frames import Frame, UnknownFrame
 from grammar.layout import measure, plan_at
 from grammar.opcodes import Direction
 
@@ -86,18 +86,20 @@ class Stream:
 
     def _next(self, data: bytes, offset: int, frames: list[Frame]) -> int | None:
         """Append the frame at ``offset`` and return its end; None where none can be had."""
-        # The length goes first: a frame that is too long trips on that before it is all there.
         plan = plan_at(data, offset, self._direction)
-        end = len(data) if plan is None else measure(plan, data, offset)[0]
+        end, missing = (len(data), None) if plan is None else measure(plan, data, offset)
+        # The length goes first: a frame that is too long trips on that before it is all there.
         if end - offset > self._ceiling:
             self._fault = CeilingError(self._taken + offset, self._ceiling)
             return None
+        if missing is not None:
+            return None
+        if plan is None:
+            frames.append(UnknownFrame(self._direction, data[offset:]))
+            return end
         try:
-            decoded = decode_one(data, self._direction, offset)
+            frames.append(parse(plan, data, offset, end))
         except DecodeError as error:
             self._fault = DecodeError(self._taken + error.offset, error.path, error.reason)
             return None
-        if decoded is NEED_DATA:
-            return None
-        frames.append(decoded[0])
         return end

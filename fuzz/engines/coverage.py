@@ -2,7 +2,7 @@
 
 libFuzzer calls :meth:`CoverageEngine.test_one` with one input after the other and reads
 its counters after each call. Playing one case at a time would leave node and harness
-waiting for each other, so cases are collected and played sixteen at once, with one
+waiting for each other, so cases are collected and played at once, sixteen or more, with one
 reading of the node's coverage for all. libFuzzer meanwhile sees only the constant counter
 for each of them. When the reading of a batch holds something new, its cases are played
 again one by one; those that earned something go on the list of *credits*. The next time
@@ -30,6 +30,7 @@ from fuzz.engines.counters import Counters
 from fuzz.engines.feedback import (
     SHAPES,
     BatchMemory,
+    Breadth,
     Features,
     Memory,
     News,
@@ -52,8 +53,6 @@ from fuzz.watchdog.attributed import Attributed
 from fuzz.watchdog.leaks import LeakSurvey
 from fuzz.watchdog.watchdog import Glance, Watchdog, calm
 
-#: Cases in flight: at sixteen the node is never idle, and a batch is still quickly told apart.
-BATCH = 16
 #: Mutations that are tried in the place of one that shows a known bug.
 _MAKES = 8
 #: Decoded cases kept: libFuzzer mutates the same few hundred units again and again.
@@ -120,6 +119,7 @@ class CoverageEngine:
         self._batches = BatchMemory(self._size)
         self._cases = Memory(self._size)
         self._queue: list[bytes] = []
+        self._breadth = Breadth()
         self._credits: deque[tuple[bytes, Features]] = deque()
         self._due: dict[bytes, Features] = {}
         self._ascents: set[bytes] = set()
@@ -157,7 +157,7 @@ class CoverageEngine:
             self._ascents.clear()
             waiting, self._queue = self._queue[:-1], [data]
             self._flush(waiting)
-        elif len(self._queue) >= BATCH:
+        elif len(self._queue) >= self._breadth.cases():
             self._flush()
 
     def mutate(self, data: bytes, max_bytes: int) -> bytes:
@@ -265,7 +265,9 @@ class CoverageEngine:
             glance.reductions, sum(one.sent_bytes() for one in cases), len(cases)
         ).excessive()
         lawless = self._lawful.broken if self._seeding else self._lawful.broken_in_time
-        if glance.alarmed or glance.grown or costly or lawless(observations):
+        suspect = glance.alarmed or glance.grown or costly or lawless(observations)
+        self._breadth.note(calm=not (news or suspect))
+        if suspect:
             if self._seeding:
                 self.ordinary = [case for case in self.ordinary if case not in cases]
             for attributed in self._investigator.investigate(cases, observations, glance):

@@ -21,6 +21,13 @@ Features = tuple[tuple[int, int], ...]
 #: spread a few hundred shapes over without many collisions.
 SHAPES = 4096
 
+#: Cases in flight: at sixteen the node is never idle, and a batch is still quickly told apart.
+BATCH = 16
+#: After so many batches in a row in which there was nothing to tell apart, twice as many: what is
+#: done once for a batch (barriers, bystanders, the reading) is shared by more. A sum over still
+#: more would hide, in counters of eight bits, that one passed a point more often than any before.
+WIDE, _CALM_BATCHES = 32, 8
+
 #: libFuzzer's buckets of a counter: 1, 2, 3, 4-7, 8-15, 16-31, 32-127, 128 and more.
 _BUCKET = bytes(
     0 if n == 0 else 1 if n == 1 else 2 if n == 2 else 4 if n == 3 else 8 if n < 8
@@ -94,6 +101,21 @@ class BatchMemory:
     def count(self) -> int:
         """Return how many counters were ever hit."""
         return self._hit.count(1)
+
+
+class Breadth:
+    """How many cases are played at once: few while batches must be told apart, else more."""
+
+    def __init__(self) -> None:
+        self._calm = 0
+
+    def cases(self) -> int:
+        """Return the size of the next batch."""
+        return BATCH if self._calm < _CALM_BATCHES else WIDE
+
+    def note(self, calm: bool) -> None:
+        """Take in whether a batch was calm: nothing in it was new, or had to be looked into."""
+        self._calm = self._calm + 1 if calm else 0
 
 
 def features_of(coverage: bytes) -> Features:

@@ -76,7 +76,7 @@ class Executor:
         guard = self._names.tokens.guard()
         seats = []
         for number, case in enumerate(cases):
-            names, tokens = self._names.fresh(), self._names.tokens
+            names, tokens = self._names.fresh(case.users()), self._names.tokens
             player = Player(case, self.endpoint, patience, names, self._clock, tokens, self._exact)
             seats.append(_Seat(number, player, player.run()))
         try:

@@ -144,7 +144,7 @@ class Connection:
 
     def receive(self) -> bytes:
         """Read what is there, at most 256 KiB; sets ``ending`` at the end of the stream."""
-        parts, self._last_words = [self._last_words], b""
+        whole, self._last_words = self._last_words, b""
         for _ in range(CHUNKS):
             if self.ending is not None:
                 break
@@ -158,8 +158,8 @@ class Connection:
             if not data:
                 self.end(Ending.CLOSED)
                 break
-            parts.append(data)
-        return b"".join(parts)
+            whole += data
+        return whole
 
     def half_close(self) -> None:
         """Say that nothing more will be sent."""

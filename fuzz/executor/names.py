@@ -8,6 +8,7 @@ own, as long as their tokens, so that every length around them stays as it was.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable
 
 from fuzz.case import ALL_USER_TOKENS
 from fuzz.executor.tokens import Tokens
@@ -15,7 +16,7 @@ from fuzz.executor.tokens import Tokens
 #: Seven hex digits follow the letter of the slot: 268 million plays before one recurs.
 _SPACE = 1 << 28
 #: What a name starts with: the letter of its token, in the other case.
-_LETTERS = tuple((token, token[6:7].swapcase()) for token in ALL_USER_TOKENS)
+_LETTERS = {token: token[6:7].swapcase() for token in ALL_USER_TOKENS}
 #: The digits of a name. None is an opcode, of either side: a case that makes the server lose
 #: its place reads a name as frames, and must not do another thing with each name it is given.
 _DIGITS = bytes.maketrans(b"0123456789abcdef", b"abcdefghijklmnov")
@@ -28,8 +29,8 @@ class Names:
         self.tokens = Tokens()
         self._next = secrets.randbelow(_SPACE) if start is None else start
 
-    def fresh(self) -> dict[bytes, bytes]:
-        """Return a name for each user token, none of them used before."""
+    def fresh(self, tokens: Iterable[bytes] = ALL_USER_TOKENS) -> dict[bytes, bytes]:
+        """Return a name for each of these user ``tokens``, none of them used before."""
         self._next = (self._next + 1) % _SPACE
         tail = (b"%07x" % self._next).translate(_DIGITS)
-        return {token: letter + tail for token, letter in _LETTERS}
+        return {token: _LETTERS[token] + tail for token in tokens}

@@ -11,7 +11,7 @@ arrived). The batch runs many players and serves all their barriers with one rou
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 from math import inf
 
@@ -55,7 +55,7 @@ class Pause(Enum):
 BARRIER = Pause.BARRIER
 RESTART = Pause.RESTART
 #: Steps that see for themselves to it that what was sent before has been handled.
-_SETTLING = frozenset({StepKind.WAIT, StepKind.RESTART})
+_SETTLING = (StepKind.WAIT, StepKind.RESTART)
 
 #: Bytes. A server is held back only where our socket is full, and that has room for more than this.
 _HELD_BACK = 32_768
@@ -91,6 +91,7 @@ class Player:
         self._case = case
         self._endpoint = endpoint
         self._patience = patience
+        self._users = frozenset(names.values())
         self._values = names
         self._clock = clock
         self._tokens = tokens
@@ -134,7 +135,7 @@ class Player:
 
     def users(self) -> frozenset[bytes]:
         """Return the names that stand for the users of the case."""
-        return frozenset(self._values[token] for token in ALL_USER_TOKENS)
+        return self._users
 
     def close(self) -> None:
         """Let go of every socket, also when the play was given up."""
@@ -273,7 +274,8 @@ class Player:
     def _handled(self, link: Connection) -> None:
         """Note that what ``link`` sent last has been handled by now."""
         if self._exact and link.sent and link.sent[-1].done == inf:
-            link.sent[-1] = replace(link.sent[-1], done=self._clock.now() - self._began)
+            last, now = link.sent[-1], self._clock.now() - self._began
+            link.sent[-1] = Sent(last.order, last.data, last.login, last.at, now)
 
     def _write(self, link: Connection, data: bytes, login: bool = False) -> Play:
         if link.ending is None:

@@ -39,6 +39,8 @@ CBOR_OPCODES = frozenset(
     for opcode, plan in PLANS[Direction.CLIENT].items()
     if any(field.inside is Inside.CBOR for field in plan.fields)
 )
+#: The roles of what a field holds that ends with its segment.
+_UNCOUNTED = (Role.NAME, Role.KEY, Role.TEXT)
 _MAX_ARGUMENT = {1: 23, 2: 0xFF, 3: 0xFFFF, 5: 0xFFFF_FFFF, 9: 0xFFFF_FFFF_FFFF_FFFF}
 
 
@@ -143,17 +145,17 @@ def _dissect(data: bytes) -> Anatomy:
     if len(data) > WINDOW:
         found = tuple(_unclipped(span, data) for span in found)
     counters = tuple(span for span in found if span.counts is not None)
-    counted = {span.counts[0] for span in counters if span.counts is not None}
     parts = [_part(span) for span in counters]
+    counted = {part.offset for part in parts}
     for span in found:
-        if span.role in (Role.NAME, Role.KEY, Role.TEXT) and span.offset not in counted:
+        if span.role in _UNCOUNTED and span.offset not in counted:
             parts.append(Part(span.path, span.offset, span.length, span.role, False, None))
     lengths = tuple(span for span in counters if span.role is Role.LENGTH)
     return Anatomy(data, found, counters, lengths, tuple(parts))
 
 
 def _part(counter: Span) -> Part:
-    path, _, _ = counter.path.rpartition(".")
+    path = counter.path[: counter.path.rindex(".")]
     start, size = counter.counts or (counter.offset + counter.length, 0)
     if counter.role is Role.CBOR_HEAD:
         return Part(path, start, size, Role.CBOR_VALUE, False, counter)

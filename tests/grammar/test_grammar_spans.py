@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -250,7 +248,7 @@ def test_very_many_frames_end_in_a_tail() -> None:
 def test_spans_are_frozen_and_slotted() -> None:
     span = spans(b"\x05", C)[0]
     assert span == Span("GET_STATUS.opcode", 0, 1, Role.OPCODE, None)
-    with pytest.raises(dataclasses.FrozenInstanceError):
+    with pytest.raises(AttributeError):
         span.offset = 1  # type: ignore[misc]
     assert not hasattr(span, "__dict__")
 

@@ -54,6 +54,10 @@ from grammar.errors import GrammarError
 _BIG = 32_768
 
 
+#: What a server says to a LOGIN that it does not accept, and to what else it refuses.
+_SHUT_OUT = (AuthFailed, LoginRateLimited)
+_REFUSALS = (Error, RateLimited)
+
 #: What is said of a frame that came in more than one segment.
 CUT = " that was cut by TCP"
 
@@ -123,12 +127,13 @@ class Link:
         self.readable = trace.plain or trace.messages
         self.heard, self.fault, self.rest = _heard(trace.replies())
         self.said, whole, self.pending = _said(trace)
-        logins = [said for said in self.said if isinstance(said.frame, Login)]
+        #: The classes of the frames that were heard.
+        self.kinds = frozenset(map(type, self.heard))
+        self.logins = tuple(said.order for said in self.said if isinstance(said.frame, Login))
         accepted = sum(isinstance(frame, LoginOk) for frame in self.heard)
-        self.logins = tuple(said.order for said in logins)
         self.sure = (
-            self.readable and whole and self.fault is None and len(logins) == accepted
-            and not any(isinstance(f, AuthFailed | LoginRateLimited) for f in self.heard)
+            self.readable and whole and self.fault is None and len(self.logins) == accepted
+            and self.kinds.isdisjoint(_SHUT_OUT)
         )  # fmt: skip
 
     @property
@@ -142,7 +147,7 @@ class Link:
     @cached_property
     def refused(self) -> bool:
         """Tell whether anything that was sent may have been refused."""
-        return any(isinstance(frame, Error | RateLimited) for frame in self.heard)
+        return not self.kinds.isdisjoint(_REFUSALS)
 
     @property
     def read_to_the_last_byte(self) -> bool:
@@ -195,6 +200,11 @@ class Dialogue:
     def kinds(self) -> frozenset[type[ClientFrame]]:
         """Return the classes of the frames that were sent."""
         return frozenset(type(said.frame) for link in self.links for said in link.said)
+
+    @cached_property
+    def heard_kinds(self) -> frozenset[type[Frame]]:
+        """Return the classes of the frames that were heard."""
+        return frozenset[type[Frame]]().union(*(link.kinds for link in self.links))
 
     def over_a_restart(self, since: int, until: int) -> bool:
         """Tell whether the server was restarted between two orders, the first included."""

@@ -78,9 +78,11 @@ class _Session:
 
 
 def _session(trace: ConnectionTrace) -> _Session | None:
+    if trace.plain or trace.messages:
+        return None
     request, _, asked = b"".join(sent.data for sent in trace.sent).partition(_HEAD_END)
     response, _, said = trace.replies().partition(_HEAD_END)
-    if trace.plain or trace.messages or not request.startswith(b"GET "):
+    if not request.startswith(b"GET "):
         return None
     if not response.startswith(b"HTTP/1.1 101 "):
         return None

@@ -31,7 +31,8 @@ class Run:
     ``command`` is what was typed, ``versions`` those of what took part, by its name. ``reason`` is
     why it ended, None where it did not get to say so: it goes on, or was killed. ``cases`` are
     those that were judged in it, ``seconds`` how long it took. ``judged_before`` is how many cases
-    had been judged in this folder when it began, as the journal counts them.
+    had been judged in this folder when it began, as the journal counts them: None until that is
+    known.
     """
 
     number: int
@@ -46,7 +47,7 @@ class Run:
     reason: str | None = None
     cases: int = 0
     seconds: float = 0.0
-    judged_before: int = 0
+    judged_before: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

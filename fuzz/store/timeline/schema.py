@@ -38,7 +38,7 @@ CREATE TABLE runs (
     reason TEXT,
     cases INTEGER NOT NULL,
     seconds REAL NOT NULL,
-    judged_before INTEGER NOT NULL
+    judged_before INTEGER
 );
 CREATE TABLE samples (
     id INTEGER PRIMARY KEY,

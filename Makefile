@@ -8,7 +8,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help fuzz test lint setup erlang lock clean
+.PHONY: help fuzz test lint setup erlang chromium lock clean
 
 help: ## say what can be made
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile
@@ -18,7 +18,7 @@ fuzz: setup ## fuzz for a minute; ARGS="..." adds options, and a later --time wi
 
 # Two tests at once for each processor: most of them wait for a server.
 # pytest comes last, so that its closing line is the last thing on the screen.
-test: lint ## check style and types, then run every test
+test: lint chromium ## check style and types, then run every test
 	@$(BIN)/python -m pytest --numprocesses $$((2 * $$(nproc))) --dist worksteal
 
 lint: setup ## check style and types only
@@ -34,6 +34,10 @@ $(READY): requirements.lock pyproject.toml
 # Asked each time: it costs a tenth of a second, and Erlang can go away behind our back.
 erlang: $(READY)
 	@sh .ci/erlang
+
+# For the tests only: nothing else opens the report.
+chromium:
+	@sh .ci/chromium
 
 lock: ## resolve pyproject.toml into requirements.lock again; ARGS=--upgrade takes newer releases
 	@sh .ci/lock $(ARGS)

@@ -177,6 +177,39 @@ def test_the_real_erlang_answers_the_probe() -> None:
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
+def test_a_browser_that_is_there_is_left_alone(machine: Machine) -> None:
+    machine.has("google-chrome", "")
+    machine.has("chromedriver", "")
+    machine.can_install("exit 1")
+    assert machine.run("chromium") == (0, "")
+    assert machine.apt_calls() == []
+
+
+def test_a_browser_is_installed_by_apt(machine: Machine) -> None:
+    machine.can_install("for n in chromium chromedriver; do : >bin/$n; chmod 755 bin/$n; done")
+    said = "iris-fuzz: installing a Chromium and a chromedriver\n"
+    assert machine.run("chromium") == (0, said)
+    assert machine.apt_calls()[1].endswith(" chromium chromium-driver fonts-dejavu-core")
+
+
+def test_a_driver_alone_is_added_to_the_browser(machine: Machine) -> None:
+    machine.has("chromium", "")
+    machine.can_install(": >bin/chromedriver; chmod 755 bin/chromedriver")
+    assert machine.run("chromium") == (0, "iris-fuzz: installing a chromedriver\n")
+
+
+def test_a_browser_that_does_not_run_once_installed_is_said(machine: Machine) -> None:
+    machine.can_install("exit 0")
+    code, said = machine.run("chromium")
+    assert (code, said.count("\n")) == (2, 2)
+    assert "a Chromium and a chromedriver does not run, though it was installed" in said
+
+
+def test_without_apt_one_sentence_says_that_a_browser_is_missing(machine: Machine) -> None:
+    said = "iris-fuzz: a Chromium and a chromedriver is missing: install it, then run this again.\n"
+    assert machine.run("chromium") == (2, said)
+
+
 def test_without_a_python_one_sentence_says_which(machine: Machine) -> None:
     code, said = machine.run("python", "")
     assert (code, said.count("\n")) == (2, 1)

@@ -23,7 +23,7 @@ from fuzz.report.html.render import Section, page_html, sections_of
 HOST = "127.0.0.1"
 #: Reading a folder anew takes up to a second; who asks more often gets what was read last.
 FRESH_SECONDS = 1.5
-#: A browser keeps connections open and says nothing: it may have a new one.
+#: Who connects and says nothing is not waited for any longer.
 _IDLE_SECONDS = 30.0
 _SECTION = "/section/"
 
@@ -108,9 +108,6 @@ class PageServer(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     server: PageServer
-    protocol_version = "HTTP/1.1"
-    server_version = "iris-fuzz"
-    sys_version = ""
     timeout = _IDLE_SECONDS
 
     def do_GET(self) -> None:
@@ -119,8 +116,11 @@ class _Handler(BaseHTTPRequestHandler):
     def do_HEAD(self) -> None:
         self._answer(body=False)
 
+    def version_string(self) -> str:
+        """Name the program, and nothing of this machine."""
+        return "iris-fuzz"
+
     def _refuse(self) -> None:
-        self.close_connection = True  # whatever else was sent is not read
         self._send(
             HTTPStatus.METHOD_NOT_ALLOWED, b"GET and HEAD only\n", "text/plain", Allow="GET, HEAD"
         )

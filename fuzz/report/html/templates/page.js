@@ -106,6 +106,7 @@
       location.reload();
       return true;
     }
+    document.title = told.title;
     let whole = true;
     for (const id of ids) {
       const section = document.getElementById(id);
@@ -119,7 +120,6 @@
       section.dataset.digest = part.headers.get("X-Digest");
       replace(section, await part.text());
     }
-    document.title = told.title;
     tag = whole ? answer.headers.get("ETag") : "";
     return true;
   };

@@ -29,6 +29,7 @@ from fuzz.cli.planted import planted
 from fuzz.cli.record import record
 from fuzz.cli.replay import replay
 from fuzz.cli.show import show
+from fuzz.cli.smoke import smoke
 from fuzz.cli.target import target
 from fuzz.cli.triage import triage
 from fuzz.errors import IrisFuzzError
@@ -77,6 +78,7 @@ def cli(context: click.Context, config: Path | None) -> None:
       iris-fuzz init                        a file of options for the server in this folder
       iris-fuzz fuzz --time 60              fuzz the reference Iris for a minute
       iris-fuzz check                       what does it owe its users?
+      iris-fuzz smoke                       is anything new broken? for CI
       iris-fuzz show corpus/crashes/FILE    what does this case do?
       iris-fuzz replay corpus/crashes       does it still happen?
       iris-fuzz triage corpus/crashes       a bug report for each defect
@@ -93,7 +95,7 @@ def cli(context: click.Context, config: Path | None) -> None:
 
 
 _VERBS = (
-    fuzz, decode, check, replay, show, tmin, triage, promote, compat, record, planted, bench,
+    fuzz, smoke, decode, check, replay, show, tmin, triage, promote, compat, record, planted, bench,
     target, doctor, init,
 )  # fmt: skip
 for command in _VERBS:

@@ -11,7 +11,7 @@ from fuzz.store.sidecar import plain
 from fuzz.triage.dossier import Counts, Dossier
 
 #: What each rung means for those who did nothing.
-_EFFECT: Mapping[Kind, str] = {
+EFFECT: Mapping[Kind, str] = {
     Kind.NODE_DOWN: "Everybody is offline: the node is gone.",
     Kind.APP_DOWN: "Everybody is offline, while the node looks alive.",
     Kind.LISTENER_RESTART: "Clients that did nothing wrong are cut off.",
@@ -38,7 +38,7 @@ def as_markdown(dossier: Dossier, replay: str, note: str = "", transport: str = 
             ("severity", finding.kind.severity.value),
             ("kind", finding.kind.value),
             ("fingerprint", f"`{finding.fingerprint}`, variant `{finding.variant}`"),
-            ("effect on others", _EFFECT[finding.kind]),
+            ("effect on others", EFFECT[finding.kind]),
             ("confidence", dossier.confidence.sentence()),
             *_lesser(dossier),
             ("size", dossier.minimised.sentence()),
@@ -70,7 +70,7 @@ def as_json(
         "kind": finding.kind.value,
         "fingerprint": finding.fingerprint,
         "variant": finding.variant,
-        "effect": _EFFECT[finding.kind],
+        "effect": EFFECT[finding.kind],
         "known": note,
         "transport": transport,
         "confidence": {

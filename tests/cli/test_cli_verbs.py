@@ -31,9 +31,8 @@ from tests.cli.support import Run
 
 ROOT = Path(__file__).resolve().parents[2]
 VERBS = (
-    "fuzz", "decode", "replay", "show", "compat", "record", "target run", "planted", "planted run",
-    "bench",
-    "doctor",
+    "fuzz", "smoke", "decode", "replay", "show", "compat", "record", "target run", "planted",
+    "planted run", "bench", "doctor",
 )  # fmt: skip
 HANG = Finding(Kind.HANG, "a reply did not come", Cause("hang"))
 

@@ -22,6 +22,7 @@ from fuzz.cli.options import (
 )
 from fuzz.cli.screen import screen
 from fuzz.cli.target_options import target_options
+from fuzz.cli.watching import Runs, Watching, watching_options
 from fuzz.decoding import decoder_named
 from fuzz.errors import IrisFuzzError
 from fuzz.report.console import ConsoleReport, summary_lines
@@ -39,6 +40,7 @@ _DECODER_SECONDS = 30.0
 
 @click.command(short_help="Fuzz a target, steered by the coverage of its BEAM.")
 @target_options
+@watching_options
 @click.option("--time", "seconds", type=float, metavar="SECONDS", help="End after so long.")
 @click.option("--cases", type=int, metavar="N", help="End after so many cases.")
 @click.option(
@@ -110,6 +112,7 @@ def fuzz(
     random_seed: int | None,
     summary_file: Path | None,
     known: Path | None,
+    watching: Watching,
 ) -> int:
     """Fuzz a target, steered by the coverage of its BEAM.
 
@@ -153,8 +156,16 @@ def fuzz(
         maximise=maximise,
         jobs=jobs,
     )
-    summary = new_summary(known, summary_file)
-    return run_campaign(_campaign(settings, decoder, config), screen(), summary, summary_file)
+    return _run(_campaign(settings, decoder, config), watching, known, summary_file, corpus)
+
+
+def _run(
+    campaign: Runs, watching: Watching, known: Path | None, summary_file: Path | None, corpus: Path
+) -> int:
+    """Run ``campaign`` with all that watches it; return the exit code."""
+    summary, console = new_summary(known, summary_file), screen()
+    with watching.over(campaign, summary, corpus, console) as watched:
+        return run_campaign(watched, console, summary, summary_file)
 
 
 def _campaign(
@@ -186,7 +197,7 @@ def _decoder_seconds(seconds: float | None) -> float:
 
 
 def run_campaign(
-    campaign: Campaign | DecoderFirst, console: Console, summary: Summary, summary_file: Path | None
+    campaign: Runs, console: Console, summary: Summary, summary_file: Path | None
 ) -> int:
     """Run ``campaign`` to its end, show it, and return the exit code."""
     report = ConsoleReport(summary, console)

@@ -24,6 +24,7 @@ from fuzz.cli.decode import decode
 from fuzz.cli.doctor import doctor
 from fuzz.cli.fuzz import fuzz
 from fuzz.cli.init import init
+from fuzz.cli.metrics import metrics
 from fuzz.cli.minimal import promote, tmin
 from fuzz.cli.planted import planted
 from fuzz.cli.record import record
@@ -96,7 +97,7 @@ def cli(context: click.Context, config: Path | None) -> None:
 
 _VERBS = (
     fuzz, smoke, decode, check, replay, show, tmin, triage, promote, compat, record, planted, bench,
-    target, doctor, init,
+    target, metrics, doctor, init,
 )  # fmt: skip
 for command in _VERBS:
     cli.add_command(command)

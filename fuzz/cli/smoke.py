@@ -19,6 +19,7 @@ from fuzz.cli.reports import Reports, report_options
 from fuzz.cli.running import started
 from fuzz.cli.screen import screen
 from fuzz.cli.target_options import target_options
+from fuzz.cli.watching import Watching, watching_options
 from fuzz.clock import SystemClock
 from fuzz.errors import IrisFuzzError, SettingsError
 from fuzz.report.outcome import Gathered, Played, outcome_json, outcome_lines
@@ -37,6 +38,7 @@ _SECONDS = 60.0
 
 @click.command(short_help="Replay the regressions, then fuzz for a minute: for CI.")
 @target_options
+@watching_options
 @click.option(
     "--regressions",
     type=click.Path(path_type=Path, file_okay=False),
@@ -92,6 +94,7 @@ def smoke(
     writes_baseline: bool,
     known: Path | None,
     as_json: bool,
+    watching: Watching,
 ) -> int:
     """Replay all regressions, then fuzz for a bounded time, and tell CI what is new.
 
@@ -122,7 +125,7 @@ def smoke(
     folder = regressions or shipped_or_own(corpus, "regressions")
     try:
         desk.replay(folder, plays)
-        desk.fuzz()
+        desk.fuzz(watching)
     except IrisFuzzError as error:
         desk.faults.append(str(error))
     finally:  # an interrupt ends it too: what was found is told in any case
@@ -182,10 +185,12 @@ class _Desk:
                 width_of(self._console), self._gathered.known.note(finding.fingerprint),
             )  # fmt: skip
 
-    def fuzz(self) -> None:
+    def fuzz(self, watching: Watching) -> None:
         """Fuzz; the summary has all that was found, also if an error ends it."""
         summary = self._gathered.summary = Summary(self._gathered.known)
-        run_campaign(Campaign(self._settings), self._console, summary, None)
+        campaign, corpus = Campaign(self._settings), self._settings.corpus
+        with watching.over(campaign, summary, corpus, self._console) as watched:
+            run_campaign(watched, self._console, summary, None)
         if not summary.reason:  # the error was told already, before the findings that it left
             self.faults.append("fuzzing did not come to its end")
 

@@ -12,7 +12,7 @@ from rich.text import Text
 from fuzz.case import read_case
 from fuzz.describe import describe_steps
 from fuzz.errors import CaseFileError, StoreError
-from fuzz.finding import Finding
+from fuzz.finding import ASSERTION, Finding
 from fuzz.report.source import Place, Sources, from_base
 from fuzz.report.summary import Summary
 from fuzz.report.text import STYLE
@@ -41,7 +41,8 @@ class Played:
 class Item:
     """A finding as CI is told of it, once for each fingerprint.
 
-    ``file`` is the case that shows it, and ``replay`` the command that plays that; ``excused``
+    ``file`` is the case that shows it, and ``replay`` the command that plays that; what no case
+    shows has a file with what was seen, and no command. ``excused``
     says that it fails nothing, ``note`` what a file of known issues or a baseline says of it.
     ``place`` is the line of the target's source that it points to, if that is known.
     """
@@ -69,9 +70,9 @@ class Item:
             *([f"source: {self.place.file}:{self.place.line}"] if self.place else []),
             *([f"needed: {self.pattern}"] if self.pattern else []),
             *([self.note] if self.note else []),
-            f"case: {self.file}",
+            f"file: {self.file}",
             *(f"  {step}" for step in self.steps),
-            f"replay: {self.replay}",
+            *([f"replay: {self.replay}"] if self.replay else []),
         ]
 
 
@@ -143,15 +144,16 @@ class Gathered:
 
     def _item(self, finding: Finding, file: Path) -> Item:
         told = from_base(file, self.sources.base)
+        no_case = finding.cause.what == ASSERTION
         return Item(
             finding,
             told,
-            shlex.join(["iris-fuzz", "replay", told, *self.switches]),
+            "" if no_case else shlex.join(["iris-fuzz", "replay", told, *self.switches]),
             self.known.excuses(finding.fingerprint),
             self.known.note(finding.fingerprint),
             self.sources.place(finding),
-            _steps(file),
-            _pattern(file),
+            () if no_case else _steps(file),
+            "" if no_case else _pattern(file),
         )
 
 

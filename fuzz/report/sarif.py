@@ -86,7 +86,7 @@ def _result(item: Item) -> dict[str, object]:
     finding = item.finding
     case = _location(item.file, 1)
     source = None if item.place is None else _location(item.place.file, item.place.line)
-    related = {**case, "id": 1, "message": {"text": "the case that shows it"}}
+    related = {**case, "id": 1, "message": {"text": "what shows it"}}
     result: dict[str, object] = {
         "ruleId": finding.kind.value,
         "ruleIndex": finding.kind.rank,

@@ -13,15 +13,9 @@ from rich.console import Console
 from fuzz.campaign import Campaign, DecoderFirst
 from fuzz.cli.config import Config
 from fuzz.cli.meaning import meaning_in
-from fuzz.cli.options import (
-    SHIPPED_CORPUS,
-    corpus_option,
-    known_issues,
-    known_option,
-    shipped_or_own,
-)
-from fuzz.cli.screen import screen
+from fuzz.cli.options import SHIPPED_CORPUS, corpus_option, shipped_or_own
 from fuzz.cli.target_options import target_options
+from fuzz.cli.telling import Telling, summary_options
 from fuzz.cli.watching import Runs, Watching, watching_options
 from fuzz.decoding import decoder_named
 from fuzz.errors import IrisFuzzError
@@ -29,7 +23,6 @@ from fuzz.report.console import ConsoleReport, summary_lines
 from fuzz.report.summary import Summary
 from fuzz.report.text import say, width_of
 from fuzz.settings import MAX_JOBS, MAXIMISABLE, FuzzSettings, TargetSettings
-from fuzz.store.atomic import ensure_writable
 
 #: A decoder has shown most of what it has to show within seconds, at its rate: it is called for
 #: this share of the time, for so many seconds at least and at most, and where a run has no end.
@@ -88,14 +81,7 @@ _DECODER_SECONDS = 30.0
 @click.option(
     "--seed", "random_seed", type=int, metavar="N", help="Seed of the mutator's random numbers."
 )
-@click.option(
-    "--summary",
-    "summary_file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Write the summary to this file, as JSON.",
-)
-@known_option
+@summary_options
 @click.pass_obj
 def fuzz(
     config: Config,
@@ -110,8 +96,7 @@ def fuzz(
     maximise: str | None,
     decoder: str | None,
     random_seed: int | None,
-    summary_file: Path | None,
-    known: Path | None,
+    telling: Telling,
     watching: Watching,
 ) -> int:
     """Fuzz a target, steered by the coverage of its BEAM.
@@ -156,16 +141,17 @@ def fuzz(
         maximise=maximise,
         jobs=jobs,
     )
-    return _run(_campaign(settings, decoder, config), watching, known, summary_file, corpus)
+    return run_told(_campaign(settings, decoder, config), telling, watching, corpus)
 
 
-def _run(
-    campaign: Runs, watching: Watching, known: Path | None, summary_file: Path | None, corpus: Path
-) -> int:
-    """Run ``campaign`` with all that watches it; return the exit code."""
-    summary, console = new_summary(known, summary_file), screen()
-    with watching.over(campaign, summary, corpus, console) as watched:
-        return run_campaign(watched, console, summary, summary_file)
+def run_told(campaign: Runs, telling: Telling, watching: Watching, corpus: Path) -> int:
+    """Run ``campaign`` with all that watches it, tell of it, and return the exit code."""
+    summary, console = Summary(telling.known), telling.console()
+    try:
+        with watching.over(campaign, summary, corpus, console) as watched:
+            return run_campaign(watched, console, summary, telling.file)
+    finally:
+        telling.end(summary)
 
 
 def _campaign(
@@ -227,13 +213,6 @@ def run_campaign(
     if failure is not None:
         click.echo(f"iris-fuzz: {failure}", err=True)
     return 1 if summary.failed() else 0
-
-
-def new_summary(known: Path | None, file: Path | None) -> Summary:
-    """Return an empty summary, if the known issues can be read and ``file`` can be written."""
-    if file is not None:
-        ensure_writable(file.absolute().parent)
-    return Summary(known_issues(known))
 
 
 def default_seeds(corpus: Path) -> tuple[Path, ...]:

@@ -19,11 +19,13 @@ import click
 from fuzz.cli.bench import bench
 from fuzz.cli.check import check
 from fuzz.cli.compat import compat
+from fuzz.cli.completion import completion
 from fuzz.cli.config import CONFIG_NAME, defaults, read_config
 from fuzz.cli.decode import decode
 from fuzz.cli.doctor import doctor
 from fuzz.cli.fuzz import fuzz
 from fuzz.cli.init import init
+from fuzz.cli.man import man
 from fuzz.cli.metrics import metrics
 from fuzz.cli.minimal import promote, tmin
 from fuzz.cli.planted import planted
@@ -97,7 +99,7 @@ def cli(context: click.Context, config: Path | None) -> None:
 
 _VERBS = (
     fuzz, smoke, decode, check, replay, show, tmin, triage, promote, compat, record, planted, bench,
-    target, metrics, doctor, init,
+    target, metrics, doctor, init, completion, man,
 )  # fmt: skip
 for command in _VERBS:
     cli.add_command(command)

@@ -67,6 +67,9 @@ _SEVERITY: Mapping[Kind, Severity] = {
 #: ``what`` of a cause that is the crash of a process, whatever effect that had on others.
 CRASH = "crash"
 
+#: ``what`` of a cause that no case shows: what somebody asserts of their metrics does not hold.
+ASSERTION = "assertion"
+
 #: ``what`` of a cause that only a crowd shows, and the key of the evidence that tells of the crowd.
 STORM = "storm"
 

@@ -8,11 +8,13 @@ import click
 
 from fuzz.campaign import Campaign
 from fuzz.cli.config import Config
-from fuzz.cli.fuzz import default_seeds, dictionary, new_summary, run_campaign
+from fuzz.cli.fuzz import default_seeds, dictionary
 from fuzz.cli.meaning import meaning_in
-from fuzz.cli.options import Seconds, corpus_option, known_option
-from fuzz.cli.screen import screen
+from fuzz.cli.options import Seconds, corpus_option
+from fuzz.cli.run import run_told
 from fuzz.cli.target_options import target_options
+from fuzz.cli.telling import Telling, summary_options
+from fuzz.cli.watching import Watching
 from fuzz.decoding import decoder_named
 from fuzz.settings import FuzzSettings, TargetSettings
 
@@ -39,14 +41,7 @@ from fuzz.settings import FuzzSettings, TargetSettings
 @click.option(
     "--seed", "random_seed", type=int, metavar="N", help="Seed of the mutator's random numbers."
 )
-@click.option(
-    "--summary",
-    "summary_file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Write the summary to this file, as JSON.",
-)
-@known_option
+@summary_options
 @click.pass_obj
 def decode(
     config: Config,
@@ -59,8 +54,7 @@ def decode(
     seeds: tuple[Path, ...],
     no_feedback: bool,
     random_seed: int | None,
-    summary_file: Path | None,
-    known: Path | None,
+    telling: Telling,
 ) -> int:
     """Call a function of the node that takes a binary, tens of thousands of times a second.
 
@@ -106,5 +100,4 @@ def decode(
         decoder=decoder_named(decoder),
         meaning=meaning_in(config),
     )
-    summary = new_summary(known, summary_file)
-    return run_campaign(Campaign(settings), screen(), summary, summary_file, corpus=corpus)
+    return run_told(Campaign(settings), telling, Watching(), corpus)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import json
 import resource
 import shutil
 import socket
@@ -77,7 +78,8 @@ class Check:
 @click.command(short_help="Check this machine, and say what to do about what is wrong.")
 @target_options
 @corpus_option("The folder that a campaign would write to; nothing is left in it.")
-def doctor(target: TargetSettings, corpus: Path) -> int:
+@click.option("--json", "as_json", is_flag=True, help="Print what each check says as JSON.")
+def doctor(target: TargetSettings, corpus: Path, as_json: bool) -> int:
     """Check this machine, and say what to do about each thing that is wrong.
 
     The last checks are a trial: the target (the reference Iris, or your own) is started with the
@@ -89,16 +91,22 @@ def doctor(target: TargetSettings, corpus: Path) -> int:
       iris-fuzz doctor
       iris-fuzz doctor --port 9000 --corpus /tmp/corpus
       iris-fuzz doctor --target 127.0.0.1:8085
+      iris-fuzz doctor --json
 
     Exit codes: 0 all is well, 2 something has to be put right first.
     """
-    console, failed = screen(), set[str]()
+    console, failed, told = screen(), set[str](), []
     for check in checks(corpus, target):
         mark, said = _outcome(check, failed)
         if mark in (Mark.WRONG, Mark.SKIPPED):
             failed.add(check.name)
         word, style = mark.value
-        say(console, [Text.assemble((f"{word:<7}", style), f"{check.name:<13}", said)])
+        told.append({"check": check.name, "mark": mark.name.lower(), "said": said})
+        if not as_json:
+            say(console, [Text.assemble((f"{word:<7}", style), f"{check.name:<13}", said)])
+    if as_json:
+        click.echo(json.dumps(told, indent=2))
+        return 2 if failed else 0
     if failed:
         say(console, [Text("\nput right what is WRONG, then run it again")])
         return 2

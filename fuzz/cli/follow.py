@@ -17,7 +17,7 @@ from types import FrameType
 
 from rich.console import Console
 
-from fuzz.campaign import Campaign, DecoderFirst
+from fuzz.cli.watching import Runs
 from fuzz.errors import IrisFuzzError
 from fuzz.events import Event
 from fuzz.report.console import ConsoleReport
@@ -42,7 +42,7 @@ def view_of(console: Console) -> View:
 
 
 def follow(
-    campaign: Campaign | DecoderFirst,
+    campaign: Runs,
     console: Console,
     summary: Summary,
     view: View,
@@ -71,7 +71,7 @@ def follow(
 
 
 def _on_a_screen(
-    campaign: Campaign | DecoderFirst,
+    campaign: Runs,
     console: Console,
     board: Board,
     take: Callable[[Event], None],

@@ -2,45 +2,24 @@
 
 from __future__ import annotations
 
-import json
-import platform
-import shlex
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, replace
-from importlib import metadata
+from dataclasses import replace
 from pathlib import Path
 
 import click
 from click.core import ParameterSource
-from rich.console import Console
 
 from fuzz.campaign import Campaign, DecoderFirst
 from fuzz.cli.config import Config
-from fuzz.cli.follow import View, follow, view_of
+from fuzz.cli.follow import View
 from fuzz.cli.meaning import meaning_in
-from fuzz.cli.options import (
-    SHIPPED_CORPUS,
-    Seconds,
-    corpus_option,
-    known_issues,
-    known_option,
-    shipped_or_own,
-)
-from fuzz.cli.screen import screen
+from fuzz.cli.options import SHIPPED_CORPUS, Seconds, corpus_option, shipped_or_own
+from fuzz.cli.run import chronicled, run_told
 from fuzz.cli.target_options import target_options
+from fuzz.cli.telling import Telling, summary_options
+from fuzz.cli.watching import Watching, watching_options
 from fuzz.decoding import decoder_named
-from fuzz.errors import IrisFuzzError, SettingsError, StoreError
-from fuzz.events import Event
-from fuzz.report.chronicle import Chronicle, Circumstances
-from fuzz.report.console import summary_lines
-from fuzz.report.summary import Summary
-from fuzz.report.text import say, width_of
+from fuzz.errors import SettingsError
 from fuzz.settings import MAX_JOBS, MAXIMISABLE, FuzzSettings, TargetSettings
-from fuzz.store.atomic import ensure_writable
-from fuzz.store.campaign_folder import campaign_folder
-from fuzz.target.sources import sources_of
 
 #: A decoder has shown most of what it has to show within seconds, at its rate: it is called for
 #: this share of the time, for so many seconds at least and at most, and where a run has no end.
@@ -84,6 +63,7 @@ Exit codes: 0 nothing found (or known issues only), 1 findings, 2 could not run.
 
 @click.command(short_help="Fuzz a target, steered by the coverage of its BEAM.", help=_HELP)
 @target_options
+@watching_options
 @click.option(
     "--time",
     "seconds",
@@ -158,14 +138,7 @@ Exit codes: 0 nothing found (or known issues only), 1 findings, 2 could not run.
 @click.option(
     "--seed", "random_seed", type=int, metavar="N", help="Seed of the mutator's random numbers."
 )
-@click.option(
-    "--summary",
-    "summary_file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Write the summary to this file, as JSON.",
-)
-@known_option
+@summary_options
 @click.pass_obj
 def fuzz(
     config: Config,
@@ -183,8 +156,8 @@ def fuzz(
     maximise: str | None,
     decoder: str | None,
     random_seed: int | None,
-    summary_file: Path | None,
-    known: Path | None,
+    telling: Telling,
+    watching: Watching,
 ) -> int:
     """Run ``iris-fuzz fuzz``; return its exit code."""
     corpus = _place(corpus, campaign)
@@ -202,14 +175,11 @@ def fuzz(
         jobs=jobs,
         until_stale=until_stale,
     )
-    summary = new_summary(known, summary_file)
     run = _campaign(settings, decoder, config)
     if campaign is None:
-        return run_campaign(run, screen(), summary, summary_file, corpus=corpus, view=view)
-    with _chronicle(settings) as chronicle:
-        return run_campaign(
-            run, screen(), summary, summary_file, chronicle, corpus=corpus, view=view
-        )
+        return run_told(run, telling, watching, corpus, view)
+    with chronicled(settings) as chronicle:
+        return run_told(run, telling, watching, corpus, view, chronicle)
 
 
 def _place(corpus: Path, campaign: Path | None) -> Path:
@@ -219,28 +189,6 @@ def _place(corpus: Path, campaign: Path | None) -> Path:
     if click.get_current_context().get_parameter_source("corpus") is ParameterSource.COMMANDLINE:
         raise SettingsError("a campaign has its corpus in its folder: leave out --corpus")
     return campaign
-
-
-def _versions() -> dict[str, str]:
-    """Return the versions of what takes part in a run, as far as they are installed."""
-    versions = {"Python": platform.python_version()}
-    for name in ("iris-fuzz", "atheris"):
-        with suppress(metadata.PackageNotFoundError):
-            versions[name] = metadata.version(name)
-    return versions
-
-
-@contextmanager
-def _chronicle(settings: FuzzSettings) -> Iterator[Chronicle]:
-    """Own the folder of a campaign while the context lasts; give what writes down its history."""
-    with campaign_folder(settings.corpus, settings.target) as timeline:
-        timeline.note("settings", json.dumps(asdict(settings), default=str))
-        circumstances = Circumstances(
-            shlex.join(("iris-fuzz", *sys.argv[1:])),
-            _versions(),
-            lambda: sources_of(settings.target),
-        )
-        yield Chronicle(timeline, settings.corpus, circumstances)
 
 
 def _campaign(
@@ -270,61 +218,6 @@ def _decoder_seconds(seconds: float | None) -> float:
         return _DECODER_SECONDS
     least, most = _DECODER_BOUNDS
     return min(max(_DECODER_SHARE * seconds, least), most, seconds / 2)
-
-
-def run_campaign(
-    campaign: Campaign | DecoderFirst,
-    console: Console,
-    summary: Summary,
-    summary_file: Path | None,
-    chronicle: Chronicle | None = None,
-    *,
-    corpus: Path,
-    view: View | None = None,
-) -> int:
-    """Run ``campaign``, whose cases are in ``corpus``, to its end; return the exit code.
-
-    ``chronicle`` writes down the history of a long one, of which the summary tells the totals.
-    """
-
-    def take(event: Event) -> None:
-        summary.take(event)
-        if chronicle is not None:
-            chronicle.take(event)
-            summary.campaign = chronicle.totals()
-
-    failure: IrisFuzzError | None = None
-    try:
-        follow(campaign, console, summary, view or view_of(console), corpus, take)
-    except IrisFuzzError as error:
-        failure = error
-        if chronicle is not None:
-            _write_down(chronicle, error)
-    if failure is None or summary.started is not None:
-        say(console, summary_lines(summary, width_of(console)))
-        if summary_file is not None:
-            summary.write(summary_file)
-    if failure is not None and not summary.findings:
-        raise failure
-    if failure is not None:
-        click.echo(f"iris-fuzz: {failure}", err=True)
-    return 1 if summary.failed() else 0
-
-
-def _write_down(chronicle: Chronicle, failure: IrisFuzzError) -> None:
-    """Write down why a run cannot go on, unless just that is why."""
-    try:
-        chronicle.failed(str(failure))
-    except StoreError as error:
-        if not isinstance(failure, StoreError):
-            click.echo(f"iris-fuzz: {error}", err=True)
-
-
-def new_summary(known: Path | None, file: Path | None) -> Summary:
-    """Return an empty summary, if the known issues can be read and ``file`` can be written."""
-    if file is not None:
-        ensure_writable(file.absolute().parent)
-    return Summary(known_issues(known))
 
 
 def default_seeds(corpus: Path) -> tuple[Path, ...]:

@@ -19,17 +19,21 @@ import click
 from fuzz.cli.bench import bench
 from fuzz.cli.check import check
 from fuzz.cli.compat import compat
+from fuzz.cli.completion import completion
 from fuzz.cli.config import CONFIG_NAME, defaults, read_config
 from fuzz.cli.decode import decode
 from fuzz.cli.doctor import doctor
 from fuzz.cli.fuzz import fuzz
 from fuzz.cli.init import init
+from fuzz.cli.man import man
+from fuzz.cli.metrics import metrics
 from fuzz.cli.minimal import promote, tmin
 from fuzz.cli.planted import planted
 from fuzz.cli.record import record
 from fuzz.cli.replay import replay
 from fuzz.cli.report import report, serve
 from fuzz.cli.show import show
+from fuzz.cli.smoke import smoke
 from fuzz.cli.target import target
 from fuzz.cli.triage import triage
 from fuzz.errors import IrisFuzzError
@@ -78,6 +82,7 @@ def cli(context: click.Context, config: Path | None) -> None:
       iris-fuzz init                        a file of options for the server in this folder
       iris-fuzz fuzz --time 60              fuzz the reference Iris for a minute
       iris-fuzz check                       what does it owe its users?
+      iris-fuzz smoke                       is anything new broken? for CI
       iris-fuzz show corpus/crashes/FILE    what does this case do?
       iris-fuzz replay corpus/crashes       does it still happen?
       iris-fuzz triage corpus/crashes       a bug report for each defect
@@ -95,8 +100,8 @@ def cli(context: click.Context, config: Path | None) -> None:
 
 
 _VERBS = (
-    fuzz, decode, check, replay, report, serve, show, tmin, triage, promote, compat, record,
-    planted, bench, target, doctor, init,
+    fuzz, smoke, decode, check, replay, report, serve, show, tmin, triage, promote, compat, record,
+    planted, bench, target, metrics, doctor, init, completion, man,
 )  # fmt: skip
 for command in _VERBS:
     cli.add_command(command)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from fuzz.cli.screen import screen
 from fuzz.cli.target_options import target_options
 from fuzz.errors import CaseFileError, SettingsError, StoreError
 from fuzz.finding import Cause, Finding
+from fuzz.report.finding import as_json as dossier_json
 from fuzz.report.text import finding_lines, say
 from fuzz.settings import TargetSettings
 from fuzz.store.atomic import ensure_writable
@@ -48,12 +50,14 @@ SECONDS = 60.0
     help="Minimise what the case shows now, although it was saved for another finding.",
 )
 @time_option("How long it is tried at most.", SECONDS)
+@click.option("--json", "as_json", is_flag=True, help="Print what came of it as JSON.")
 @target_options
 def tmin(
     file: Path,
     output: Path | None,
     any_finding: bool,
     seconds: float,
+    as_json: bool,
     target: TargetSettings,
 ) -> int:
     """Make the case in FILE as small as it can be while it shows the same finding.
@@ -86,13 +90,14 @@ def tmin(
             known = seen_once(case, finding, lost) if lost else examiner.minimise(case, finding)
         context = rig.context(target)
     if finding is None:
-        say(screen(), [Text(_nothing(file, findings, saved, target.plants))])
+        _tell_nothing(_nothing(file, findings, saved, target.plants), as_json)
     elif known.failure is None or known.minimised.after != known.minimised.before:
         data = encode_case(known.case)
-        write_pair(place, data, _sidecar(place, data, known, context, saved))
-        _tell(known, str(place))
+        sidecar = _sidecar(place, data, known, context, saved)
+        write_pair(place, data, sidecar)
+        _tell(known, str(place), sidecar.replay, as_json)
     else:
-        _tell(known, str(file))
+        _tell(known, str(file), "" if saved is None else saved.replay, as_json)
     failure = lost if finding is None else known.failure
     if failure is not None:
         raise failure
@@ -186,7 +191,17 @@ def _sidecar(
     return replace(sidecar, first_seen=saved.first_seen, hits=saved.hits)
 
 
-def _tell(known: Dossier, path: str) -> None:
+def _tell_nothing(why: str, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({"file": None, "note": why}, indent=2))
+    else:
+        say(screen(), [Text(why)])
+
+
+def _tell(known: Dossier, path: str, replay: str, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({"file": path, **dossier_json(known, replay)}, indent=2))
+        return
     finding = known.shown
     lines = finding_lines(finding.kind, finding.fingerprint, finding.title, path, None)
     told = (known.confidence.sentence(), known.minimised.sentence())

@@ -44,6 +44,8 @@ def planted(context: click.Context, as_json: bool) -> int | None:
       iris-fuzz planted --json
       iris-fuzz planted run --time 60
       iris-fuzz planted run --only hang --only atom_leak
+
+    Exit codes: 0 listed, 2 could not run; of `planted run`, see there.
     """
     if context.invoked_subcommand is not None:
         return None

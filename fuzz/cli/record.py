@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
+from rich.console import Console
 from rich.text import Text
 
 from fuzz.case import read_case
@@ -29,8 +31,9 @@ from fuzz.triage.replay import case_files
     metavar="FOLDER",
     help="Where the golden cases are.",
 )
+@click.option("--json", "as_json", is_flag=True, help="Print what became of each as JSON.")
 @target_options
-def record(paths: tuple[Path, ...], to: Path, target: TargetSettings) -> int:
+def record(paths: tuple[Path, ...], to: Path, as_json: bool, target: TargetSettings) -> int:
     """Play cases (files, or folders of them), and keep each with the replies that it gets.
 
     A golden case is a case, NAME, and beside it NAME.replies.json with what each of its clients
@@ -50,8 +53,8 @@ def record(paths: tuple[Path, ...], to: Path, target: TargetSettings) -> int:
     """
     cases = [(file, read_case(file)) for file in case_files(paths)]
     ensure_writable(to)
-    kept = 0
-    console = screen()
+    told: list[dict[str, object]] = []
+    console = Console(stderr=True) if as_json else screen()
     with started(target, console) as (rig, status):
         recorder = Recorder(rig)
         for number, (file, case) in enumerate(cases, 1):
@@ -60,8 +63,12 @@ def record(paths: tuple[Path, ...], to: Path, target: TargetSettings) -> int:
                 expected = recorder.record(file.name, case)
             except NotRecordedError as reason:
                 say(console, [Text(f"{file} is not kept: {reason}")])
+                told.append({"path": str(file), "kept": None, "why": str(reason)})
                 continue
             write_golden(to / file.name, case, expected)
-            kept += 1
+            told.append({"path": str(file), "kept": str(to / file.name)})
+    kept = sum(one["kept"] is not None for one in told)
     say(console, [Text(f"{kept} of {len(cases)} kept in {to}")])
+    if as_json:
+        click.echo(json.dumps(told, indent=2))
     return 0 if kept == len(cases) else 1

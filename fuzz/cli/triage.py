@@ -68,7 +68,7 @@ def triage(
     Files, in FOLDER/KIND-FINGERPRINT/:
       report.md      for people
       report.json    the same, for programs
-      case           the smallest case, and what a replay needs to know of it (case.json)
+      case           the smallest case; case.json is what a replay needs of it
       reproduce.py   plays it with nothing but Python
 
     \b

@@ -8,7 +8,8 @@ The file is TOML and belongs into the repository of the server:
     expires = 2027-01-31
 
 A known issue is still found, counted and reported; it only fails nothing. From the day
-after ``expires`` it fails again.
+after ``expires`` it fails again. What is in a baseline (:mod:`fuzz.triage.baseline`) fails nothing
+either, and has no such day.
 """
 
 from __future__ import annotations
@@ -44,15 +45,21 @@ class KnownIssue:
 
 @dataclass(frozen=True, slots=True)
 class KnownIssues:
-    """The issues of a file, as they stand ``today``."""
+    """The issues of a file, as they stand ``today``, and the fingerprints of a ``baseline``.
+
+    An issue that has expired fails although the baseline has it: a person has set it that day.
+    """
 
     issues: Mapping[str, KnownIssue] = field(default_factory=dict)
     today: date = date.max
+    baseline: frozenset[str] = frozenset()
 
     def excuses(self, fingerprint: str) -> bool:
         """Tell whether a finding is known, and may be for today."""
         issue = self.issues.get(fingerprint)
-        return issue is not None and self.today <= issue.expires
+        if issue is None:
+            return fingerprint in self.baseline
+        return self.today <= issue.expires
 
     def excuse_all(self, findings: Iterable[Finding]) -> bool:
         """Tell whether none of ``findings`` is to fail anything."""
@@ -61,7 +68,9 @@ class KnownIssues:
     def note(self, fingerprint: str) -> str:
         """Return what is to be said of a finding, nothing if it is in no file."""
         issue = self.issues.get(fingerprint)
-        return "" if issue is None else issue.sentence(self.today)
+        if issue is not None:
+            return issue.sentence(self.today)
+        return "in the baseline" if fingerprint in self.baseline else ""
 
 
 def read_known(path: Path | None, today: date) -> KnownIssues:

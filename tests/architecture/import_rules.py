@@ -73,7 +73,7 @@ LAYERS = (
     Layer(("fuzz.rig",)),
     Layer(("fuzz.watchdog",)),
     Layer(("fuzz.triage",)),
-    Layer(("fuzz.engines", "fuzz.checks", "fuzz.watched")),
+    Layer(("fuzz.assertions", "fuzz.engines", "fuzz.checks", "fuzz.watched")),
     Layer(("fuzz.campaign",)),
     Layer(("fuzz.benchmark",)),
     Layer(("fuzz.bench",)),

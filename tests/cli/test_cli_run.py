@@ -15,7 +15,7 @@ import pytest
 from rich.console import Console
 
 from fuzz.campaign import Campaign
-from fuzz.cli.fuzz import run_campaign
+from fuzz.cli.run import run_campaign
 from fuzz.errors import HarnessFault, TargetError
 from fuzz.events import Ended, Event, Found, Progress, Started
 from fuzz.finding import Cause, Finding, Kind
@@ -63,7 +63,7 @@ def run(
     out = StringIO()
     console = Console(file=out, width=120)
     code = run_campaign(
-        cast(Campaign, campaign), console, Summary(known or KnownIssues()), summary_file
+        cast(Campaign, campaign), console, Summary(known or KnownIssues()), summary_file, Path()
     )
     return code, out.getvalue()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import socket
 import sys
 import threading
@@ -73,6 +74,14 @@ def test_a_machine_that_is_ready_passes_and_is_left_as_it_was(run: Run, tmp_path
     assert int(told["coverage"][1].removesuffix(" points")) > 0
     assert ran.out.endswith("all is well: iris-fuzz fuzz --time 60\n")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("no_erlang")
+def test_as_json_each_check_says_the_same(run: Run, tmp_path: Path) -> None:
+    told = json.loads(run("doctor", "--port", "0", "--corpus", tmp_path, "--json").out)
+    marks = {one["check"]: one["mark"] for one in told}
+    assert list(marks) == NAMES
+    assert (marks["Erlang"], marks["trial"], marks["corpus"]) == ("wrong", "skipped", "ok")
 
 
 @pytest.mark.usefixtures("no_erlang")

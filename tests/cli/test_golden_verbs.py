@@ -39,9 +39,11 @@ def test_what_is_recorded_is_a_case_and_its_replies_in_words(run: Run, tmp_path:
         Step(StepKind.LOGIN, 0, A),
         Step(StepKind.SEND, 0, encode(SendMessage(A, b"hello")) + encode(GetStatus(A))),
     )
-    ran = run("record", _folder(tmp_path, mine=Case(steps)), "--to", tmp_path, "--port", 0)
+    folder = _folder(tmp_path, mine=Case(steps))
+    ran = run("record", folder, "--to", tmp_path, "--port", 0, "--json")
 
     assert ran.code == 0
+    assert json.loads(ran.out) == [{"path": str(folder / "mine"), "kept": str(tmp_path / "mine")}]
     assert read_case(tmp_path / "mine") == Case(steps)
     told = json.loads(replies_path(tmp_path / "mine").read_text())
     assert told["name"] == "mine"

@@ -89,8 +89,15 @@ def test_tmin_writes_the_smallest_case_and_says_by_how_much(run: Run, crashes: P
         ("crash_alone",),
         True,
     )
+    again = run("tmin", crashes / "bloated.min", *PLANTED, "--json", "-o", crashes / "again")
+    told = json.loads(again.out)
+    assert (told["file"], told["fingerprint"]) == (str(crashes / "again"), small.fingerprint)
+    assert "--plant crash_alone" in told["replay"]
+    (crashes / "again").unlink()
     ran = run("tmin", crashes / "well", *PLANTED)
     assert (ran.code, "shows no finding" in ran.out) == (1, True)
+    told = json.loads(run("tmin", crashes / "well", *PLANTED, "--json").out)
+    assert (told["file"], "shows no finding" in told["note"]) == (None, True)
 
 
 def test_promote_copies_what_is_known_and_overwrites_nothing(

@@ -21,6 +21,7 @@ from fuzz.cli.check import check
 from fuzz.cli.compat import compat
 from fuzz.cli.config import CONFIG_NAME, defaults, read_config
 from fuzz.cli.decode import decode
+from fuzz.cli.distil import cmin, merge
 from fuzz.cli.doctor import doctor
 from fuzz.cli.fuzz import fuzz
 from fuzz.cli.init import init
@@ -93,8 +94,8 @@ def cli(context: click.Context, config: Path | None) -> None:
 
 
 _VERBS = (
-    fuzz, decode, check, replay, show, tmin, triage, promote, compat, record, planted, bench,
-    target, doctor, init,
+    fuzz, decode, check, replay, show, tmin, triage, promote, cmin, merge, compat, record, planted,
+    bench, target, doctor, init,
 )  # fmt: skip
 for command in _VERBS:
     cli.add_command(command)

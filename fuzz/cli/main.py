@@ -22,6 +22,7 @@ from fuzz.cli.compat import compat
 from fuzz.cli.completion import completion
 from fuzz.cli.config import CONFIG_NAME, defaults, read_config
 from fuzz.cli.decode import decode
+from fuzz.cli.distil import cmin, merge
 from fuzz.cli.doctor import doctor
 from fuzz.cli.fuzz import fuzz
 from fuzz.cli.init import init
@@ -100,8 +101,8 @@ def cli(context: click.Context, config: Path | None) -> None:
 
 
 _VERBS = (
-    fuzz, smoke, decode, check, replay, report, serve, show, tmin, triage, promote, compat, record,
-    planted, bench, target, metrics, doctor, init, completion, man,
+    fuzz, smoke, decode, check, replay, report, serve, show, tmin, triage, promote, cmin, merge,
+    compat, record, planted, bench, target, metrics, doctor, init, completion, man,
 )  # fmt: skip
 for command in _VERBS:
     cli.add_command(command)

@@ -262,6 +262,14 @@ _WAYS: Mapping[str, _Way] = {
 }
 
 
+def shown_in_another_way(finding: Finding, shown: Iterable[Finding]) -> bool:
+    """Tell whether one of ``shown`` may be ``finding``, as a case has shown it by itself.
+
+    Replies to several clients come in one order or another, and so does what they are named by.
+    """
+    return told_in_ways(finding) and any(one.cause.what == finding.cause.what for one in shown)
+
+
 def told_in_ways(finding: Finding) -> bool:
     """Tell whether ``finding`` may be one that a plainer case shows under another fingerprint."""
     return finding.cause.what in _WAYS

@@ -39,7 +39,7 @@ from fuzz.watchdog.attributed import Attributed
 from fuzz.watchdog.backtrack import Backtracker
 from fuzz.watchdog.decoding import NOTHING, Known, evidence_of
 from fuzz.watchdog.merge import merge
-from fuzz.watchdog.plainer import Ways, told_in_ways
+from fuzz.watchdog.plainer import Ways, shown_in_another_way, told_in_ways
 from fuzz.watchdog.relate import Relater
 from fuzz.watchdog.suspicion import (
     RESTARTS,
@@ -112,7 +112,7 @@ class Investigator:
         evidence = self._watchdog.settle(observations, glance.events, cost=cost)
         findings = tuple(map(self._ways.told_as, judge(evidence)))
         sought = {f.fingerprint: f for f in findings if not self._known(f)}
-        shown: set[str] = set()
+        shown: dict[str, Finding] = {}
         for finding in findings:
             if self._known(finding):
                 yield Attributed(finding, None)
@@ -132,7 +132,7 @@ class Investigator:
         observations: Sequence[Observation],
         glance: Glance,
         sought: Mapping[str, Finding],
-        shown: set[str],
+        shown: dict[str, Finding],
     ) -> Iterator[Attributed]:
         """Yield the cases that show what is ``sought``, or else grows; ``shown`` fills up."""
         grown = self._unknown_growth(glance.grown)
@@ -148,7 +148,7 @@ class Investigator:
                 continue
             new = []
             for finding in map(self._ways.told_as, judge(evidence)):
-                shown.add(finding.fingerprint)
+                shown[finding.fingerprint] = finding
                 if self._known(finding):
                     yield Attributed(finding, None)
                     continue
@@ -159,10 +159,11 @@ class Investigator:
             for finding in new:
                 yield from self._once_more(case, finding)
                 yield from self._at_once(case, finding)
-            if sought and shown.issuperset(sought):
+            if sought and shown.keys() >= sought.keys():
                 return
         for fingerprint, finding in sought.items():
-            if fingerprint not in shown and finding.kind not in SEEN_TWICE:
+            missed = fingerprint not in shown and not shown_in_another_way(finding, shown.values())
+            if missed and finding.kind not in SEEN_TWICE:
                 yield from self._together(batch, finding)
 
     def _at_once(self, case: Case, finding: Finding) -> Iterator[Attributed]:

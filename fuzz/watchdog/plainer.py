@@ -33,6 +33,7 @@ from grammar import (
     Stream,
     decode,
     encode,
+    frame_bounds,
 )
 
 #: What ends a connection.
@@ -126,8 +127,9 @@ def _one_user_each(steps: _Steps) -> Iterator[_Steps]:
 
 
 def _frame_by_frame(steps: _Steps) -> Iterator[_Steps]:
-    """Yield each frame that is sent whole, by itself behind what begins its connection."""
-    for place, step in enumerate(steps):
+    """Yield each frame, well formed or not, by itself behind what begins its connection."""
+    # The last first: what is known of a reply that is no frame is that others came before it.
+    for place, step in reversed(tuple(enumerate(steps))):
         if step.kind is not StepKind.SEND or _logs_in(step):
             continue
         begun = tuple(
@@ -135,8 +137,8 @@ def _frame_by_frame(steps: _Steps) -> Iterator[_Steps]:
             for at, other in enumerate(steps[:place])
             if other.connection == step.connection and _begins(steps, at, other)
         )
-        for frame in _frames(step.data):
-            yield (*begun, replace(step, data=encode(frame)))
+        for offset, length, _ in reversed(frame_bounds(step.data, Direction.CLIENT)):
+            yield (*begun, replace(step, data=step.data[offset : offset + length]))
 
 
 def _all_there(steps: _Steps) -> _Steps:
@@ -258,6 +260,14 @@ _WAYS: Mapping[str, _Way] = {
     "misrouted": _Way(_one_user_each, "invented"),
     "conformance": _Way(_frame_by_frame, "conformance"),
 }
+
+
+def shown_in_another_way(finding: Finding, shown: Iterable[Finding]) -> bool:
+    """Tell whether one of ``shown`` may be ``finding``, as a case has shown it by itself.
+
+    Replies to several clients come in one order or another, and so does what they are named by.
+    """
+    return told_in_ways(finding) and any(one.cause.what == finding.cause.what for one in shown)
 
 
 def told_in_ways(finding: Finding) -> bool:

@@ -145,11 +145,12 @@ def test_a_reply_that_is_no_frame_is_asked_for_frame_by_frame() -> None:
     ways = Ways(server)
     first = strange("StatusResponse")
     assert ways.plainest(case, first) == (Case(alone), strange("LoginOk"))
-    assert server.asked == [(login(A), send(status)), alone]
+    asked = [(login(B, 1), send(status, 1)), (login(A), send(BATCH[:5])), alone]
+    assert server.asked == asked
     assert ways.told_as(first) == first  # behind a status there may be another defect
     other = Server({})
     assert Ways(other).plainest(case, first) == (case, first)
-    assert other.asked == [(login(A), send(status)), alone, (login(B, 1), send(status, 1))]
+    assert other.asked == [*asked, (login(A), send(status))]
 
 
 def test_other_findings_are_left_as_they_are() -> None:

@@ -267,7 +267,8 @@ class CoverageEngine:
         ).excessive()
         lawless = self._lawful.broken if self._seeding else self._lawful.broken_in_time
         suspect = glance.alarmed or glance.grown or costly or lawless(observations)
-        self._breadth.note(calm=not (news or suspect))
+        if self.costs is None and not self._seeding:  # what a case costs is told by small batches
+            self._breadth.note(calm=not (news or suspect))
         if suspect:
             if self._seeding:
                 self.ordinary = [case for case in self.ordinary if case not in cases]
@@ -305,7 +306,7 @@ class CoverageEngine:
         """Play cases alone until the news is explained; credit those that earn something."""
         unexplained = set(news.hit)
         for case in cases:
-            features = self._alone(case)
+            features = self._alone(case, lawful=True)
             if features is None:
                 continue
             earned = self._cases.learn(features)
@@ -317,8 +318,6 @@ class CoverageEngine:
 
     def _keep(self, case: Case, features: Features, earned: set[int]) -> None:
         """Put a case on the list of credits and into the corpus, without its idle steps."""
-        if self._alone(case, lawful=True) is None:
-            return
         if self._survey is not None:
             self._survey.survey(case)
         best = [features]

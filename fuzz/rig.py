@@ -157,7 +157,12 @@ class Rig:
         """Tell whether a case may have the server's applications restarted."""
         return self.target.restartable and self.agent is not None
 
-    def play(self, cases: Sequence[Case], patience: Patience = SEARCHING) -> list[Observation]:
+    def play(
+        self,
+        cases: Sequence[Case],
+        patience: Patience = SEARCHING,
+        meanwhile: Callable[[], bool] = lambda: False,
+    ) -> list[Observation]:
         """Play cases side by side; see :meth:`fuzz.executor.Executor.play`.
 
         Raises :class:`UnplayableError` for a case that restarts a server where we must not.
@@ -168,13 +173,12 @@ class Rig:
                 "itself, with its agent inside"
             )
         self._pace.begin(len(cases))
-        return self._played_by.play(cases, patience)
+        return self._played_by.play(cases, patience, meanwhile)
 
     def barrier(self, seconds: float | None = None) -> bool | None:
         """Return when the node has handled all that was sent; False if it does not answer.
 
         None if it answers, and still had work when the time was over.
-
         ``seconds`` is how long it may have work for, what is usual of a batch if None.
 
         A node that is never at rest, since some process loops, is waited for only briefly:

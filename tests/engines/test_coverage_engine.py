@@ -140,7 +140,7 @@ class Bench:
     def _keep_log(self) -> None:
         play = self.rig.play
 
-        def logged(cases: Sequence[Case], *patience: object) -> object:
+        def logged(cases: Sequence[Case], *patience: object, **_: object) -> object:
             self.log.append(f"play {len(cases)}")
             return play(cases, *patience)  # type: ignore[arg-type]
 

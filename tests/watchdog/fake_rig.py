@@ -85,7 +85,12 @@ class FakeRig:
     def context(self, settings: TargetSettings) -> Context:
         return Context(self.target.name, "25", settings.plants, settings.switches())
 
-    def play(self, cases: Sequence[Case], patience: Patience = SEARCHING) -> list[Observation]:
+    def play(
+        self,
+        cases: Sequence[Case],
+        patience: Patience = SEARCHING,
+        meanwhile: Callable[[], bool] = lambda: False,
+    ) -> list[Observation]:
         self.plays.append((tuple(cases), patience))
         self.calls.append("play")
         return [self._play(case) for case in cases]

@@ -171,7 +171,8 @@ class CoverageEngine:
             ascent = self._handed(self._made_of(lambda: self._mutator.grow(hill, max_bytes)))
             self._ascents.add(ascent)
             return ascent
-        return self._ordered(lambda: self._mutator.mutate(self._chosen(data), max_bytes))
+        base = self._chosen(data)
+        return self._ordered(lambda: self._mutator.mutate(base, max_bytes))
 
     def cross(self, a: bytes, b: bytes, max_bytes: int) -> bytes:
         """Return a credited case if one is due, else a case made of two."""
@@ -179,9 +180,8 @@ class CoverageEngine:
         credited = self._credited(max_bytes)
         if credited:
             return credited
-        return self._ordered(
-            lambda: self._mutator.cross(self._chosen(a), self._chosen(b), max_bytes)
-        )
+        one, other = self._chosen(a), self._chosen(b)
+        return self._ordered(lambda: self._mutator.cross(one, other, max_bytes))
 
     # What they rest on.
 

@@ -153,3 +153,10 @@ def listening_ports(pid: int) -> frozenset[int]:
             if connection.status == psutil.CONN_LISTEN
         )
     return frozenset()
+
+
+def births_of(agent: Agent) -> dict[str, int]:
+    """Return when each node of an agent was started; one that is alone needs no name."""
+    if isinstance(agent, Fleet):
+        return {member.label: member.agent.info.born for member in agent.members}
+    return {"": agent.info.born}

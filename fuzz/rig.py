@@ -9,10 +9,10 @@ living node, or the one node that has ended; else all of it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from fuzz.agents import Agents
+from fuzz.agents import Agents, births_of
 from fuzz.beam import Agent, Attachment, EnvironmentInjection, Injection
 from fuzz.beam.covered import coverage_notes, covered_applications
 from fuzz.beam.fleet import Fleet
@@ -157,7 +157,12 @@ class Rig:
         """Tell whether a case may have the server's applications restarted."""
         return self.target.restartable and self.agent is not None
 
-    def play(self, cases: Sequence[Case], patience: Patience = SEARCHING) -> list[Observation]:
+    def play(
+        self,
+        cases: Sequence[Case],
+        patience: Patience = SEARCHING,
+        meanwhile: Callable[[], bool] = lambda: False,
+    ) -> list[Observation]:
         """Play cases side by side; see :meth:`fuzz.executor.Executor.play`.
 
         Raises :class:`UnplayableError` for a case that restarts a server where we must not.
@@ -168,13 +173,12 @@ class Rig:
                 "itself, with its agent inside"
             )
         self._pace.begin(len(cases))
-        return self._played_by.play(cases, patience)
+        return self._played_by.play(cases, patience, meanwhile)
 
     def barrier(self, seconds: float | None = None) -> bool | None:
         """Return when the node has handled all that was sent; False if it does not answer.
 
         None if it answers, and still had work when the time was over.
-
         ``seconds`` is how long it may have work for, what is usual of a batch if None.
 
         A node that is never at rest, since some process loops, is waited for only briefly:
@@ -190,7 +194,11 @@ class Rig:
 
     def bystanders_well(self, patience: Patience = SEARCHING) -> bool:
         """Tell whether every bystander is connected and was answered in time."""
-        return self._bystanders is not None and self._bystanders.check(patience)
+        return self.ask_bystanders(patience)()
+
+    def ask_bystanders(self, patience: Patience = SEARCHING) -> Callable[[], bool]:
+        """Let every bystander ask; what is returned tells as :meth:`bystanders_well` does."""
+        return (lambda: False) if self._bystanders is None else self._bystanders.ask(patience)
 
     def bystanders_cut(self) -> tuple[str, ...]:
         """Return the names of the bystanders that lost their connection."""
@@ -380,13 +388,6 @@ def rig_of(settings: TargetSettings) -> Rig:
             settings.attach, lambda agent: target.follow(agent.node, agent.os_pid)
         )
     return Rig(target, SystemClock(), injection, settings.coverage, settings.rate)
-
-
-def births_of(agent: Agent) -> dict[str, int]:
-    """Return when each node of an agent was started; one that is alone needs no name."""
-    if isinstance(agent, Fleet):
-        return {member.label: member.agent.info.born for member in agent.members}
-    return {"": agent.info.born}
 
 
 def _named(endpoint: Endpoint, names: Sequence[str]) -> Endpoint:

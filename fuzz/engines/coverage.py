@@ -40,7 +40,9 @@ from fuzz.engines.feedback import (
 )
 from fuzz.engines.filters import Filters
 from fuzz.engines.lawful import Lawful
+from fuzz.engines.stock import Made, Stock
 from fuzz.engines.trim import trim
+from fuzz.engines.turns import Turns
 from fuzz.errors import CaseFileError
 from fuzz.evidence import Cost
 from fuzz.generate.mutate import Mutator
@@ -57,10 +59,6 @@ from fuzz.watchdog.watchdog import Glance, Watchdog, calm
 _MAKES = 8
 #: Decoded cases kept: libFuzzer mutates the same few hundred units again and again.
 _DECODED = 4096
-#: The cost of a login and a frame or two on one connection, in steps: as cheap as can be.
-_CHEAP = 5
-#: Bytes that take about as long as one more step.
-_BYTES_A_STEP = 128
 
 
 @dataclass(slots=True)
@@ -124,14 +122,14 @@ class CoverageEngine:
         self._due: dict[bytes, Features] = {}
         self._ascents: set[bytes] = set()
         self._made: dict[bytes, Case] = {}
+        self._stock = Stock()
         self._decoded = functools.lru_cache(_DECODED)(decode_case)
         self._seeding = True
         #: The seeds, less those that have raised an alarm: what a filter must let through.
         self.ordinary = [self._case(data) for data in seeds]
         self._last_features: Features = ()
-        #: The last cheap case that was chosen: of a corpus that holds none, each is granted all.
-        self._cheap: Case | None = None
         self._random = chance or random.Random()
+        self._turns = Turns(self._random)
         self.filters = Filters(self._random)
         self._survey = None if self._blind else LeakSurvey(rig, watchdog)
         self._lawful = Lawful(investigator, found, rig.clock, self._random)
@@ -170,10 +168,11 @@ class CoverageEngine:
         hill = self.costs.hill(self._random) if self.costs is not None and climbs else None
         if hill is not None:
             # Played alone, what it costs is known and not guessed.
-            ascent = self._made_of(lambda: self._mutator.grow(hill, max_bytes))
+            ascent = self._handed(self._made_of(lambda: self._mutator.grow(hill, max_bytes)))
             self._ascents.add(ascent)
             return ascent
-        return self._made_of(lambda: self._mutator.mutate(self._chosen(data), max_bytes))
+        base = self._chosen(data)
+        return self._ordered(lambda: self._mutator.mutate(base, max_bytes))
 
     def cross(self, a: bytes, b: bytes, max_bytes: int) -> bytes:
         """Return a credited case if one is due, else a case made of two."""
@@ -181,9 +180,8 @@ class CoverageEngine:
         credited = self._credited(max_bytes)
         if credited:
             return credited
-        return self._made_of(
-            lambda: self._mutator.cross(self._chosen(a), self._chosen(b), max_bytes)
-        )
+        one, other = self._chosen(a), self._chosen(b)
+        return self._ordered(lambda: self._mutator.cross(one, other, max_bytes))
 
     # What they rest on.
 
@@ -197,19 +195,7 @@ class CoverageEngine:
         return [] if self._blind else self._batches.covered()
 
     def _chosen(self, data: bytes) -> Case:
-        """Return the case in ``data``, or the last cheap one in the place of a costly one.
-
-        libFuzzer chooses all units alike, as if each took the same time. A case of four
-        clients costs as much as five of one, and a flood of frames as much as a hundred; so
-        each is granted its share of time and not of turns.
-        """
-        case = self._case(data)
-        cost = len(case.steps) + 2 * len(case.connections()) + len(data) // _BYTES_A_STEP
-        if cost <= _CHEAP:
-            self._cheap = case
-        elif self._cheap is not None and self._random.random() > _CHEAP / cost:
-            return self._cheap
-        return case
+        return self._turns.grant(self._case(data), len(data))
 
     def _credited(self, max_bytes: int) -> bytes:
         """Return the next case on the list of credits; empty when there is none."""
@@ -220,15 +206,22 @@ class CoverageEngine:
                 return credited
         return b""
 
-    def _made_of(self, make: Callable[[], Case]) -> bytes:
+    def _ordered(self, make: Callable[[], Case]) -> bytes:
+        """Order what ``make`` makes, and return the next case that is made."""
+        return self._handed(self._stock.trade(lambda: self._made_of(make)))
+
+    def _made_of(self, make: Callable[[], Case]) -> Made:
         """Return a case that ``make`` makes, one that no filter holds back if there is any."""
         case = make()
         for _ in range(_MAKES):
             if not self.filters.blocks(case):
                 break
             case = make()
-        data = encode_case(case)
-        self._made[data] = case
+        return encode_case(case), case
+
+    def _handed(self, made: Made) -> bytes:
+        """Hand a case to libFuzzer, and remember what its bytes stand for."""
+        data, self._made[data] = made
         return data
 
     def _case(self, data: bytes) -> Case:
@@ -252,7 +245,7 @@ class CoverageEngine:
         queue, self._queue = self._queue, list(waiting)
         cases = [self._case(data) for data in queue]
         batch_number = self._journal.begin(queue)
-        observations = self._rig.play(cases)
+        observations = self._rig.play(cases, meanwhile=self._stock.make)
         glance = self._watchdog.glance(observations)
         # A seed that raises an alarm is a finding, and no ground to build upon.
         alarmed = self._seeding and glance.alarmed
@@ -266,7 +259,8 @@ class CoverageEngine:
         ).excessive()
         lawless = self._lawful.broken if self._seeding else self._lawful.broken_in_time
         suspect = glance.alarmed or glance.grown or costly or lawless(observations)
-        self._breadth.note(calm=not (news or suspect))
+        if self.costs is None and not self._seeding:  # what a case costs is told by small batches
+            self._breadth.note(calm=not (news or suspect))
         if suspect:
             if self._seeding:
                 self.ordinary = [case for case in self.ordinary if case not in cases]
@@ -305,7 +299,7 @@ class CoverageEngine:
         """Play cases alone until the news is explained; credit those that earn something."""
         unexplained = set(news.hit)
         for case in cases:
-            features = self._alone(case)
+            features = self._alone(case, lawful=True)
             if features is None:
                 continue
             earned = self._cases.learn(features)
@@ -317,8 +311,6 @@ class CoverageEngine:
 
     def _keep(self, case: Case, features: Features, earned: set[int]) -> None:
         """Put a case on the list of credits and into the corpus, without its idle steps."""
-        if self._alone(case, lawful=True) is None:
-            return
         if self._survey is not None:
             self._survey.survey(case)
         best = [features]

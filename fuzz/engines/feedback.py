@@ -26,7 +26,7 @@ BATCH = 16
 #: After so many batches in a row in which there was nothing to tell apart, twice as many: what is
 #: done once for a batch (barriers, bystanders, the reading) is shared by more. A sum over still
 #: more would hide, in counters of eight bits, that one passed a point more often than any before.
-WIDE, _CALM_BATCHES = 32, 8
+WIDE, CALM_BATCHES = 32, 8
 
 #: libFuzzer's buckets of a counter: 1, 2, 3, 4-7, 8-15, 16-31, 32-127, 128 and more.
 _BUCKET = bytes(
@@ -111,7 +111,7 @@ class Breadth:
 
     def cases(self) -> int:
         """Return the size of the next batch."""
-        return BATCH if self._calm < _CALM_BATCHES else WIDE
+        return BATCH if self._calm < CALM_BATCHES else WIDE
 
     def note(self, calm: bool) -> None:
         """Take in whether a batch was calm: nothing in it was new, or had to be looked into."""

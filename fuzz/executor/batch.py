@@ -23,7 +23,7 @@ from fuzz.observation import Observation
 
 #: Players at a barrier give the others this long to join them, so that one round trip
 #: serves all; most replies on loopback take a tenth of it.
-_GRACE_MS = 1.0
+_GRACE_SECONDS = 0.001
 
 
 @dataclass(slots=True)
@@ -65,13 +65,24 @@ class Executor:
         self._names = names
         self._clock = clock
 
-    def play(self, cases: Sequence[Case], patience: Patience) -> list[Observation]:
-        """Play ``cases`` side by side; return one observation each, in their order."""
-        if len(cases) > 1 and any(case.restarts() for case in cases):
-            return [self._side_by_side([case], patience)[0] for case in cases]
-        return self._side_by_side(cases, patience)
+    def play(
+        self,
+        cases: Sequence[Case],
+        patience: Patience,
+        meanwhile: Callable[[], bool] = lambda: False,
+    ) -> list[Observation]:
+        """Play ``cases`` side by side; return one observation each, in their order.
 
-    def _side_by_side(self, cases: Sequence[Case], patience: Patience) -> list[Observation]:
+        ``meanwhile`` is called where all wait for the node: it does a little of something else,
+        and tells whether there was anything to do.
+        """
+        if len(cases) > 1 and any(case.restarts() for case in cases):
+            return [self._side_by_side([case], patience, meanwhile)[0] for case in cases]
+        return self._side_by_side(cases, patience, meanwhile)
+
+    def _side_by_side(
+        self, cases: Sequence[Case], patience: Patience, meanwhile: Callable[[], bool]
+    ) -> list[Observation]:
         start = self._clock.now()
         guard = self._names.tokens.guard()
         seats = []
@@ -80,7 +91,7 @@ class Executor:
             player = Player(case, self.endpoint, patience, names, self._clock, tokens, self._exact)
             seats.append(_Seat(number, player, player.run()))
         try:
-            gone = self._run(seats)
+            gone = self._run(seats, meanwhile)
         finally:
             for seat in seats:
                 seat.play.close()
@@ -98,12 +109,12 @@ class Executor:
             for seat, case in zip(seats, cases, strict=True)
         ]
 
-    def _run(self, seats: list[_Seat]) -> set[int]:
+    def _run(self, seats: list[_Seat], meanwhile: Callable[[], bool]) -> set[int]:
         """Run all players to their end; return the numbers of those given up."""
         active = [seat for seat in seats if self._resume(seat, None)]
         while active:
             held = [seat for seat in active if seat.wait is Pause.BARRIER]
-            answers = self._poll(active, patient=not held)
+            answers = self._poll(active, not held, meanwhile)
             if answers:
                 active = [s for s in active if self._answered(s, answers)]
             elif active and active[0].wait is Pause.RESTART:
@@ -140,11 +151,13 @@ class Executor:
             seat.until = self._clock.now() + seat.wait.seconds
         return True
 
-    def _poll(self, active: list[_Seat], patient: bool) -> dict[int, bool]:
+    def _poll(
+        self, active: list[_Seat], patient: bool, meanwhile: Callable[[], bool]
+    ) -> dict[int, bool]:
         """Wait for sockets; return by seat whether its wait was answered or ran out.
 
         With nobody at a barrier it waits for the first answer or the first deadline; else
-        only :data:`_GRACE_MS`, so that one silent case does not hold up the batch.
+        only :data:`_GRACE_SECONDS`, so that one silent case does not hold up the batch.
         """
         poll = select.poll()
         by_descriptor: dict[int, int] = {}
@@ -159,8 +172,13 @@ class Executor:
                 poll.register(descriptor, select.POLLOUT if seat.wait.write else select.POLLIN)
         if first == float("inf"):
             return {}
-        left = max(0.0, first - self._clock.now()) * 1000
-        ready = poll.poll(left if patient else min(left, _GRACE_MS))
+        now = self._clock.now()
+        until = first if patient else min(first, now + _GRACE_SECONDS)
+        ready = poll.poll(0)
+        while not ready and now < until and meanwhile():
+            ready, now = poll.poll(0), self._clock.now()
+        if not ready:
+            ready = poll.poll(max(0.0, until - now) * 1000)
         answers = {by_descriptor[descriptor]: True for descriptor, _ in ready}
         if not answers:
             now = self._clock.now()

@@ -1,6 +1,6 @@
 """Whose fault was it? From an alarm after a batch to the case that causes it.
 
-A batch plays sixteen cases at once, and an alarm says only that one of them did harm. The
+A batch plays many cases at once, and an alarm says only that one of them did harm. The
 batch is judged as a whole first: if all that the oracles say is known already, it is
 counted, and the campaign goes on. Else each case is played alone, with more patience,
 until everything new has a case that shows it. What no case shows alone is tried as all of

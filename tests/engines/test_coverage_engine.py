@@ -11,7 +11,8 @@ from typing import cast
 from fuzz.case import Case, decode_case, encode_case
 from fuzz.engines.board import Board
 from fuzz.engines.counters import Counters
-from fuzz.engines.coverage import BATCH, CoverageEngine
+from fuzz.engines.coverage import CoverageEngine
+from fuzz.engines.feedback import BATCH, CALM_BATCHES, WIDE
 from fuzz.finding import Finding
 from fuzz.generate.mutate import Mutator
 from fuzz.node import Point
@@ -140,7 +141,7 @@ class Bench:
     def _keep_log(self) -> None:
         play = self.rig.play
 
-        def logged(cases: Sequence[Case], *patience: object) -> object:
+        def logged(cases: Sequence[Case], *patience: object, **_: object) -> object:
             self.log.append(f"play {len(cases)}")
             return play(cases, *patience)  # type: ignore[arg-type]
 
@@ -430,3 +431,20 @@ def test_what_another_worker_has_earned_is_credited_here_and_not_kept_twice(
     assert (one.evolved, other.evolved) == ([credited], [])
     for board in boards:
         board.close()
+
+
+def test_batches_are_larger_after_some_that_were_calm_and_smaller_again_after_news() -> None:
+    bench = Bench()
+    bench.seed()
+
+    def sizes(cases: int) -> list[int]:
+        bench.log.clear()
+        for _ in range(cases):
+            bench.engine.test_one(bench.engine.mutate(SEEDS[0], MOST))
+        return [int(line.split()[1]) for line in bench.log if line.startswith("play")]
+
+    assert sizes(CALM_BATCHES * BATCH) == [BATCH] * CALM_BATCHES
+    assert sizes(2 * WIDE) == [WIDE, WIDE]
+    bench.mutator.next = [case("new", "base")]
+    assert sizes(WIDE)[0] == WIDE
+    assert sizes(1 + BATCH)[-1] == BATCH  # one of them was handed out to be credited

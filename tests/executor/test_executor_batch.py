@@ -82,3 +82,23 @@ def test_a_pause_in_one_case_does_not_hold_up_the_others() -> None:
         pausing, other = executor(server).play(cases, AMPLE)
     assert pausing.seconds >= 0.15
     assert other.seconds < pausing.seconds
+
+
+def test_something_else_is_done_while_all_wait_until_there_is_nothing_left() -> None:
+    """The peer answers only when the last of it is done: it cannot be done after the play."""
+    done, left = threading.Event(), iter((True, True, True))
+
+    def meanwhile() -> bool:
+        more = next(left, False)
+        if not more:
+            done.set()
+        return more
+
+    def script(peer: Peer) -> None:
+        peer.read()
+        assert done.wait(SECONDS)
+        peer.say(LOGIN_OK)
+
+    with ScriptedServer(script) as server:
+        (seen,) = executor(server).play([Case((login(),))], AMPLE, meanwhile)
+    assert seen.endings() == {Ending.CLOSED}

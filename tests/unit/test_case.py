@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from construct import ConstructError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fuzz.case import (
+    _CASE,
     GROUP_TOKEN,
     MAGIC,
     MAX_CONNECTIONS,
@@ -23,6 +25,7 @@ from fuzz.case import (
     Step,
     StepKind,
     Transport,
+    _found,
     bind,
     decode_case,
     encode_case,
@@ -87,6 +90,20 @@ def test_the_layout_is_frozen() -> None:
 @given(cases)
 def test_round_trip(case: Case) -> None:
     assert decode_case(encode_case(case)) == case
+
+
+def test_what_is_written_out_reads_what_the_declaration_reads() -> None:
+    whole = bytearray(encode_case(EVERY_KIND))
+    for place in range(len(MAGIC) + 1, len(whole)):
+        for byte in (0, 1, 2, 8, 255):
+            changed = bytes(whole[:place] + bytes([byte]) + whole[place + 1 :])
+            try:
+                parsed = _CASE.parse(changed)
+            except ConstructError:
+                assert _found(changed) is None
+            else:
+                told = [(s.kind, s.connection, s.value, s.data) for s in parsed.steps]
+                assert _found(changed) == told
 
 
 @quick

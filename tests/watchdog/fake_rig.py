@@ -85,7 +85,12 @@ class FakeRig:
     def context(self, settings: TargetSettings) -> Context:
         return Context(self.target.name, "25", settings.plants, settings.switches())
 
-    def play(self, cases: Sequence[Case], patience: Patience = SEARCHING) -> list[Observation]:
+    def play(
+        self,
+        cases: Sequence[Case],
+        patience: Patience = SEARCHING,
+        meanwhile: Callable[[], bool] = lambda: False,
+    ) -> list[Observation]:
         self.plays.append((tuple(cases), patience))
         self.calls.append("play")
         return [self._play(case) for case in cases]
@@ -99,8 +104,11 @@ class FakeRig:
         return seen
 
     def bystanders_well(self, patience: Patience = SEARCHING) -> bool:
+        return self.ask_bystanders(patience)()
+
+    def ask_bystanders(self, patience: Patience = SEARCHING) -> Callable[[], bool]:
         self.asked += 1
-        return not self.cut
+        return lambda: not self.cut
 
     def reconnect(self, seconds: float = 3.0) -> bool:
         """Tell whether the agent answers on a new connection: only if it is not silent."""

@@ -76,7 +76,8 @@ def run_campaign(
     except IrisFuzzError as error:
         failure = error
         if chronicle is not None:
-            _write_down(chronicle, error)
+            with suppress(StoreError):  # of two sentences about one disk, the first will do
+                chronicle.failed(str(error))
     if failure is None or summary.started is not None:
         say(console, summary_lines(summary, width_of(console)))
         if summary_file is not None:
@@ -108,12 +109,3 @@ def _versions() -> dict[str, str]:
         with suppress(metadata.PackageNotFoundError):
             versions[name] = metadata.version(name)
     return versions
-
-
-def _write_down(chronicle: Chronicle, failure: IrisFuzzError) -> None:
-    """Write down why a run cannot go on, unless just that is why."""
-    try:
-        chronicle.failed(str(failure))
-    except StoreError as error:
-        if not isinstance(failure, StoreError):
-            click.echo(f"iris-fuzz: {error}", err=True)

@@ -121,7 +121,7 @@ def _lines(timeline: Timeline | None, saved: Sequence[Saved], matrix: Matrix) ->
     lines = []
     last = None if timeline is None else timeline.last
     if last is not None and timeline is not None:
-        runs = f" in {counted(len(timeline.runs), 'run')}" if len(timeline.runs) > 1 else ""
+        runs = f", over {counted(len(timeline.runs), 'run')}" if len(timeline.runs) > 1 else ""
         lines.append(
             f"In {duration(last.seconds)}{runs}, {counted(last.cases, 'case')} were played against "
             f'the target "{timeline.runs[-1].target if timeline.runs else "?"}", and judged.'

@@ -103,7 +103,7 @@ def _findings(rows: Sequence[FindingRow], last: Sample, marks: tuple[Mark, ...])
         "findings",
         "Findings",
         f"{len(rows):,}",
-        "defects",
+        "defect" if len(rows) == 1 else "defects",
         f"Distinct defects found, over time: {len(rows):,} in all.",
         (Series("defects", tuple(stairs), steps=True),),
         (*marks, *tuple(dots)[:200]),

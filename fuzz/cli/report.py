@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from fuzz.cli.options import shipped_or_own
+from fuzz.cli.options import known_issues, known_option, shipped_or_own
 from fuzz.errors import StoreError
 from fuzz.report.html.folder import checked
 from fuzz.report.html.gather import Gatherer
@@ -31,7 +31,8 @@ _PORT = 8765
     metavar="FILE",
     help=f"Where the page is written. [default: {_NAME} in FOLDER]",
 )
-def report(folder: Path, out: Path | None) -> int:
+@known_option
+def report(folder: Path, out: Path | None, known: Path | None) -> int:
     """Write what is in FOLDER as one page of HTML, which needs nothing else, and no network.
 
     FOLDER is that of a campaign (iris-fuzz fuzz --campaign), also while it runs, or a corpus. What
@@ -44,7 +45,7 @@ def report(folder: Path, out: Path | None) -> int:
 
     Exit codes: 0 written, 2 not written, or without the time line, which could not be read.
     """
-    gathered = _gatherer(folder).gather(time.time())
+    gathered = _gatherer(folder, known).gather(time.time())
     path = folder / _NAME if out is None else out
     write_atomic(path, page_html(gathered.page).encode())
     click.echo(str(path))
@@ -63,7 +64,8 @@ def report(folder: Path, out: Path | None) -> int:
     metavar="PORT",
     help="Where the page is, on the loopback interface; 0 lets the system choose.",
 )
-def serve(folder: Path, port: int) -> int:
+@known_option
+def serve(folder: Path, port: int, known: Path | None) -> int:
     """Show what is in FOLDER as a page that keeps up with a campaign that runs.
 
     It is the page of `iris-fuzz report`. Only this machine can see it, and nothing is written to
@@ -76,7 +78,7 @@ def serve(folder: Path, port: int) -> int:
 
     Exit codes: 0 ended by Ctrl-C, 2 could not be served.
     """
-    desk = Desk(_gatherer(folder))
+    desk = Desk(_gatherer(folder, known))
     desk.latest()  # whatever is wrong with the folder is said here, and not in a browser
     with PageServer(desk, port) as server:
         click.echo(f"{folder} is shown at {server.url} (Ctrl-C ends it)")
@@ -85,10 +87,10 @@ def serve(folder: Path, port: int) -> int:
     return 0
 
 
-def _gatherer(folder: Path) -> Gatherer:
+def _gatherer(folder: Path, known: Path | None) -> Gatherer:
     try:
         version = metadata.version("iris-fuzz")
     except metadata.PackageNotFoundError:
         version = "from its sources"
     seeds = shipped_or_own(checked(folder), "seeds")
-    return Gatherer(folder, version, seeds if seeds.is_dir() else None)
+    return Gatherer(folder, version, seeds if seeds.is_dir() else None, known_issues(known))

@@ -44,6 +44,19 @@ def test_a_folder_of_crashes_alone_will_do(run: Run, tmp_path: Path) -> None:
     assert "1 defect found" in (tmp_path / "page.html").read_text()
 
 
+def test_a_known_issue_is_told_as_one(run: Run, tmp_path: Path) -> None:
+    finding = finding_of("a")
+    save(tmp_path, finding)
+    known = tmp_path / "known.toml"
+    known.write_text(
+        f'[[issue]]\nfingerprint = "{finding.fingerprint}"\nreason = "<b>later</b>"\n'
+        "expires = 9999-01-31\n"
+    )
+    assert run("report", tmp_path, "--known", known).code == 0
+    page = (tmp_path / "report.html").read_text()
+    assert "known until 9999-01-31: &lt;b&gt;later&lt;/b&gt;" in page
+
+
 @pytest.mark.parametrize("verb", ["report", "serve"])
 def test_a_folder_that_is_not_there_is_one_sentence(run: Run, verb: str, tmp_path: Path) -> None:
     ran = run(verb, tmp_path / "gone")

@@ -27,6 +27,7 @@ from fuzz.report.html.words import moment
 from fuzz.report.reproducer import reproducer
 from fuzz.report.show import evidence_lines, hex_lines
 from fuzz.store.sidecar import Sidecar
+from fuzz.triage.known import KnownIssues
 from grammar.layout import Role
 
 #: Findings that are listed, and that are told in full: a page of more is not read to its end, and
@@ -58,9 +59,13 @@ _PLACED = frozenset(
 
 
 def findings_of(
-    saved: Sequence[Saved], problems: tuple[str, ...], rates: Mapping[str, float]
+    saved: Sequence[Saved],
+    problems: tuple[str, ...],
+    rates: Mapping[str, float],
+    known: KnownIssues | None = None,
 ) -> Findings:
     """Return all of ``saved``; ``rates`` is how surely each shows itself, by fingerprint."""
+    issues = known or KnownIssues()
     worst = sorted(saved, key=_badness)
     counts = (
         (severity.value, sum(one.sidecar.kind.severity is severity for one in worst))
@@ -70,7 +75,10 @@ def findings_of(
         _view(one, rates.get(one.sidecar.fingerprint), nth < MAX_REPRODUCERS)
         for nth, one in enumerate(worst[:MAX_FULL])
     ]
-    rows = [_row(one.sidecar, nth < MAX_FULL) for nth, one in enumerate(worst[:MAX_ROWS])]
+    rows = [
+        _row(one.sidecar, nth < MAX_FULL, issues.note(one.sidecar.fingerprint))
+        for nth, one in enumerate(worst[:MAX_ROWS])
+    ]
     cut = []
     if len(worst) > MAX_ROWS:
         cut.append(f"{len(worst) - MAX_ROWS:,} more findings are not listed")
@@ -88,7 +96,7 @@ def _badness(one: Saved) -> tuple[int, int, int, str]:
     return (severities.index(kind.severity), kind.rank, -one.sidecar.hits, one.sidecar.fingerprint)
 
 
-def _row(sidecar: Sidecar, full: bool) -> FindingRow:
+def _row(sidecar: Sidecar, full: bool, known: str) -> FindingRow:
     return FindingRow(
         sidecar.fingerprint,
         sidecar.kind,
@@ -97,6 +105,7 @@ def _row(sidecar: Sidecar, full: bool) -> FindingRow:
         sidecar.hits,
         sidecar.first_seen,
         full,
+        known,
     )
 
 

@@ -16,6 +16,7 @@ from fuzz.report.html.model import Coverage, Figure, Findings, Matrix, Page
 from fuzz.report.html.trends import search_plots, vital_plots
 from fuzz.report.html.words import counted, duration, moment, share, short_number
 from fuzz.store.timeline import FILE_NAME, Timeline, read_timeline
+from fuzz.triage.known import KnownIssues
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +29,15 @@ class Gathered:
 
 @dataclass(slots=True)
 class Gatherer:
-    """Reads one folder, again and again if need be; ``seeds`` are cases that it started from."""
+    """Reads one folder, again and again if need be.
+
+    ``seeds`` are cases that it started from, ``known`` issues are told as such.
+    """
 
     folder: Path
     version: str
     seeds: Path | None = None
+    known: KnownIssues = field(default_factory=KnownIssues)
     _matrix: MatrixMaker = field(default_factory=MatrixMaker)
     _sources: SourceReader = field(default_factory=SourceReader)
 
@@ -45,7 +50,7 @@ class Gatherer:
         timeline, failure = _timeline(folder)
         saved, problems = saved_findings(crash_folder(folder))
         rates = {} if timeline is None else {f.fingerprint: f.rate for f in timeline.findings}
-        findings = findings_of(saved, problems, rates)
+        findings = findings_of(saved, problems, rates, self.known)
         matrix = self._matrix.matrix(self._groups(folder))
         coverage = None if timeline is None else self._sources.coverage(timeline)
         page = Page(
@@ -121,7 +126,7 @@ def _lines(timeline: Timeline | None, saved: Sequence[Saved], matrix: Matrix) ->
     lines = []
     last = None if timeline is None else timeline.last
     if last is not None and timeline is not None:
-        runs = f" in {counted(len(timeline.runs), 'run')}" if len(timeline.runs) > 1 else ""
+        runs = f", over {counted(len(timeline.runs), 'run')}" if len(timeline.runs) > 1 else ""
         lines.append(
             f"In {duration(last.seconds)}{runs}, {counted(last.cases, 'case')} were played against "
             f'the target "{timeline.runs[-1].target if timeline.runs else "?"}", and judged.'

@@ -135,7 +135,10 @@ class FindingView:
 
 @dataclass(frozen=True, slots=True)
 class FindingRow:
-    """A finding as one line of a table; ``full`` tells that it is on the page in full as well."""
+    """A finding as one line of a table; ``full`` tells that it is on the page in full as well.
+
+    ``known`` is what a file of known issues says of it.
+    """
 
     fingerprint: str
     kind: Kind
@@ -144,6 +147,7 @@ class FindingRow:
     hits: int
     first_seen: str
     full: bool
+    known: str = ""
 
 
 @dataclass(frozen=True, slots=True)

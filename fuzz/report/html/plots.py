@@ -15,7 +15,7 @@ from fuzz.report.html.words import duration, short_number
 
 #: The size of a picture in its own units; it is as wide as its column on the screen.
 WIDTH, HEIGHT = 480, 210
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 14, 12, 32
+_LEFT, _RIGHT, _TOP, _BOTTOM = 60, 14, 12, 34
 #: Points of a line: there are no more columns of pixels.
 MAX_POINTS = 400
 #: Rows of the table that tells the same: more is not listened to.

@@ -67,7 +67,7 @@ def vital_plots(timeline: Timeline) -> tuple[Plot, ...]:
     ]
     work = [(node, list(_work(timeline.samples, node))) for node in told]
     if any(y for _, points in work for _, y in points):
-        counts.append(_vital("work", "Work", "million reductions per second", work))
+        counts.append(_vital("work", "Work", "million reductions per second", work, steps=True))
     return tuple(replace(plot, marks=marks, note=note) for plot in counts)
 
 
@@ -103,7 +103,7 @@ def _findings(rows: Sequence[FindingRow], last: Sample, marks: tuple[Mark, ...])
         "findings",
         "Findings",
         f"{len(rows):,}",
-        "defects",
+        "defect" if len(rows) == 1 else "defects",
         f"Distinct defects found, over time: {len(rows):,} in all.",
         (Series("defects", tuple(stairs), steps=True),),
         (*marks, *tuple(dots)[:200]),
@@ -120,28 +120,36 @@ def _rate(samples: Sequence[Sample], last: Sample, marks: tuple[Mark, ...]) -> P
         "cases per second, on average",
         "Cases judged in each second, over time. Stretches without any are those in which a "
         "finding was looked at, or the target was brought back.",
-        (Series("cases per second", points),),
+        (Series("cases per second", points, steps=True),),
         marks,
     )
 
 
 def _per_second(totals: Sequence[tuple[float, float]]) -> Iterator[tuple[float, float]]:
-    """Yield how fast a total grew; in the middle of nothing it is nothing."""
+    """Yield how fast a total grew from each moment on; in the middle of nothing it is nothing."""
     end = totals[-1][0]
     apart = max(end / _STRETCHES, 1.0)
     kept = [(0.0, 0.0)]
     for at, total in totals:
         if at - kept[-1][0] >= apart or (at == end and at > kept[-1][0]):
             kept.append((at, total))
+    rate = 0.0
     for (start, before), (at, after) in pairwise(kept):
-        yield at, max(after - before, 0.0) / (at - start)
+        rate = max(after - before, 0.0) / (at - start)
+        yield start, rate
+    yield end, rate
 
 
 def _vital(
-    name: str, title: str, unit: str, lines: Sequence[tuple[str, list[tuple[float, float]]]]
+    name: str,
+    title: str,
+    unit: str,
+    lines: Sequence[tuple[str, list[tuple[float, float]]]],
+    steps: bool = False,
 ) -> Plot:
     series = tuple(
-        Series(node or "the node", tuple(thinned(points, _VITAL_POINTS))) for node, points in lines
+        Series(node or "the node", tuple(thinned(points, _VITAL_POINTS)), steps)
+        for node, points in lines
     )
     latest = [one.points[-1][1] for one in series if one.points]
     return Plot(
@@ -161,12 +169,16 @@ def _counts(
 
 
 def _work(samples: Sequence[Sample], node: str) -> Iterator[tuple[float, float]]:
-    """Yield how fast a node worked; what a new node did is counted from its start."""
+    """Yield how fast a node worked from each moment on; a new one begins with nothing done."""
     there = [(s.seconds, s.vitals[node].reductions) for s in samples if node in s.vitals]
+    rate = 0.0
     for (start, before), (at, after) in pairwise(there):
         done = after - before if after >= before else after
         if at > start:
-            yield at, done / (at - start) / 1e6
+            rate = done / (at - start) / 1e6
+            yield start, rate
+    if there:
+        yield there[-1][0], rate
 
 
 def _runs(samples: Sequence[Sample]) -> Iterator[Mark]:

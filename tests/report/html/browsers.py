@@ -14,6 +14,7 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.support.wait import WebDriverWait
 
 #: As `.ci/chromium` looks for them.
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -67,8 +68,6 @@ class Browser:
 
     def wait(self, script: str, what: str) -> None:
         """Wait until ``script`` returns something true; ``what`` it is."""
-        from selenium.webdriver.support.wait import WebDriverWait
-
         WebDriverWait(self.driver, _PATIENCE, 0.05).until(lambda _: self.ask(script), what)
 
     def said(self) -> list[str]:

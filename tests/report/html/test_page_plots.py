@@ -29,7 +29,7 @@ def test_a_line_goes_from_corner_to_corner() -> None:
 
 def test_stairs_are_level_until_they_rise() -> None:
     drawn = draw(plot(Series("a", ((0, 0), (50, 1), (100, 1)), steps=True)))
-    assert re.fullmatch(r"M52 178H259V12H466V12", drawn.strokes[0].path)
+    assert re.fullmatch(r"M60 176H263V12H466V12", drawn.strokes[0].path)
     assert [tick.text for tick in drawn.y_ticks] == ["0", "1"], "there is no half of a finding"
 
 

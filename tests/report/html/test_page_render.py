@@ -108,7 +108,7 @@ def test_pictures_have_names_and_boxes_that_scroll_can_be_reached(hostile: str) 
     assert boxes
     for one in boxes:
         assert one.attributes["tabindex"] == "0"
-        assert one.attributes["role"] == "region"
+        assert one.attributes["role"] == "group"
 
 
 def test_without_a_time_line_the_page_says_why_and_has_the_rest(tmp_path: Path) -> None:

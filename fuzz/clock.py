@@ -6,6 +6,22 @@ import time
 from dataclasses import dataclass
 from typing import Protocol
 
+#: What the units of a span of time are called, and how many seconds each has.
+_UNITS = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
+
+
+def span(seconds: float) -> str:
+    """Return a span of time as a person says it, by its two largest units: ``2 h 5 m``."""
+    left = round(seconds)
+    if left == 0:
+        return f"{seconds:.2g} s"
+    parts = []
+    for name, size in _UNITS:
+        count, left = divmod(left, size)
+        parts.append(f"{count} {name}" if count else "")
+    first = next(index for index, part in enumerate(parts) if part)
+    return " ".join(filter(None, parts[first : first + 2]))
+
 
 class Clock(Protocol):
     """Monotonic seconds; tests hand in :class:`FakeClock`."""

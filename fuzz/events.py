@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from fuzz.finding import Finding
-from fuzz.node import NodeSeen
+from fuzz.node import NodeSeen, Point, QuickVitals
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +15,9 @@ class Started:
 
     ``unseen`` names what cannot be seen of it, ``covered`` the applications whose coverage is read,
     ``nodes`` are those with an agent, the first edge first. So many ``workers`` play, each at a
-    target of its own like this one.
+    target of its own like this one. ``judged`` cases were so in earlier runs in the same folder,
+    None while not all workers have told. A ``decoder`` is called directly, if one is named: what is
+    counted as cases are inputs to it then.
     """
 
     target: str
@@ -27,6 +29,8 @@ class Started:
     covered: tuple[str, ...] = ()
     nodes: tuple[NodeSeen, ...] = ()
     workers: int = 1
+    judged: int | None = None
+    decoder: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +55,30 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class Charted:
+    """The coverage points of the target, told once, before anything of them is said to be hit."""
+
+    points: tuple[Point, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Covered:
-    """Coverage points that one of several workers has hit for the first time, by their module.
+    """Coverage points that were hit for the first time in this run, by their module.
 
     They are numbers in the list of all points, which is the same for each worker.
     """
 
     points: Mapping[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Gauged:
+    """The counts of each node by its name, told once a second at most; the name of one is empty.
+
+    Of several workers, it is the target of the first.
+    """
+
+    levels: Mapping[str, QuickVitals]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +160,9 @@ class Ended:
 Event = (
     Started
     | Progress
+    | Charted
     | Covered
+    | Gauged
     | Found
     | Refined
     | Dismissed

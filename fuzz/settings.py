@@ -332,7 +332,8 @@ class FuzzSettings:
     With ``families``, of :data:`FAMILIES`, cases are changed by those alone.
     With a ``decoder`` nothing is played: that function of the node is called, and ``meaning`` says
     what its answers mean. So many ``jobs`` play at once, each at a target of its own, and ``cases``
-    is what they play together; ``place`` tells each of several which it is.
+    is what they play together; ``place`` tells each of several which it is. A run also ends when
+    it has come upon nothing new for ``until_stale`` seconds.
     """
 
     target: TargetSettings
@@ -350,9 +351,12 @@ class FuzzSettings:
     meaning: Meaning = DEFAULT
     jobs: int = 1
     place: Place | None = None
+    until_stale: float | None = None
 
     def __post_init__(self) -> None:
         self._check_jobs()
+        if self.until_stale is not None and not self.until_stale > 0:
+            raise SettingsError("--until-stale wants a time above zero, as in 30m")
         if self.seconds is not None and not self.seconds > 0:
             raise SettingsError("--time wants a number of seconds above zero")
         if self.cases is not None and self.cases <= 0:

@@ -8,11 +8,23 @@ from multiprocessing import connection
 from pathlib import Path
 
 from fuzz.campaign.seat import Seat, WorkerMain, settings_of
+from fuzz.campaign.staleness import Staleness
 from fuzz.campaign.totals import Totals
-from fuzz.clock import Clock, SystemClock
+from fuzz.clock import Clock, SystemClock, span
 from fuzz.engines import board, decode_worker, worker
 from fuzz.errors import HarnessFault, IrisFuzzError
-from fuzz.events import Covered, Ended, Event, Faulted, Found, Progress, Refined, Started
+from fuzz.events import (
+    Charted,
+    Covered,
+    Ended,
+    Event,
+    Faulted,
+    Found,
+    Gauged,
+    Progress,
+    Refined,
+    Started,
+)
 from fuzz.scratch import scratch_prefix
 from fuzz.settings import FuzzSettings, Place
 from fuzz.store.crashes import CrashStore
@@ -48,6 +60,7 @@ class Campaign:
         self._stopping_since: float | None = None
         #: Why the run is to end, where no worker has said so.
         self._reason = "stopped"
+        self._staleness = Staleness(settings.until_stale, self._clock)
         self._found = False
 
     def stop(self) -> None:
@@ -68,8 +81,12 @@ class Campaign:
                     self._start(seat)
                 while any(seat.pipe for seat in self._seats):
                     for seat in self._heard():
-                        yield from self._take(seat, totals)
+                        for event in self._take(seat, totals):
+                            self._staleness.take(event)
+                            yield event
+                    self._look_for_stale(totals)
                 yield from totals.start()
+                yield from totals.news()
                 if len(self._seats) > 1:
                     yield from totals.settled(self._store().known())
                 yield totals.end(self._reason)
@@ -78,6 +95,11 @@ class Campaign:
                     seat.leave()
                 for seat in self._seats:
                     seat.end(self._patience())
+
+    def _look_for_stale(self, totals: Totals) -> None:
+        if self._stopping_since is None and self._staleness.over():
+            totals.ends_by(f"nothing new for {span(self._settings.until_stale or 0.0)}")
+            self.stop()
 
     def _make_seats(self, folder: Path, known: frozenset[str]) -> list[Seat]:
         settings, main = self._settings, self._worker_main
@@ -123,9 +145,18 @@ class Campaign:
         if event is None:
             yield from self._lost(seat, totals)
         elif isinstance(event, Started):
+            seat.began(event)
             yield from totals.started(seat, event)
+            yield from totals.news()
+        elif isinstance(event, Charted):
+            totals.charted(event)
+            yield from totals.news()
         elif isinstance(event, Covered):
             totals.covered(event)
+            yield from totals.news()
+        elif isinstance(event, Gauged):
+            if not totals.waiting:
+                yield event
         elif isinstance(event, Progress):
             seat.takes(event)
             if not totals.waiting:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from fuzz.engines import link
 from fuzz.errors import HarnessFault
-from fuzz.events import Event, Progress
+from fuzz.events import Event, Progress, Started
 from fuzz.settings import FuzzSettings, Place
 
 #: Characters of a worker's log that are told: a sentence stays one.
@@ -46,6 +46,8 @@ class Seat:
         self._main = main
         self._log = folder / "worker.log"
         self._base = NOTHING
+        #: The cases that were judged before the first that sat here began, None until it told.
+        self.judged_before: int | None = None
         self._hits: Counter[str] = Counter()
         self._earlier_hits: Counter[str] = Counter()
         self._process: BaseProcess | None = None
@@ -123,6 +125,15 @@ class Seat:
             process.kill()
             process.join()
         return self.said or _last_words(process.exitcode or 0, self._log)
+
+    def began(self, started: Started) -> None:
+        """Take in that a worker has begun: it knows how many cases those before it have judged."""
+        if started.judged is None:
+            return
+        if self.judged_before is None:
+            self.judged_before = started.judged
+        judged = max(self._base.cases, started.judged - self.judged_before)
+        self._base = replace(self._base, cases=judged)
 
     def takes(self, progress: Progress) -> None:
         """Take in the totals of the worker that sits here."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from fuzz.campaign.seat import Seat, added, check_alike, highest
-from fuzz.events import Covered, Ended, Found, Progress, Refined, Started
+from fuzz.events import Charted, Covered, Ended, Found, Progress, Refined, Started
 from fuzz.finding import Finding
 from fuzz.store.crashes import SavedFinding
 
@@ -32,9 +32,14 @@ class Totals:
         self._started: dict[Seat, Started] = {}
         self._untold: set[Seat] = set()
         self._begun = False
+        #: The points of the target, and those that were covered, as far as that was not told yet.
+        self._chart: Charted | None = None
+        self._charted = False
+        self._fresh: dict[str, list[int]] = {}
         self._covered: dict[str, set[int]] = {}
         self._told: dict[str, _Told] = {}
         self._ended: list[Ended] = []
+        self._reason = ""
 
     # The start of a run is told once all workers have started, or before the first finding.
 
@@ -62,7 +67,14 @@ class Totals:
             seeds=max(event.seeds for event in events),
             notes=self._notes(),
             workers=len(self._seats),
+            judged=self._judged(),
         )
+
+    def _judged(self) -> int | None:
+        """Return how many cases were judged before this run, if all workers have told."""
+        told = [seat.judged_before for seat in self._seats]
+        known = [count for count in told if count is not None]
+        return sum(known) if len(known) == len(told) else None
 
     def _notes(self) -> tuple[str, ...]:
         """Return what the workers have to say: what all do once, and else who does."""
@@ -78,10 +90,30 @@ class Totals:
         )
         return (*common, *own)
 
+    def charted(self, event: Charted) -> None:
+        """Take in the points of the target: those of all workers are the same."""
+        if not self._charted:
+            self._charted, self._chart = True, event
+
     def covered(self, event: Covered) -> None:
         """Take in what a worker has covered."""
         for module, points in event.points.items():
-            self._covered.setdefault(module, set()).update(points)
+            known = self._covered.setdefault(module, set())
+            fresh = [point for point in points if point not in known]
+            known.update(fresh)
+            if fresh:
+                self._fresh.setdefault(module, []).extend(fresh)
+
+    def news(self) -> Iterator[Charted | Covered]:
+        """Yield what is not told yet of the points, once the start of the run was."""
+        if self.waiting:
+            return
+        if self._chart is not None:
+            yield self._chart
+            self._chart = None
+        if self._fresh:
+            yield Covered({module: tuple(points) for module, points in self._fresh.items()})
+            self._fresh = {}
 
     def progress(self) -> Progress:
         """Return the totals as they are known."""
@@ -135,15 +167,19 @@ class Totals:
         seat.takes(event.progress)
         self._ended.append(event)
 
+    def ends_by(self, reason: str) -> None:
+        """Take in why the run ends, where its workers are only told to stop."""
+        self._reason = reason
+
     def end(self, reason: str) -> Ended:
         """Return the end of the run; ``reason`` is why, if no worker has said that."""
         progress, ends = self.progress(), self._ended
         if self._alone and ends:
-            return replace(ends[0], progress=progress)
+            return replace(ends[0], progress=progress, reason=self._reason or ends[0].reason)
         sizes = {name: size for end in ends for name, (_, size) in end.modules.items()}
         return Ended(
             progress,
-            ends[0].reason if ends else reason,
+            self._reason or (ends[0].reason if ends else reason),
             {name: (len(self._covered.get(name, ())), sizes[name]) for name in sorted(sizes)},
             tuple(dict.fromkeys(sentence for end in ends for sentence in end.left)),
         )

@@ -10,7 +10,7 @@ from fuzz.campaign import Campaign
 from fuzz.cli.config import Config
 from fuzz.cli.fuzz import default_seeds, dictionary, run_told
 from fuzz.cli.meaning import meaning_in
-from fuzz.cli.options import corpus_option
+from fuzz.cli.options import Seconds, corpus_option
 from fuzz.cli.target_options import target_options
 from fuzz.cli.telling import Telling, summary_options
 from fuzz.cli.watching import Watching
@@ -21,7 +21,7 @@ from fuzz.settings import FuzzSettings, TargetSettings
 @click.command(short_help="Call the server's decoder directly, and hold it against the grammar.")
 @click.argument("decoder", metavar="MODULE:FUNCTION/1")
 @target_options
-@click.option("--time", "seconds", type=float, metavar="SECONDS", help="End after so long.")
+@click.option("--time", "seconds", type=Seconds(), metavar="TIME", help="End after so long.")
 @click.option("--cases", type=int, metavar="N", help="End after so many inputs.")
 @click.option("--until-finding", is_flag=True, help="End with the first finding.")
 @corpus_option("Where crashes/ and decoder/ are kept.")

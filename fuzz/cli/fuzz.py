@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
+import json
+import platform
+import shlex
 import signal
-from dataclasses import replace
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
+from dataclasses import asdict, replace
+from importlib import metadata
 from pathlib import Path
 from types import FrameType
 
 import click
+from click.core import ParameterSource
 from rich.console import Console
 
 from fuzz.campaign import Campaign, DecoderFirst
 from fuzz.cli.config import Config
 from fuzz.cli.meaning import meaning_in
-from fuzz.cli.options import SHIPPED_CORPUS, corpus_option, shipped_or_own
+from fuzz.cli.options import SHIPPED_CORPUS, Seconds, corpus_option, shipped_or_own
 from fuzz.cli.target_options import target_options
 from fuzz.cli.telling import Telling, summary_options
 from fuzz.cli.watching import Runs, Watching, watching_options
 from fuzz.decoding import decoder_named
-from fuzz.errors import IrisFuzzError
+from fuzz.errors import IrisFuzzError, SettingsError, StoreError
+from fuzz.report.chronicle import Chronicle, Circumstances
 from fuzz.report.console import ConsoleReport, summary_lines
 from fuzz.report.summary import Summary
 from fuzz.report.text import say, width_of
 from fuzz.settings import MAX_JOBS, MAXIMISABLE, FuzzSettings, TargetSettings
+from fuzz.store.campaign_folder import campaign_folder
+from fuzz.target.sources import sources_of
 
 #: A decoder has shown most of what it has to show within seconds, at its rate: it is called for
 #: this share of the time, for so many seconds at least and at most, and where a run has no end.
@@ -30,12 +41,58 @@ _DECODER_SHARE = 0.1
 _DECODER_BOUNDS = (5.0, 60.0)
 _DECODER_SECONDS = 30.0
 
+_HELP = """Fuzz a target, steered by the coverage of its BEAM.
 
-@click.command(short_help="Fuzz a target, steered by the coverage of its BEAM.")
+Without --time, --cases, --until-finding or --until-stale it goes on until Ctrl-C, which ends
+it with the summary like any other end. With --campaign too, each of these is for one start:
+the totals of the campaign go on, and bound nothing.
+
+\b
+Examples:
+  iris-fuzz fuzz --time 60
+  iris-fuzz fuzz --plant crash_alone --until-finding
+  iris-fuzz fuzz --time 600 -j 4 --corpus /tmp/night --summary night.json
+  iris-fuzz fuzz --campaign night --until-stale 2h
+  iris-fuzz fuzz --start "make core" --start "make edge" --cwd ../iris
+  iris-fuzz fuzz --attach 127.0.0.1:8085 --node iris_edge --exclude ranch
+  iris-fuzz fuzz --time 600 --decoder iris_ref_proto:decode/1
+
+With --maximise cost, a case that costs more for each byte than any before (in reductions, or
+in the time until all is answered) is kept like one that reaches new code, and one mutation in
+eight starts from the costliest. It is slower: what may cost much is played alone.
+
+\b
+Files, in the folder that --corpus or --campaign names:
+  crashes/crash-SHA1       a case for each finding; what was seen is in .json
+  evolved/                 cases that reached something new, for the next run
+  decoder/                 the same of a decoder that was called directly
+  journal/                 cases in flight, so that a kill loses none
+  timeline.sqlite          of a --campaign: what happened in all its runs
+
+Elsewhere: compiled Erlang code in ~/.cache/iris-fuzz; data of nodes, in /dev/shm or /tmp.
+
+Exit codes: 0 nothing found (or known issues only), 1 findings, 2 could not run.
+"""
+
+
+@click.command(short_help="Fuzz a target, steered by the coverage of its BEAM.", help=_HELP)
 @target_options
 @watching_options
-@click.option("--time", "seconds", type=float, metavar="SECONDS", help="End after so long.")
+@click.option(
+    "--time",
+    "seconds",
+    type=Seconds(),
+    metavar="TIME",
+    help="End after so long: 90 or 90s, 30m, 2h, 1h30m.",
+)
 @click.option("--cases", type=int, metavar="N", help="End after so many cases.")
+@click.option(
+    "--until-stale",
+    type=Seconds(),
+    metavar="TIME",
+    help="End when nothing new has come for so long: no coverage that this run did not have, and "
+    "no other finding.",
+)
 @click.option(
     "-j",
     "--jobs",
@@ -52,6 +109,13 @@ _DECODER_SECONDS = 30.0
     help="End with the first finding that comes back when its case is played again.",
 )
 @corpus_option("Where crashes/, evolved/ and journal/ are kept.")
+@click.option(
+    "--campaign",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="Keep all of a long campaign in this folder, in the place of --corpus, with its history. "
+    "The same command goes on with it, however the last run ended.",
+)
 @click.option(
     "--seed-corpus",
     "seeds",
@@ -88,9 +152,11 @@ def fuzz(
     target: TargetSettings,
     seconds: float | None,
     cases: int | None,
+    until_stale: float | None,
     jobs: int,
     until_finding: bool,
     corpus: Path,
+    campaign: Path | None,
     seeds: tuple[Path, ...],
     no_feedback: bool,
     maximise: str | None,
@@ -99,35 +165,8 @@ def fuzz(
     telling: Telling,
     watching: Watching,
 ) -> int:
-    """Fuzz a target, steered by the coverage of its BEAM.
-
-    Without --time, --cases or --until-finding it goes on until Ctrl-C, which ends it with
-    the summary like any other end.
-
-    \b
-    Examples:
-      iris-fuzz fuzz --time 60
-      iris-fuzz fuzz --plant crash_alone --until-finding
-      iris-fuzz fuzz --time 600 -j 4 --corpus /tmp/night --summary night.json
-      iris-fuzz fuzz --start "make core" --start "make edge" --cwd ../iris
-      iris-fuzz fuzz --attach 127.0.0.1:8085 --node iris_edge --exclude ranch
-      iris-fuzz fuzz --time 600 --decoder iris_ref_proto:decode/1
-
-    With --maximise cost, a case that costs more for each byte than any before (in reductions, or
-    in the time until all is answered) is kept like one that reaches new code, and one mutation in
-    eight starts from the costliest. It is slower: what may cost much is played alone.
-
-    \b
-    Files, in the folder that --corpus names:
-      crashes/crash-SHA1       a case for each finding; what was seen is in .json
-      evolved/                 cases that reached something new, for the next run
-      decoder/                 the same of a decoder that was called directly
-      journal/                 cases in flight, so that a kill loses none
-
-    Elsewhere: compiled Erlang code in ~/.cache/iris-fuzz; data of nodes, in /dev/shm or /tmp.
-
-    Exit codes: 0 nothing found (or known issues only), 1 findings, 2 could not run.
-    """
+    """Run ``iris-fuzz fuzz``; return its exit code."""
+    corpus = _place(corpus, campaign)
     settings = FuzzSettings(
         target=target,
         corpus=corpus,
@@ -140,18 +179,64 @@ def fuzz(
         random_seed=random_seed,
         maximise=maximise,
         jobs=jobs,
+        until_stale=until_stale,
     )
-    return run_told(_campaign(settings, decoder, config), telling, watching, corpus)
+    run = _campaign(settings, decoder, config)
+    history = None if campaign is None else _chronicle(settings)
+    return run_told(run, telling, watching, corpus, history)
 
 
-def run_told(campaign: Runs, telling: Telling, watching: Watching, corpus: Path) -> int:
-    """Run ``campaign`` with all that watches it, tell of it, and return the exit code."""
+def run_told(
+    campaign: Runs,
+    telling: Telling,
+    watching: Watching,
+    corpus: Path,
+    history: AbstractContextManager[Chronicle | None] | None = None,
+) -> int:
+    """Run ``campaign`` with all that watches it, tell of it, and return the exit code.
+
+    ``history`` gives what writes down that of a long one.
+    """
     summary, console = Summary(telling.known), telling.console()
     try:
-        with watching.over(campaign, summary, corpus, console) as watched:
-            return run_campaign(watched, console, summary, telling.file)
+        with (
+            history or nullcontext() as chronicle,
+            watching.over(campaign, summary, corpus, console) as watched,
+        ):
+            return run_campaign(watched, console, summary, telling.file, chronicle)
     finally:
         telling.end(summary)
+
+
+def _place(corpus: Path, campaign: Path | None) -> Path:
+    """Return the folder that a run keeps its cases in."""
+    if campaign is None:
+        return corpus
+    if click.get_current_context().get_parameter_source("corpus") is ParameterSource.COMMANDLINE:
+        raise SettingsError("a campaign has its corpus in its folder: leave out --corpus")
+    return campaign
+
+
+def _versions() -> dict[str, str]:
+    """Return the versions of what takes part in a run, as far as they are installed."""
+    versions = {"Python": platform.python_version()}
+    for name in ("iris-fuzz", "atheris"):
+        with suppress(metadata.PackageNotFoundError):
+            versions[name] = metadata.version(name)
+    return versions
+
+
+@contextmanager
+def _chronicle(settings: FuzzSettings) -> Iterator[Chronicle]:
+    """Own the folder of a campaign while the context lasts; give what writes down its history."""
+    with campaign_folder(settings.corpus, settings.target) as timeline:
+        timeline.note("settings", json.dumps(asdict(settings), default=str))
+        circumstances = Circumstances(
+            shlex.join(("iris-fuzz", *sys.argv[1:])),
+            _versions(),
+            lambda: sources_of(settings.target),
+        )
+        yield Chronicle(timeline, settings.corpus, circumstances)
 
 
 def _campaign(
@@ -169,6 +254,7 @@ def _campaign(
         cases=None,
         maximise=None,
         jobs=1,
+        until_stale=None,
     )
     left = None if settings.seconds is None else settings.seconds - seconds
     return DecoderFirst(first, replace(settings, seconds=left))
@@ -183,9 +269,16 @@ def _decoder_seconds(seconds: float | None) -> float:
 
 
 def run_campaign(
-    campaign: Runs, console: Console, summary: Summary, summary_file: Path | None
+    campaign: Runs,
+    console: Console,
+    summary: Summary,
+    summary_file: Path | None,
+    chronicle: Chronicle | None = None,
 ) -> int:
-    """Run ``campaign`` to its end, show it, and return the exit code."""
+    """Run ``campaign`` to its end, show it, and return the exit code.
+
+    ``chronicle`` writes down the history of a long one, of which the summary tells the totals.
+    """
     report = ConsoleReport(summary, console)
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
@@ -195,12 +288,17 @@ def run_campaign(
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     failure: IrisFuzzError | None = None
     try:
-        with report:
-            for event in campaign.events():
+        with report, closing(campaign.events()) as events:
+            for event in events:
                 summary.take(event)
+                if chronicle is not None:
+                    chronicle.take(event)
+                    summary.campaign = chronicle.totals()
                 report.take(event)
     except IrisFuzzError as error:
         failure = error
+        if chronicle is not None:
+            _write_down(chronicle, error)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -213,6 +311,15 @@ def run_campaign(
     if failure is not None:
         click.echo(f"iris-fuzz: {failure}", err=True)
     return 1 if summary.failed() else 0
+
+
+def _write_down(chronicle: Chronicle, failure: IrisFuzzError) -> None:
+    """Write down why a run cannot go on, unless just that is why."""
+    try:
+        chronicle.failed(str(failure))
+    except StoreError as error:
+        if not isinstance(failure, StoreError):
+            click.echo(f"iris-fuzz: {error}", err=True)
 
 
 def default_seeds(corpus: Path) -> tuple[Path, ...]:

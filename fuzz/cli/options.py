@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import operator
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -86,15 +88,28 @@ def known_issues(file: Path | None) -> KnownIssues:
     return read_known(file, datetime.now(UTC).date())
 
 
+#: The units of a span of time, the largest first, and how many seconds each has.
+_UNITS = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0}
+#: A span of time: numbers with their units.
+_SPAN = re.compile("".join(rf"(?:(\d+(?:\.\d+)?){unit})?" for unit in _UNITS))
+
+
 class Seconds(click.FloatRange):
-    """A number of seconds; what is no number is below none, and so would never be over."""
+    """A span of time: a number of seconds, or with units, as in ``90s``, ``30m`` or ``1h30m``.
+
+    What is no number is below none, and so would never be over.
+    """
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        """Return the number; fail if it is not one."""
+        """Return the seconds; fail if it is no span of time, or out of bounds."""
+        span = _SPAN.fullmatch(str(value).strip())
+        if span is not None and span[0]:
+            counts = map(float, span.groups("0"))
+            value = sum(map(operator.mul, counts, _UNITS.values()))
         seconds = float(super().convert(value, param, ctx))
-        if math.isnan(seconds):
+        if math.isnan(seconds) and self.min is not None:
             self.fail(f"{value!r} is no number of seconds", param, ctx)
         return seconds
 

@@ -254,7 +254,6 @@ class CoverageEngine:
         batch_number = self._journal.begin(queue)
         observations = self._rig.play(cases)
         glance = self._watchdog.glance(observations)
-        self.totals.cases += len(cases)
         # A seed that raises an alarm is a finding, and no ground to build upon.
         alarmed = self._seeding and glance.alarmed
         self._last_features = () if alarmed else self._features(observations, glance)
@@ -283,7 +282,8 @@ class CoverageEngine:
                 self._climb(self.costs, cases, observations, glance)
         if self._survey is not None:
             self._look_for_leaks(self._survey)
-        self._journal.judged(batch_number)
+        self._journal.judged(batch_number, len(cases))
+        self.totals.cases += len(cases)
         if not waiting:
             self._made.clear()
         self._after_batch()

@@ -92,6 +92,7 @@ class DecodeWorker:
                 seeds=len(seeds),
                 notes=tuple(notes),
                 nodes=self._rig.nodes,
+                decoder=str(self._decoder),
             )
         )
         self._course.begin()

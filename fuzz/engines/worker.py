@@ -23,7 +23,18 @@ from fuzz.engines.coverage import CoverageEngine
 from fuzz.engines.elusive import Elusive
 from fuzz.engines.libfuzzer import MAX_BYTES, byte_mutate, fuzz
 from fuzz.engines.link import GoneError, Link, be_a_worker, modules_of, write_seeds
-from fuzz.events import Covered, Dismissed, Ended, Found, Progress, Refined, Started
+from fuzz.events import (
+    Charted,
+    Covered,
+    Dismissed,
+    Ended,
+    Event,
+    Found,
+    Gauged,
+    Progress,
+    Refined,
+    Started,
+)
 from fuzz.finding import Finding, Kind
 from fuzz.generate.edges import spread_seeds
 from fuzz.generate.mutate import Mutator
@@ -41,6 +52,8 @@ from fuzz.watchdog.watchdog import Watchdog
 _RECENT = 8_192
 #: A case whose play takes longer is made small by ``iris-fuzz tmin``: the campaign goes on.
 _QUICK_SECONDS = 2.0
+#: The counts of nodes go out at most this often: what a curve of them can show.
+_GAUGE_SECONDS = 1.0
 #: What only an agent can tell of a target.
 _UNSEEN = ("coverage", "crash reports", "leaks", "the end of the node", "what it is busy with")
 #: What is in the folder that several workers share: their board, how many cases they have played,
@@ -75,6 +88,8 @@ class Worker:
         self._elsewhere: set[tuple[str, Kind]] = set()
         #: Points that were told to be covered.
         self._covered: set[int] = set()
+        #: When the counts of the nodes were told last, in seconds of the run.
+        self._gauged_at = float("-inf")
 
     def run(self, awake: bool) -> NoReturn:
         """Start the target, fuzz it until the budget is spent, and end the process.
@@ -125,6 +140,8 @@ class Worker:
         if not awake:
             notes.append("processors may sleep between steps, which costs speed; see the README")
         self._link.emit(self._start_event(len(seeds), len(unjudged), notes))
+        if self._rig.points:
+            self._link.emit(Charted(self._rig.points))
         self._course.begin()
         listing = write_seeds(self._folder, seeds)
         fuzz(self._engine, listing, self._settings.dictionary, self._failed)
@@ -153,6 +170,7 @@ class Worker:
             unseen=_UNSEEN if blind else (),
             covered=self._rig.covered,
             nodes=self._rig.nodes,
+            judged=self._journal.judged_cases,
         )
 
     # What the engine calls back.
@@ -308,13 +326,23 @@ class Worker:
         )
 
     def _told_progress(self) -> Progress:
-        for event in self._newly_covered():
+        news: tuple[Event, ...] = (*self._newly_covered(), *self._gauged())
+        for event in news:
             self._link.emit(event)
         return self._progress()
 
+    def _gauged(self) -> list[Gauged]:
+        """Return the counts of the nodes, if they were not told just now."""
+        reading, now = self._watchdog.latest, self._course.seconds()
+        other = self._settings.place is not None and self._settings.place.number > 0
+        if reading is None or other or now - self._gauged_at < _GAUGE_SECONDS:
+            return []
+        self._gauged_at = now
+        return [Gauged(dict(reading.nodes) or {"": reading.vitals})]
+
     def _newly_covered(self) -> list[Covered]:
-        """Return which points were covered since this was asked last, if there are others."""
-        if self._board is None or self._engine.points_covered == len(self._covered):
+        """Return which points were covered since this was asked last."""
+        if not self._rig.points or self._engine.points_covered == len(self._covered):
             return []
         new: dict[str, list[int]] = {}
         for index in self._engine.covered():

@@ -15,12 +15,13 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from fuzz.clock import Clock, SystemClock
+from fuzz.clock import Clock, SystemClock, span
 from fuzz.events import Decoded, Dismissed, Event, Faulted, Found, Progress, Recovered, Started
 from fuzz.finding import Kind, Severity
 from fuzz.node import NAMELESS
 from fuzz.report.summary import Summary
 from fuzz.report.text import STYLE, finding_lines, in_columns, row, say, width_of
+from fuzz.store.timeline import Sample
 
 #: Without a terminal, a line of progress every so many seconds keeps a log readable.
 _LINE_SECONDS = 5.0
@@ -160,7 +161,8 @@ def status_line(summary: Summary) -> str:
         f"restarts {summary.restarts()[0]}",
         f"replays {progress.replays}",
     )
-    return "  ".join(parts)
+    more = () if summary.campaign is None else (f"campaign {_campaign(summary.campaign)}",)
+    return "  ".join((*parts, *more))
 
 
 def status_block(summary: Summary, since: float = 0.0, doing: str = "") -> Text:
@@ -206,8 +208,10 @@ def _rows(summary: Summary) -> list[Text]:
     costliest = progress.reductions_per_byte
     cost = () if costliest is None else (row("cost", _cost(costliest)),)
     decoder = () if summary.decoded is None else (row("decoder", _decoded(summary.decoded)),)
+    campaign = () if summary.campaign is None else (row("campaign", _campaign(summary.campaign)),)
     return [
         *decoder,
+        *campaign,
         row("coverage", _points(progress) + _of_applications(summary)),
         *cost,
         row("corpus", f"{progress.corpus} cases that reached something new"),
@@ -261,6 +265,13 @@ def _decoded(done: Decoded) -> str:
         f"{done.inputs:,} inputs in {done.seconds:.1f} s, {rate:.0f}/s; {done.seeds} of them "
         "reached something new, and are seeds"
     )
+
+
+def _campaign(totals: Sample) -> str:
+    """Return what a long campaign has come to, this run included."""
+    findings = "1 finding" if totals.findings == 1 else f"{totals.findings} findings"
+    points = f"{totals.points_covered} points"
+    return f"run {totals.run}, {totals.cases} cases in {span(totals.seconds)}, {points}, {findings}"
 
 
 def _of_applications(summary: Summary) -> str:

@@ -21,6 +21,7 @@ from fuzz.events import (
 from fuzz.finding import Finding
 from fuzz.node import NodeSeen
 from fuzz.store.atomic import write_atomic
+from fuzz.store.timeline import Sample
 from fuzz.triage.known import KnownIssues
 
 #: The rate of now is that of so many seconds: shorter jumps about, longer hides a stall.
@@ -44,7 +45,8 @@ class Summary:
     The findings that ``known`` excuses are told like all others, and fail nothing. ``dismissed``
     counts the suspicions that no fresh node shared, by title, ``reasons`` how often the target was
     brought back in which way, and why. ``left`` is what stays of us in a
-    node that somebody else has started.
+    node that somebody else has started. ``campaign`` are the totals of a long campaign of which
+    this is a run.
     """
 
     known: KnownIssues = field(default_factory=KnownIssues)
@@ -59,6 +61,7 @@ class Summary:
     reason: str = ""
     decoded: Decoded | None = None
     left: tuple[str, ...] = ()
+    campaign: Sample | None = None
     _recent: deque[Progress] = field(default_factory=deque)
 
     def take(self, event: Event) -> None:
@@ -141,6 +144,7 @@ class Summary:
             "recovering_seconds": round(lost_seconds, 3),
             **({} if self.decoded is None else {"decoder": asdict(self.decoded)}),
             **({} if costliest is None else {"reductions_per_byte": costliest}),
+            **({} if self.campaign is None else {"campaign": _totals(self.campaign)}),
             "ended_by": self.reason,
             "modules": {
                 name: {"covered": covered, "total": total}
@@ -184,6 +188,11 @@ class Summary:
         seen.hits, seen.path = event.hits, event.path
         if event.finding.kind.rank < seen.finding.kind.rank:
             seen.finding = event.finding
+
+
+def _totals(totals: Sample) -> dict[str, object]:
+    names = ("run", "cases", "points_covered", "points_total", "corpus", "findings", "restarts")
+    return {name: getattr(totals, name) for name in names} | {"seconds": round(totals.seconds, 3)}
 
 
 def _as_json(node: NodeSeen) -> dict[str, object]:

@@ -19,6 +19,9 @@ of its file. One process owns a journal at a time (flock on ``journal.lock``, wh
 kernel drops when its holder dies, however it dies). The worker of a campaign that was killed still
 holds it while it ends its target, so whoever comes next waits for a moment.
 
+A mark also says how many cases of the campaign have been judged with it. So the count is that of
+the marks: whatever is killed, a case is in it once, when it is judged.
+
 Of several workers each has a journal of its own. Where there are fewer of them at the next start,
 the first worker takes over what the others have left.
 """
@@ -66,6 +69,7 @@ class Journal:
         self._number = 0
         self._size = 0  # bytes of the segment that is being written
         self._fresh = 0  # those of them that were appended since it was begun
+        self._judged = 0
 
     @classmethod
     def open(
@@ -103,14 +107,23 @@ class Journal:
         self._next_batch += 1
         return number
 
-    def judged(self, number: int) -> None:
-        """Mark batch ``number`` as judged: its cases need not be played at the next start."""
-        cases = self._begun.get(number)
-        if cases is None:
+    @property
+    def judged_cases(self) -> int:
+        """Return how many cases have been judged, in all runs; see :meth:`judged`."""
+        return self._judged
+
+    def judged(self, number: int, cases: int = 0) -> None:
+        """Mark batch ``number`` as judged: its cases need not be played at the next start.
+
+        So many ``cases`` of it count: none, where one that was counted was played once more.
+        """
+        begun = self._begun.get(number)
+        if begun is None:
             raise HarnessFault(f"batch {number} was judged, but it is not being played")
-        self._append(records.judged(number))
+        self._append(records.judged(number, self._judged + cases))
+        self._judged += cases
         del self._begun[number]
-        self._settle(cases, number)
+        self._settle(begun, number)
 
     def unjudged(self) -> list[bytes]:
         """Return the cases that an earlier run began and nobody has judged, oldest first."""
@@ -133,6 +146,9 @@ class Journal:
                 shutil.rmtree(folder)
             except OSError as error:
                 raise store_error(folder, "removed", error) from None
+            # Only now: whoever is killed before takes it over once more.
+            self._judged += other.judged_cases
+            self._append(records.judged(0, self._judged))
 
     def notes(self) -> tuple[str, ...]:
         """Return a sentence for each part of the files that could not be read."""
@@ -218,7 +234,8 @@ class Journal:
         for case, number in self._leftover.items():
             open_batches[number] = (*open_batches.get(number, ()), case)
         starts = (records.begun(number, open_batches[number]) for number in sorted(open_batches))
-        return b"".join((records.HEADER, *starts))
+        # The number of no batch: it is there for the count, whose last mark may be dropped.
+        return b"".join((records.HEADER, records.judged(0, self._judged), *starts))
 
     def _recover(self) -> None:
         """Read the segments of earlier runs: what is unjudged, and the numbers to go on with."""
@@ -239,6 +256,7 @@ class Journal:
                 self._leftover.update(dict.fromkeys(record.cases, record.number))
             else:
                 self._settle(begun.pop(record.number, ()), record.number)
+                self._judged = max(self._judged, record.judged or 0)
 
     def _settle(self, cases: Iterable[bytes], number: int) -> None:
         """Take ``cases``, judged in batch ``number``, from those left over by then."""

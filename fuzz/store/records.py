@@ -2,7 +2,8 @@
 
 A segment is :data:`HEADER` and then records. A record is its kind, the batch's number, the
 length of what follows, a CRC-32 over all of it, and the content: for BEGUN the count of
-cases, the length of each, and their bytes; nothing for JUDGED. All integers are big-endian.
+cases, the length of each, and their bytes; for JUDGED the count of all cases judged by then, or
+nothing, as journals had it before they counted. All integers are big-endian.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ NAME = re.compile(r"journal-(\d{8})\.log")
 
 _HEAD = struct.Struct(">BQI")
 _CRC = struct.Struct(">I")
+_COUNT = struct.Struct(">Q")
 _START = _HEAD.size + _CRC.size
 
 
@@ -37,10 +39,14 @@ _DAMAGED = "is damaged, and what follows is left out,"
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A batch that was begun with ``cases``, or was judged (``cases`` is None)."""
+    """A batch that was begun with ``cases``, or was judged (``cases`` is None).
+
+    ``judged`` is how many cases had been judged by then, where that is told.
+    """
 
     number: int
     cases: tuple[bytes, ...] | None
+    judged: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +68,9 @@ def begun(number: int, cases: tuple[bytes, ...]) -> bytes:
     return _record(RecordKind.BEGUN, number, b"".join((lengths, *cases)))
 
 
-def judged(number: int) -> bytes:
-    """Return the record that batch ``number`` has been judged."""
-    return _record(RecordKind.JUDGED, number, b"")
+def judged(number: int, total: int) -> bytes:
+    """Return the record that batch ``number`` has been judged, ``total`` cases being so by then."""
+    return _record(RecordKind.JUDGED, number, _COUNT.pack(total))
 
 
 def read(data: bytes) -> Content:
@@ -105,7 +111,8 @@ def _read_one(data: bytes, offset: int) -> tuple[Record, int] | str:
     if crc != zlib.crc32(content, zlib.crc32(data[offset : offset + _HEAD.size])):
         return _DAMAGED
     if kind == RecordKind.JUDGED:
-        return Record(number, None), end
+        counts = length == _COUNT.size
+        return Record(number, None, _COUNT.unpack(content)[0] if counts else None), end
     cases = _cases(content)
     if cases is None:
         return _DAMAGED

@@ -78,6 +78,8 @@ class Watchdog:
     """Watches one rig."""
 
     def __init__(self, rig: Rig) -> None:
+        #: What the agent handed over last, None before that.
+        self.latest: Reading | None = None
         self._rig = rig
         self._levels: dict[str, int] = {}
         self._reductions: int | None = None
@@ -98,6 +100,7 @@ class Watchdog:
             reading = agent.settle()
         except AgentError:
             return Glance(None, (), (), True)
+        self.latest = reading
         events, self._early = (*self._early, *reading.events), ()
         if any(observation.restarts for observation in observations):
             events = tuple(event for event in events if not _ordered_stop(event))

@@ -136,6 +136,21 @@ def test_stop_ends_the_campaign_with_the_workers_own_totals(settings: FuzzSettin
     assert events[-1] == Ended(stand_ins.progress(12, 1.5), "stopped", stand_ins.MODULES)
 
 
+def test_a_run_that_finds_nothing_new_any_more_ends(settings: FuzzSettings) -> None:
+    stale = replace(settings, until_stale=0.01)
+    for jobs in (1, 2):
+        ended = run(replace(stale, jobs=jobs), stand_ins.waits_for_stop)[-1]
+        assert isinstance(ended, Ended)
+        assert (ended.reason, ended.progress.cases) == ("nothing new for 0.01 s", 12 * jobs)
+
+
+def test_what_a_lost_worker_had_judged_and_not_told_is_counted(settings: FuzzSettings) -> None:
+    """The one in its place reads it in the journal: 30 were told, and 7 more were judged."""
+    ended = run(settings, stand_ins.dies_with_a_journal)[-1]
+    assert isinstance(ended, Ended)
+    assert ended.progress.cases == 37 + 20
+
+
 def test_a_stop_before_the_worker_is_there_is_not_lost(settings: FuzzSettings) -> None:
     campaign = Campaign(settings, worker_main=stand_ins.waits_for_stop)
     campaign.stop()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -66,6 +66,14 @@ def dies_once(settings: FuzzSettings, pipe: Connection, log: str) -> None:
         _die(log, "killed for its memory")
     ends_of = Ended(progress(20, 2.0, covered=35, corpus=2), "all cases are played", MODULES)
     _say(pipe, STARTED, progress(5, 0.5), ends_of)
+
+
+def dies_with_a_journal(settings: FuzzSettings, pipe: Connection, log: str) -> None:
+    """Be killed the first time, with more judged than was told; run to the end the second time."""
+    if _begin(settings) == 0:
+        _say(pipe, replace(STARTED, judged=1_000), progress(30, 3.0))
+        _die(log, "killed for its memory")
+    _say(pipe, replace(STARTED, judged=1_037), Ended(progress(20, 2.0), "time is up", MODULES))
 
 
 def faults_once(settings: FuzzSettings, pipe: Connection, log: str) -> None:

@@ -100,6 +100,7 @@ class Bench:
         trims: bool = True,
     ) -> None:
         self.log: list[str] = []
+        self.judged_cases = 0
         self.begun: list[list[bytes]] = []
         self.evolved: list[bytes] = []
         self.heard: list[bytes] = []
@@ -159,8 +160,9 @@ class Bench:
         self.begun.append(list(batch))
         return len(self.begun)
 
-    def judged(self, number: int) -> None:
+    def judged(self, number: int, cases: int = 0) -> None:
         self.log.append(f"judged {number}")
+        self.judged_cases += cases
 
     def add(self, data: bytes) -> None:
         self.evolved.append(data)
@@ -233,6 +235,7 @@ def test_a_case_that_earned_something_comes_back_with_what_it_did_alone() -> Non
     assert len(bench.rig.plays) == played
     assert bench.evolved == [credited]
     assert (bench.engine.totals.corpus, bench.engine.totals.cases) == (1, 3 + BATCH)
+    assert bench.judged_cases == 3 + BATCH  # and not those that were played alone
     assert bench.engine.mutate(SEEDS[0], MOST) != credited
 
 
@@ -325,6 +328,23 @@ def test_an_alarm_is_investigated_before_the_batch_counts_as_judged() -> None:
     assert bench.found[0].case == case("crash", "base")
     assert bench.log[:4] == ["begin", "play 16", "play 1", "found"]
     assert bench.log[-2:] == ["judged 4", "after"]
+
+
+def test_each_case_counts_once_when_its_batch_is_judged() -> None:
+    bench = Bench()
+    bench.seed()
+    counted: list[tuple[int, int]] = []
+    found = bench.engine._found
+
+    def finds(attributed: Attributed) -> None:
+        counted.append((bench.engine.totals.cases, bench.judged_cases))
+        found(attributed)
+
+    bench.engine._found = finds
+    bench.batch(case("crash", "base"))
+    assert set(counted) == {(3, 3)}, "those in flight are played again after a kill, and count then"
+
+    assert bench.engine.totals.cases == bench.judged_cases == 3 + 16
 
 
 def test_empty_and_damaged_input_of_libfuzzers_own_does_no_harm() -> None:

@@ -16,6 +16,7 @@ from fuzz.node import NodeSeen
 from fuzz.report.console import ConsoleReport, status_block, status_line, summary_lines
 from fuzz.report.summary import Summary
 from fuzz.report.text import say
+from fuzz.store.timeline import Sample
 
 CRASH = Finding(Kind.PROCESS_CRASH, "a process crashed with [/reason]", Cause("crash", "one"))
 DOWN = Finding(Kind.NODE_DOWN, "the node ended by SIGABRT", Cause("node ended"))
@@ -270,6 +271,15 @@ def test_the_live_status_goes_on_while_nothing_comes(
             report.ending()
     # The last thing painted is what is known when it ends; colours stand between the words.
     assert first in re.sub(r"\x1b\[[0-9;]*m", "", out.getvalue())
+
+
+def test_the_totals_of_a_long_campaign_are_told_beside_those_of_the_run() -> None:
+    summary = summary_of(STARTED, PROGRESS)
+    summary.campaign = Sample(3, 0.0, 7_320.0, 123_456, 40, 120, 9, 1, 2, 5, 0.75)
+    said = "run 3, 123456 cases in 2 h 2 m, 40 points, 1 finding"
+    assert f"campaign {said}" in status_line(summary)
+    for lines in ([status_block(summary)], summary_lines(summary)):
+        assert f"campaign  {said}" in "\n".join(line.plain for line in lines)
 
 
 def test_without_an_agent_shapes_are_counted() -> None:

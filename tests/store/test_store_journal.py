@@ -72,6 +72,41 @@ def test_judging_what_is_not_in_play_is_a_fault_of_ours(tmp_path: Path) -> None:
             journal.judged(number)
 
 
+def test_judged_cases_are_counted_once_over_all_runs(tmp_path: Path) -> None:
+    with Journal.open(tmp_path) as journal:
+        journal.judged(journal.begin([b"a", b"b"]), 2)
+        journal.judged(journal.begin([b"a"]))  # played once more, alone
+        journal.begin([b"c"])
+        assert journal.judged_cases == 2
+    for _ in range(2 * SEGMENTS):  # the mark that has the count is in none of these segments
+        with Journal.open(tmp_path) as journal:
+            assert journal.judged_cases == 2
+    with Journal.open(tmp_path) as journal:
+        journal.judged(journal.begin(journal.unjudged()), 1)
+    with Journal.open(tmp_path) as journal:
+        assert journal.judged_cases == 3
+
+
+def test_a_kill_before_any_change_leaves_the_count_of_what_was_judged(tmp_path: Path) -> None:
+    """Each case is told to us when it has been judged; the last may have been so untold."""
+    for number in count(1):
+        folder, told = tmp_path / str(number), tmp_path / f"{number}-told"
+
+        def body(folder: Path = folder, told: Path = told) -> None:
+            with Journal.open(folder, segment_bytes=256) as journal, told.open("ab", 0) as file:
+                for index in range(8):
+                    journal.judged(journal.begin([b"%d" % index * 100]), 1)
+                    file.write(b".")
+
+        killed = kill_at_call(number, body)
+        judged = told.stat().st_size if told.exists() else 0
+        with Journal.open(folder) as journal:
+            assert journal.judged_cases in (judged, judged + 1)
+        if not killed:
+            break
+    assert number > 30
+
+
 def test_segments_rotate_within_their_ceiling_and_carry_what_is_open(tmp_path: Path) -> None:
     ceiling = 4096
     with Journal.open(tmp_path, segment_bytes=ceiling) as journal:

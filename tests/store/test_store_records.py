@@ -11,14 +11,25 @@ quick = settings(max_examples=200, deadline=None, derandomize=True)
 
 numbers = st.integers(0, 2**64 - 1)
 batches = st.lists(
-    st.tuples(numbers, st.none() | st.lists(st.binary(max_size=20), max_size=4).map(tuple)),
+    st.tuples(numbers, numbers | st.lists(st.binary(max_size=20), max_size=4).map(tuple)),
     max_size=5,
 )
 
 
-def segment(batch: list[tuple[int, tuple[bytes, ...] | None]]) -> bytes:
-    parts = (judged(n) if cases is None else begun(n, cases) for n, cases in batch)
+#: The number of a batch with its cases, or how many were judged with it.
+Batches = list[tuple[int, tuple[bytes, ...] | int]]
+
+
+def segment(batch: Batches) -> bytes:
+    parts = (judged(n, of) if isinstance(of, int) else begun(n, of) for n, of in batch)
     return HEADER + b"".join(parts)
+
+
+def records_of(batch: Batches) -> tuple[Record, ...]:
+    return tuple(
+        Record(number, None, of) if isinstance(of, int) else Record(number, of)
+        for number, of in batch
+    )
 
 
 def test_the_layout_is_frozen() -> None:
@@ -26,22 +37,28 @@ def test_the_layout_is_frozen() -> None:
     assert begun(1, (b"ab", b"")).hex() == (
         "01 0000000000000001 0000000e 5ece23a5 00000002 00000002 00000000 6162".replace(" ", "")
     )
-    assert judged(2).hex() == "02 0000000000000002 00000000 15e8a0a9".replace(" ", "")
+    assert judged(2, 7).hex() == (
+        "02 0000000000000002 00000008 e0204606 0000000000000007".replace(" ", "")
+    )
+
+
+def test_a_mark_without_a_count_is_read() -> None:
+    """As they were before journals counted."""
+    mark = bytes.fromhex("02 0000000000000002 00000000 15e8a0a9")
+    assert read(HEADER + mark).records == (Record(2, None),)
 
 
 @quick
 @given(batches)
-def test_round_trip(batch: list[tuple[int, tuple[bytes, ...] | None]]) -> None:
+def test_round_trip(batch: Batches) -> None:
     content = read(segment(batch))
-    assert content.records == tuple(Record(number, cases) for number, cases in batch)
+    assert content.records == records_of(batch)
     assert content.note == ""
 
 
 @quick
 @given(batches, st.data())
-def test_a_cut_gives_the_whole_records_before_it(
-    batch: list[tuple[int, tuple[bytes, ...] | None]], data: st.DataObject
-) -> None:
+def test_a_cut_gives_the_whole_records_before_it(batch: Batches, data: st.DataObject) -> None:
     whole = segment(batch)
     cut = data.draw(st.integers(0, len(whole) - 1))
     content = read(whole[:cut])
@@ -52,13 +69,11 @@ def test_a_cut_gives_the_whole_records_before_it(
 
 @quick
 @given(batches.filter(bool), st.data())
-def test_a_flipped_bit_is_never_read_as_another_record(
-    batch: list[tuple[int, tuple[bytes, ...] | None]], data: st.DataObject
-) -> None:
+def test_a_flipped_bit_is_never_read_as_another_record(batch: Batches, data: st.DataObject) -> None:
     whole = bytearray(segment(batch))
     whole[data.draw(st.integers(0, len(whole) - 1))] ^= 1 << data.draw(st.integers(0, 7))
     content = read(bytes(whole))
-    expected = tuple(Record(number, cases) for number, cases in batch)
+    expected = records_of(batch)
     assert content.note
     assert content.records == expected[: len(content.records)]
     assert len(content.records) < len(expected)

@@ -142,16 +142,19 @@ def test_each_worker_has_a_journal_of_its_own(tmp_path: Path) -> None:
 def test_what_a_worker_has_left_that_is_no_more_is_taken_over(tmp_path: Path) -> None:
     gone = journal_of(tmp_path, 1)
     with Journal.open(gone) as journal:
-        journal.judged(journal.begin([b"judged"]))
+        journal.judged(journal.begin([b"judged"]), 1)
         journal.begin([b"one", b"two"])
     with Journal.open(tmp_path) as journal:
+        journal.judged(journal.begin([b"judged", b"too"]), 2)
         journal.begin([b"own"])
     with Journal.open(tmp_path) as journal:
         journal.take_over(gone)
+        assert journal.judged_cases == 3
         assert journal.unjudged() == [b"own", b"one", b"two"]
         assert not gone.exists()
     with Journal.open(tmp_path) as journal:
         assert journal.unjudged() == [b"own", b"one", b"two"]
+        assert journal.judged_cases == 3
         journal.judged(journal.begin([b"two", b"own", b"one"]))
         assert journal.unjudged() == []
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fuzz.clock import Deadline, FakeClock, SystemClock
+import pytest
+
+from fuzz.clock import Deadline, FakeClock, SystemClock, span
 
 
 def test_a_deadline_counts_down_and_stops_at_zero() -> None:
@@ -27,3 +29,18 @@ def test_the_clock_of_the_machine_never_goes_back() -> None:
     readings = [clock.now() for _ in range(1000)]
     assert readings == sorted(readings)
     assert not Deadline.after(clock, 60.0, "a minute").expired()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0.25, "0.25 s"),
+        (0.0, "0 s"),
+        (59.6, "1 m"),
+        (90.0, "1 m 30 s"),
+        (3_605.0, "1 h"),
+        (93_784.0, "1 d 2 h"),
+    ],
+)
+def test_a_span_of_time_is_said_by_its_two_largest_units(seconds: float, said: str) -> None:
+    assert span(seconds) == said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Generator, Iterator
 from multiprocessing import connection
@@ -27,6 +28,7 @@ from fuzz.events import (
 )
 from fuzz.scratch import scratch_prefix
 from fuzz.settings import FuzzSettings, Place
+from fuzz.store.atomic import store_error
 from fuzz.store.crashes import CrashStore
 
 #: A worker that dies this often without a finding does so for a reason that stays.
@@ -72,7 +74,7 @@ class Campaign:
 
     def events(self) -> Generator[Event, None, None]:
         """Yield the events of the run; raise :class:`IrisFuzzError` when it can't go on."""
-        with tempfile.TemporaryDirectory(prefix=scratch_prefix("run")) as folder:
+        with _own_folder() as folder:
             known = self._known_before()
             self._seats = self._make_seats(Path(folder), known)
             totals = Totals(self._seats, known)
@@ -198,6 +200,18 @@ class Campaign:
     def _patience(self) -> float:
         """Return how many seconds a worker may take that nobody listens to any more."""
         return _STOP_SECONDS if self._stopping_since is None else _LAST_SECONDS
+
+
+def _own_folder() -> tempfile.TemporaryDirectory[str]:
+    """Return the folder of a run; it goes away with it.
+
+    Where that is not possible, without descriptors for one, the next run removes it: why this one
+    has ended is not to be hidden by it.
+    """
+    try:
+        return tempfile.TemporaryDirectory(prefix=scratch_prefix("run"), ignore_cleanup_errors=True)
+    except OSError as error:
+        raise store_error(Path(os.environ.get("TMPDIR", "/tmp")), "used", error) from None
 
 
 def _worker_for(settings: FuzzSettings) -> WorkerMain:

@@ -26,6 +26,12 @@ from fuzz.settings import FuzzSettings, Place
 #: Characters of a worker's log that are told: a sentence stays one.
 _WORDS = 200
 
+#: A worker says little: what it says all the time is not to fill the disk in a week.
+_LOG_BYTES = 1024 * 1024
+#: Who has run for so long does not die of what is wrong from the start: a campaign of days is not
+#: to end with its third mishap.
+_LONG_SECONDS = 600.0
+
 #: What a worker's process runs: settings, its end of the pipe, the file for its output.
 WorkerMain = Callable[[FuzzSettings, Connection, str], None]
 
@@ -72,6 +78,15 @@ class Seat:
         self._earlier_hits.update(self._hits)
         self._hits.clear()
         self.starts += 1
+        try:
+            self._begin()
+        except OSError as error:
+            raise HarnessFault(
+                f"{self.name} cannot be started: {error.strerror}; raise the limits on open files "
+                "and on processes (ulimit -n, ulimit -u)"
+            ) from None
+
+    def _begin(self) -> None:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(
@@ -138,6 +153,23 @@ class Seat:
     def takes(self, progress: Progress) -> None:
         """Take in the totals of the worker that sits here."""
         self.progress = added(self._base, progress)
+        if progress.seconds >= _LONG_SECONDS:
+            self.starts = 1  # what it dies of next was not there from the beginning
+        self._trim_log()
+
+    def _trim_log(self) -> None:
+        """Keep the end of the log, if it has grown too long: it is appended to all the time."""
+        try:
+            size = self._log.stat().st_size
+        except FileNotFoundError:
+            return  # a stand-in has none
+        if size > _LOG_BYTES:
+            with self._log.open("r+b") as file:
+                file.seek(size - _LOG_BYTES // 2)
+                rest = file.read()
+                file.truncate(0)
+            with self._log.open("ab") as file:
+                file.write(rest)
 
     def hit(self, fingerprint: str, times: int) -> None:
         """Take in that the worker that sits here has seen a finding so often by now."""

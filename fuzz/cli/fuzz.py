@@ -298,7 +298,8 @@ def run_campaign(
     except IrisFuzzError as error:
         failure = error
         if chronicle is not None:
-            _write_down(chronicle, error)
+            with suppress(StoreError):  # of two sentences about one disk, the first will do
+                chronicle.failed(str(error))
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -311,15 +312,6 @@ def run_campaign(
     if failure is not None:
         click.echo(f"iris-fuzz: {failure}", err=True)
     return 1 if summary.failed() else 0
-
-
-def _write_down(chronicle: Chronicle, failure: IrisFuzzError) -> None:
-    """Write down why a run cannot go on, unless just that is why."""
-    try:
-        chronicle.failed(str(failure))
-    except StoreError as error:
-        if not isinstance(failure, StoreError):
-            click.echo(f"iris-fuzz: {error}", err=True)
 
 
 def default_seeds(corpus: Path) -> tuple[Path, ...]:

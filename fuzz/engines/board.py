@@ -23,7 +23,7 @@ from pathlib import Path
 
 from fuzz.engines.feedback import BatchMemory, Features, Memory
 from fuzz.engines.filters import Filters
-from fuzz.store.atomic import store_error, write_all
+from fuzz.store.atomic import store_error, write_all, write_atomic
 from fuzz.store.corpus import EvolvedCorpus
 from fuzz.triage.pattern import Pattern
 
@@ -151,7 +151,7 @@ class Tally:
     @staticmethod
     def make(path: Path, workers: int) -> None:
         """Make the file for so many workers, none of which has played a case."""
-        path.write_bytes(bytes(_COUNT_BYTES * workers))
+        write_atomic(path, bytes(_COUNT_BYTES * workers), durable=False)
 
     def played(self, cases: int) -> int:
         """Note that this worker has played so many ``cases``; return how many all have."""

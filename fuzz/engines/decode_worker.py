@@ -128,7 +128,7 @@ class DecodeWorker:
         """End the process: the engine cannot go on, or nobody listens to it any more."""
         if isinstance(error, GoneError):
             self._end("the campaign is gone")
-        self._link.failed(error)
+        self._link.failed(error, self._rig.target.restartable)
 
     def _end(self, reason: str) -> NoReturn:
         """End the run: its last events carry the totals."""

@@ -18,9 +18,10 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import NoReturn
 
-from fuzz.errors import AgentError, HarnessFault, IrisFuzzError, StoreError
+from fuzz.errors import AgentError, HarnessFault, IrisFuzzError, StoreError, TargetError
 from fuzz.events import Event, Faulted
 from fuzz.node import Point
+from fuzz.store.atomic import write_atomic
 from fuzz.wakeful import awake
 
 #: What the campaign sends to end a worker.
@@ -57,15 +58,16 @@ class Link:
         except (ConnectionError, EOFError):
             raise GoneError from None
 
-    def failed(self, error: BaseException) -> NoReturn:
+    def failed(self, error: BaseException, starts_target: bool = False) -> NoReturn:
         """Tell the campaign why the engine cannot go on, and end the process.
 
         After a fault of the harness nothing says that the run has ended: the campaign sees
-        a worker that died, and replaces it.
+        a worker that died, and replaces it. So it is where a target did not come back that is
+        started here: the next worker ``starts_target`` from nothing once more, and what it says if
+        that fails is the end.
         """
-        fatal = isinstance(error, IrisFuzzError) and not isinstance(
-            error, (AgentError, HarnessFault)
-        )
+        again = (AgentError, HarnessFault, *((TargetError,) if starts_target else ()))
+        fatal = isinstance(error, IrisFuzzError) and not isinstance(error, again)
         if not fatal:
             traceback.print_exception(error)
         self.leave([Faulted(sentence_of(error), fatal)], status=_FAULT_STATUS)
@@ -124,9 +126,9 @@ def write_seeds(folder: Path, seeds: Sequence[bytes]) -> Path:
     paths = []
     for number, data in enumerate(seeds):
         path = folder / f"{number:06}"
-        path.write_bytes(data)
+        write_atomic(path, data, durable=False)
         paths.append(str(path))
     listing = folder / "listing"
     # libFuzzer takes a list apart from its end, and plays it so.
-    listing.write_text(",".join(reversed(paths)))
+    write_atomic(listing, ",".join(reversed(paths)).encode(), durable=False)
     return listing

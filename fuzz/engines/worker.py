@@ -296,7 +296,7 @@ class Worker:
         """End the process: the engine cannot go on, or nobody listens to it any more."""
         if isinstance(error, GoneError):
             self._end("the campaign is gone")
-        self._link.failed(error)
+        self._link.failed(error, self._rig.target.restartable)
 
     def _end(self, reason: str) -> NoReturn:
         """End the run: its last event carries the totals."""

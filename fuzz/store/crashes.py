@@ -204,11 +204,20 @@ class CrashStore:
     def _changed_at(self) -> int:
         try:
             return self._folder.stat().st_mtime_ns
+        except FileNotFoundError:
+            return 0  # it was removed, and is made anew by who writes next
         except OSError as error:
             raise store_error(self._folder, "read", error) from None
 
     def _store(self, case: bytes, finding: Finding, context: Context, old: _Entry | None) -> _Entry:
-        """Write a pair, and remove the ``old`` one whose place it takes."""
+        """Write a pair, and remove the ``old`` one whose place it takes.
+
+        The folder is made anew if somebody has removed it: what was found is not lost with it.
+        """
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise store_error(self._folder, "made", error) from None
         path = self._place(case, finding.fingerprint, old)
         sidecar = describe(path, case, finding, context, self._now())
         if old is not None:

@@ -76,6 +76,14 @@ def dies_with_a_journal(settings: FuzzSettings, pipe: Connection, log: str) -> N
     _say(pipe, replace(STARTED, judged=1_037), Ended(progress(20, 2.0), "time is up", MODULES))
 
 
+def dies_now_and_then(settings: FuzzSettings, pipe: Connection, log: str) -> None:
+    """Be killed after an hour, five times, and run to the end."""
+    if _begin(settings) < 5:
+        _say(pipe, STARTED, progress(30, 3_600.0))
+        _die(log, "killed for its memory")
+    _say(pipe, STARTED, Ended(progress(20, 2.0), "time is up", MODULES))
+
+
 def faults_once(settings: FuzzSettings, pipe: Connection, log: str) -> None:
     """Say what is wrong and be killed the first time, with noise in the log; then run on."""
     if _begin(settings) == 0:

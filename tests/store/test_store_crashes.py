@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import random
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from functools import partial
@@ -293,3 +294,16 @@ def test_a_case_of_a_lesser_kind_is_not_better(tmp_path: Path) -> None:
 def test_what_was_never_saved_cannot_be_improved(tmp_path: Path) -> None:
     with pytest.raises(HarnessFault, match="before it was saved"):
         store(tmp_path).improve(CASE, finding_of("crash"), CONTEXT)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_what_is_found_after_the_folder_was_removed_is_kept(shared: bool, tmp_path: Path) -> None:
+    folder = tmp_path / "corpus" / "crashes"
+    crashes = CrashStore(folder, now=lambda: NOON, turns=tmp_path / "turns" if shared else None)
+    crashes.save(CASE, finding_of("crash"), CONTEXT)
+    shutil.rmtree(folder.parent)
+    saved = crashes.save(case_of(b"x"), finding_of("hang"), CONTEXT)
+    crashes.count(finding_of("crash"))
+    crashes.flush()
+    assert saved.path.read_bytes() == case_of(b"x")
+    assert files(folder) == [saved.path.name, f"{saved.path.name}.json"]

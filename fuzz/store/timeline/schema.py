@@ -118,7 +118,7 @@ CREATE TABLE faults (
 
 _ADVICE = {
     "SQLITE_FULL": "the disk is full; free some space, then start again",
-    "SQLITE_IOERR_WRITE": "the disk does not take it: it is full, failing, or a limit is reached",
+    "SQLITE_IOERR": "the disk does not take it: it is full, failing, or a limit is reached",
     "SQLITE_CANTOPEN": "it cannot be opened: is its folder there, and may it be written?",
     "SQLITE_READONLY": "it may not be written; make it and its folder writable",
     "SQLITE_PERM": "no permission; make it readable",

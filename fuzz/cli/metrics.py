@@ -43,7 +43,8 @@ def metrics() -> None:
     beam_ports, beam_atoms, beam_tables, beam_memory_bytes, each with the label node.
 
     It is looked at every two seconds and at the end. What does not hold at two looks in a row, or
-    at the last one, is a finding of the kind `semantic`, whose file in crashes has the numbers.
+    at the last one, is a finding of the kind `semantic`, whose file in crashes has the numbers. No
+    case shows it, so it does not end a run with --until-finding.
     """
 
 

@@ -10,17 +10,19 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
 from fuzz.assertions.expression import Assertion, Selector
 from fuzz.assertions.page import Page, Source, read_page
 from fuzz.assertions.tally import Tally
+from fuzz.assertions.vitals import VITALS, samples_of
 from fuzz.clock import Clock, SystemClock
 from fuzz.errors import SettingsError, TargetError
-from fuzz.events import Ended, Event, Faulted, Found, Progress, Started
+from fuzz.events import Ended, Event, Faulted, Found, Gauged, Progress, Started
 from fuzz.finding import ASSERTION, Cause, Finding, Kind
+from fuzz.node import QuickVitals
 from fuzz.store.atomic import ensure_writable, write_atomic
 from fuzz.store.sidecar import plain
 
@@ -34,12 +36,15 @@ _MOST_SIMILAR = 5
 
 
 class Keeper:
-    """Holds ``assertions`` against the page at ``source``; what it finds is kept in ``folder``."""
+    """Holds ``assertions`` against the page at ``source``; what it finds is kept in ``folder``.
+
+    Without a ``source`` there is only what the agents tell, see :mod:`fuzz.assertions.vitals`.
+    """
 
     def __init__(
         self,
         assertions: Sequence[Assertion],
-        source: Source,
+        source: Source | None,
         folder: Path,
         clock: Clock | None = None,
         read: Callable[[Source], Page] = read_page,
@@ -52,6 +57,7 @@ class Keeper:
         self._tally = Tally()
         self._strikes = dict.fromkeys(assertions, 0)
         self._told: set[Assertion] = set()
+        self._levels: Mapping[str, QuickVitals] = {}
         self._begun: float | None = None
         self._looked = float("-inf")
         self._pages = 0
@@ -69,8 +75,11 @@ class Keeper:
                     yield from self._end(event.progress)
                 yield event
                 if isinstance(event, Started) and self._begun is None:
+                    self._check_agents(event)
                     self._begun = self._clock.now()
                     yield from self._look(0.0, 0)
+                elif isinstance(event, Gauged):
+                    self._levels = event.levels
                 elif isinstance(event, Progress) and self._due():
                     yield from self._look(event.seconds, event.cases)
 
@@ -88,7 +97,7 @@ class Keeper:
 
     def _look(self, seconds: float, cases: int, last: bool = False) -> Iterator[Event]:
         try:
-            page = self._read(self._source)
+            page = self._page()
         except TargetError as error:
             self._miss(error, last)
             if not last:
@@ -105,6 +114,12 @@ class Keeper:
             if finding is not None:
                 yield self._save(finding)
 
+    def _page(self) -> Page:
+        """Return what is on the page, and what the agents have told last."""
+        vitals = tuple(samples_of(self._levels))
+        page = Page((), frozenset()) if self._source is None else self._read(self._source)
+        return Page((*page.samples, *vitals), page.names | VITALS.keys())
+
     def _miss(self, error: TargetError, last: bool) -> None:
         """Note that there was no page; raise ``error`` if there never was one."""
         waited = 0.0 if self._begun is None else self._clock.now() - self._begun
@@ -114,11 +129,22 @@ class Keeper:
         if not last and self._pages:
             self._missed.append(str(error))
 
+    def _check_agents(self, started: Started) -> None:
+        """Raise an error if agents are asked and there are none."""
+        asked = [one.name for one in self._selectors() if one.name in VITALS]
+        if asked and not started.nodes:
+            raise SettingsError(
+                f"{asked[0]} is what an agent tells, and there is none in this target; --node "
+                "brings one into a node that runs"
+            )
+
     def _check_names(self) -> None:
-        for assertion in self._assertions:
-            for selector in assertion.selectors:
-                if not self._tally.knows(selector):
-                    raise SettingsError(self._unknown(selector))
+        for selector in self._selectors():
+            if not self._tally.knows(selector):
+                raise SettingsError(self._unknown(selector))
+
+    def _selectors(self) -> list[Selector]:
+        return [one for assertion in self._assertions for one in assertion.selectors]
 
     def _unknown(self, selector: Selector) -> str:
         names = sorted(self._tally.names())
@@ -126,7 +152,8 @@ class Keeper:
         words = set(selector.name.split("_"))
         similar += [n for n in names if n not in similar and len(words & set(n.split("_"))) > 1]
         told = f"similar: {', '.join(similar[:_MOST_SIMILAR])}" if similar else "nothing is similar"
-        return f"{self._source.url} has no metric {selector.name} ({told})"
+        where = "an agent" if self._source is None else self._source.url
+        return f"{where} has no metric {selector.name} ({told})"
 
     def _judge(
         self, assertion: Assertion, last: bool, seconds: float, cases: int
@@ -148,7 +175,7 @@ class Keeper:
                 "left": left,
                 "right": right,
                 "metrics": {str(one): self._tally.value(one) for one in assertion.selectors},
-                "read_from": self._source.url,
+                **({} if self._source is None else {"read_from": self._source.url}),
                 "seconds": round(seconds, 3),
                 "cases": cases,
             },

@@ -31,6 +31,7 @@ def metrics() -> None:
       iris_errors / iris_messages < 0.001
       iris_sessions{edge="1"} + iris_sessions{edge="2"} <= 10000
       (iris_sent_total - iris_acked_total) / iris_sent_total < 0.5
+      beam_processes < 5000
 
     A name stands for all label sets of a metric together, or for those with the labels in braces.
     A counter (by its TYPE, or the end of its name: _total, _count, _sum, _bucket) is how much it
@@ -38,8 +39,12 @@ def metrics() -> None:
     numbers, + - * / and brackets, and one of < <= > >= == != between the sides. Nothing divided by
     nothing says neither yes nor no.
 
+    What the agents tell of their nodes can be asserted without a --metrics-url: beam_processes,
+    beam_ports, beam_atoms, beam_tables, beam_memory_bytes, each with the label node.
+
     It is looked at every two seconds and at the end. What does not hold at two looks in a row, or
-    at the last one, is a finding of the kind `semantic`, whose file in crashes has the numbers.
+    at the last one, is a finding of the kind `semantic`, whose file in crashes has the numbers. No
+    case shows it, so it does not end a run with --until-finding.
     """
 
 

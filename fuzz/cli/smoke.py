@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -20,9 +20,10 @@ from fuzz.cli.run import run_campaign
 from fuzz.cli.running import started
 from fuzz.cli.screen import screen
 from fuzz.cli.target_options import target_options
-from fuzz.cli.watching import Watching, watching_options
+from fuzz.cli.watching import Runs, Watching, watching_options
 from fuzz.clock import SystemClock
 from fuzz.errors import IrisFuzzError, SettingsError
+from fuzz.events import Event
 from fuzz.report.outcome import Gathered, Played, outcome_json, outcome_lines
 from fuzz.report.source import Sources
 from fuzz.report.summary import Summary
@@ -113,7 +114,8 @@ def smoke(
     On GitHub the summary is added to the page of the step, and each finding is an annotation.
 
     Exit codes: 0 no finding, or none that is new; 1 a finding that is neither known nor in the
-    baseline; 2 could not run, or a regression could not be played. 1 counts for more than 2.
+    baseline; 2 could not run to the end, or a regression could not be played. 1 counts for more
+    than 2.
     """
     ensure_writable(corpus)
     before = _before(baseline, writes_baseline)
@@ -129,6 +131,9 @@ def smoke(
         desk.fuzz(watching)
     except IrisFuzzError as error:
         desk.faults.append(str(error))
+    except KeyboardInterrupt:
+        desk.faults.append("it was interrupted: not all of it was done")
+        raise
     finally:  # an interrupt ends it too: what was found is told in any case
         if baseline is not None and writes_baseline:
             desk.excuse(baseline, before)
@@ -146,6 +151,24 @@ def _before(baseline: Path | None, writes: bool) -> Entries:
         ensure_writable(baseline.absolute().parent)
         return {}
     return read_baseline(baseline)
+
+
+@dataclass(slots=True)
+class _Bounded:
+    """A run that is to take all of its time; it notes whether somebody has ``stopped`` it."""
+
+    run: Runs
+    stopped: bool = False
+
+    def events(self) -> Generator[Event, None, None]:
+        return self.run.events()
+
+    def pause(self, paused: bool) -> None:
+        self.run.pause(paused)
+
+    def stop(self) -> None:
+        self.stopped = True
+        self.run.stop()
 
 
 class _Desk:
@@ -189,10 +212,12 @@ class _Desk:
     def fuzz(self, watching: Watching) -> None:
         """Fuzz; the summary has all that was found, also if an error ends it."""
         summary = self._gathered.summary = Summary(self._gathered.known)
-        campaign, corpus = Campaign(self._settings), self._settings.corpus
-        with watching.over(campaign, summary, corpus, self._console) as watched:
+        bounded, corpus = _Bounded(Campaign(self._settings)), self._settings.corpus
+        with watching.over(bounded, summary, corpus, self._console) as watched:
             run_campaign(watched, self._console, summary, None, corpus)
-        if not summary.reason:  # the error was told already, before the findings that it left
+        if bounded.stopped:
+            self.faults.append("fuzzing was stopped before its time was up")
+        elif not summary.reason:  # the error was told already, before the findings that it left
             self.faults.append("fuzzing did not come to its end")
 
     def excuse(self, baseline: Path, before: Entries) -> None:

@@ -13,7 +13,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from fuzz.assertions import Assertion, Keeper, Source, parse_assertion, source_of
+from fuzz.assertions import VITALS, Assertion, Keeper, Source, parse_assertion, source_of
 from fuzz.errors import SettingsError
 from fuzz.events import Event
 from fuzz.report.metrics import CampaignMetrics, served
@@ -70,7 +70,7 @@ class Watching:
     @contextmanager
     def over(self, run: Runs, summary: Summary, corpus: Path, console: Console) -> Iterator[Runs]:
         """Give the run with all that while the context lasts."""
-        if self.source is not None:
+        if self.assertions:
             run = _Kept(run, Keeper(self.assertions, self.source, corpus / "crashes"))
         if self.port is None:
             yield run
@@ -109,7 +109,7 @@ class _Measured:
         with closing(self.run.events()) as events:
             for event in events:
                 yield event
-                self.metrics.refresh()
+                self.metrics.take(event)
 
     def pause(self, paused: bool) -> None:
         self.run.pause(paused)
@@ -142,7 +142,8 @@ def watching_of(
 ) -> Watching:
     """Return what is asked for; raise :class:`SettingsError` if it cannot be."""
     assertions = tuple(dict.fromkeys(map(parse_assertion, sentences)))
-    if assertions and url is None:
+    asked = {one.name for assertion in assertions for one in assertion.selectors}
+    if url is None and asked - VITALS.keys():
         raise SettingsError("--assert wants to know where the metrics are: --metrics-url URL")
     if url is not None and not assertions:
         raise SettingsError("--metrics-url is for --assert EXPR, which is missing")

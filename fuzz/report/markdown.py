@@ -63,7 +63,8 @@ def _totals(outcome: Outcome) -> Iterator[str]:
         yield f"fuzzing: {seconds}, {covered}, {_counted(progress.restarts, 'restart')}"
     excused = sum(item.excused for item in outcome.items.values())
     if excused:
-        yield f"{_counted(excused, 'finding')} that fails nothing: known, or in the baseline"
+        fails = "fails" if excused == 1 else "fail"
+        yield f"{_counted(excused, 'finding')} {fails} nothing: known, or in the baseline"
 
 
 def _row(item: Item) -> str:

@@ -8,9 +8,9 @@ Grafana, shows them.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from importlib import resources
 
 from prometheus_client import CollectorRegistry, start_http_server
@@ -18,11 +18,21 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from fuzz.errors import SettingsError
+from fuzz.events import Event, Gauged
+from fuzz.node import QuickVitals
 from fuzz.report.summary import Summary
 
 _HOST = "127.0.0.1"
 
 Samples = Iterable[tuple[tuple[str, ...], float]]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What is exported of: the summary of a run, and what the agents told last, by node."""
+
+    summary: Summary
+    levels: Mapping[str, QuickVitals] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +44,7 @@ class Exported:
 
     name: str
     text: str
-    read: Callable[[Summary], Samples]
+    read: Callable[[View], Samples]
     labels: tuple[str, ...] = ()
 
     @property
@@ -42,44 +52,48 @@ class Exported:
         """Tell whether it is a counter, and no gauge."""
         return self.name.endswith("_total")
 
-    def family(self, summary: Summary) -> Metric:
+    def family(self, view: View) -> Metric:
         """Return it with its samples of now."""
         make = CounterMetricFamily if self.counts else GaugeMetricFamily
         family = make(self.name, self.text, labels=self.labels)
-        for labels, value in self.read(summary):
+        for labels, value in self.read(view):
             family.add_metric(labels, value)
         return family
 
 
-def _one(value: Callable[[Summary], float]) -> Callable[[Summary], Samples]:
-    return lambda summary: [((), value(summary))]
+def _one(value: Callable[[Summary], float]) -> Callable[[View], Samples]:
+    return lambda view: [((), value(view.summary))]
 
 
-def _findings(summary: Summary) -> Samples:
+def _each(value: Callable[[QuickVitals], float]) -> Callable[[View], Samples]:
+    return lambda view: [((node,), value(vitals)) for node, vitals in view.levels.items()]
+
+
+def _findings(view: View) -> Samples:
     kinds = Counter(
         (seen.finding.kind.value, seen.finding.kind.severity.value)
-        for seen in summary.findings.values()
+        for seen in view.summary.findings.values()
     )
     return kinds.items()
 
 
-def _hits(summary: Summary) -> Samples:
+def _hits(view: View) -> Samples:
     hits: Counter[tuple[str, ...]] = Counter()
-    for seen in summary.findings.values():
+    for seen in view.summary.findings.values():
         hits[(seen.finding.kind.value,)] += seen.hits
     return hits.items()
 
 
-def _recoveries(summary: Summary) -> Samples:
-    return [((how,), times) for how, times in summary.recoveries.items()]
+def _recoveries(view: View) -> Samples:
+    return [((how,), times) for how, times in view.summary.recoveries.items()]
 
 
-def _modules(summary: Summary) -> Samples:
-    return [((name,), covered) for name, (covered, _) in summary.modules.items()]
+def _modules(view: View) -> Samples:
+    return [((name,), covered) for name, (covered, _) in view.summary.modules.items()]
 
 
-def _info(summary: Summary) -> Samples:
-    started = summary.started
+def _info(view: View) -> Samples:
+    started = view.summary.started
     return [] if started is None else [((started.target, started.guided_by), 1.0)]
 
 
@@ -111,6 +125,18 @@ EXPORTED = (
              _one(lambda s: s.restarts()[1])),
     Exported("iris_fuzz_recoveries_total", "How often the target was brought back, by the means.",
              _recoveries, ("how",)),
+    Exported("iris_fuzz_node_processes", "Processes of a node.",
+             _each(lambda v: v.processes), ("node",)),
+    Exported("iris_fuzz_node_ports", "Ports (sockets, files) of a node.",
+             _each(lambda v: v.ports), ("node",)),
+    Exported("iris_fuzz_node_atoms", "Atoms of a node, which never go away.",
+             _each(lambda v: v.atoms), ("node",)),
+    Exported("iris_fuzz_node_tables", "ETS tables of a node.",
+             _each(lambda v: v.tables), ("node",)),
+    Exported("iris_fuzz_node_memory_bytes", "Memory that a node has allocated.",
+             _each(lambda v: v.memory), ("node",)),
+    Exported("iris_fuzz_node_reductions_total", "Work of a node since it was started.",
+             _each(lambda v: v.reductions), ("node",)),
     Exported("iris_fuzz_workers", "Workers that play at once.",
              _one(lambda s: 0 if s.started is None else s.started.workers)),
     Exported("iris_fuzz_target_info", "What is fuzzed, and by what the search is guided.",
@@ -119,16 +145,21 @@ EXPORTED = (
 
 
 class CampaignMetrics(Collector):
-    """The metrics of a run whose events ``summary`` takes; ``refresh`` them behind each event."""
+    """The metrics of a run; it is to ``take`` each event when the ``summary`` has taken it."""
 
     def __init__(self, summary: Summary) -> None:
-        self._summary = summary
+        self._view = View(summary)
         self._families: tuple[Metric, ...] = ()
-        self.refresh()
+        self._read()
 
-    def refresh(self) -> None:
-        """Read all metrics; only the thread that feeds the summary may call it."""
-        self._families = tuple(one.family(self._summary) for one in EXPORTED)
+    def take(self, event: Event) -> None:
+        """Read all metrics anew; only the thread that feeds the summary may call it."""
+        if isinstance(event, Gauged):
+            self._view = replace(self._view, levels=event.levels)
+        self._read()
+
+    def _read(self) -> None:
+        self._families = tuple(one.family(self._view) for one in EXPORTED)
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics as they were read last."""

@@ -13,8 +13,9 @@ from fuzz.assertions.keeper import LOOK_SECONDS, PATIENCE_SECONDS, Keeper
 from fuzz.assertions.page import Page, Source, page_of
 from fuzz.clock import FakeClock
 from fuzz.errors import SettingsError, TargetError
-from fuzz.events import Ended, Event, Faulted, Found, Progress, Started
+from fuzz.events import Ended, Event, Faulted, Found, Gauged, Progress, Started
 from fuzz.finding import Kind
+from fuzz.node import NodeSeen, QuickVitals
 from fuzz.store.crashes import CrashStore
 
 SOURCE = Source("http://127.0.0.1:9/metrics", "127.0.0.1", 9, "127.0.0.1", "/metrics")
@@ -151,6 +152,52 @@ def test_pages_that_were_missed_are_told_and_the_last_one_before_the_end_counts(
     assert [type(event) for event in events[-3:]] == [Found, Faulted, Ended]
     assert isinstance(events[-2], Faulted)
     assert "could not be read 1 of 3 times" in events[-2].sentence
+
+
+def vital_run(*levels: int, agents: bool = True) -> Generator[Event, None, None]:
+    nodes = (NodeSeen("edge", "27", 1, ()),) if agents else ()
+    yield Started("embedded", "nothing", 0, 1, nodes=nodes)
+    for processes in levels:
+        yield Gauged({"edge": QuickVitals(processes, 0, 0, 0, 0)})
+        yield Progress(1, 1.0, 0, 0, 0, 0, 0, 0.0)
+    yield Ended(Progress(1, 1.0, 0, 0, 0, 0, 0, 0.0), "time is up")
+
+
+class Ticking(FakeClock):
+    """A clock that goes on by a look each time it is read."""
+
+    def now(self) -> float:
+        self.advance(LOOK_SECONDS)
+        return super().now()
+
+
+def keeper_of(folder: Path, sentence: str) -> Keeper:
+    return Keeper([parse_assertion(sentence)], None, folder / "crashes", Ticking())
+
+
+def test_what_agents_tell_needs_no_page(tmp_path: Path) -> None:
+    sentence = 'beam_processes{node="edge"} < 100'
+    assert [
+        e for e in keeper_of(tmp_path, sentence).watch(vital_run(5, 99, 5)) if isinstance(e, Found)
+    ] == []
+    (found,) = (
+        e
+        for e in keeper_of(tmp_path, sentence).watch(vital_run(5, 100, 200, 5))
+        if isinstance(e, Found)
+    )
+    assert found.finding.evidence["metrics"] == {'beam_processes{node="edge"}': 200.0}
+    assert "read_from" not in found.finding.evidence
+
+
+def test_before_an_agent_has_told_anything_nothing_is_judged(tmp_path: Path) -> None:
+    events = list(keeper_of(tmp_path, "beam_processes > 0").watch(vital_run()))
+    assert [type(event) for event in events] == [Started, Ended]
+
+
+def test_agents_that_are_not_there_are_not_asked(tmp_path: Path) -> None:
+    run = keeper_of(tmp_path, "beam_processes < 1").watch(vital_run(5, agents=False))
+    with pytest.raises(SettingsError, match="beam_processes is what an agent tells"):
+        list(run)
 
 
 def test_a_progress_soon_after_a_look_is_none(tmp_path: Path) -> None:

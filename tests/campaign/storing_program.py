@@ -32,7 +32,7 @@ def main() -> None:
         with campaign_folder(settings.corpus, settings.target) as timeline:
             chronicle = Chronicle(timeline, settings.corpus, Circumstances("a stand-in"))
             campaign = Campaign(settings, worker_main=storing_stand_in.main)
-            code = run_campaign(campaign, console, Summary(), None, chronicle)
+            code = run_campaign(campaign, console, Summary(), None, folder, chronicle=chronicle)
     except IrisFuzzError as error:
         sys.stderr.write(f"iris-fuzz: {error}\n")
         code = error.exit_code

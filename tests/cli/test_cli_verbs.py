@@ -170,11 +170,24 @@ def test_the_readme_names_kinds_that_planted_defects_have() -> None:
     assert set(named) <= kinds
 
 
-def test_the_readme_names_no_file_that_is_not_there() -> None:
-    text = (ROOT / "README.md").read_text()
-    named = re.findall(r"[`(]((?:fuzz|grammar|tests|corpus|\.github)/[\w./]+)[`)]", text)
-    assert len(named) > 20
+DOCUMENTS = ("README.md", ".github/CONTRIBUTING.md", ".github/CHANGELOG.md")
+
+
+def test_the_documents_name_no_file_that_is_not_there() -> None:
+    text = "".join((ROOT / name).read_text() for name in DOCUMENTS)
+    named = re.findall(r"[`( ]((?:fuzz|grammar|tests|corpus|\.github)/[\w./]+)[`)]", text)
+    assert len(named) > 50
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_the_documents_name_what_the_modules_have() -> None:
+    """A name in capitals, or of a class, that stands before the module it is said to be in."""
+    text = " ".join((ROOT / ".github" / "CONTRIBUTING.md").read_text().split())
+    named = re.findall(
+        r"`([A-Z_]{3,}|[A-Z]\w+|\w+_\w+)` (?:in|of) `((?:fuzz|tests)/[\w/]+\.py)`", text
+    )
+    assert len(named) > 8
+    assert [pair for pair in named if pair[0] not in (ROOT / pair[1]).read_text()] == []
 
 
 @pytest.mark.parametrize(

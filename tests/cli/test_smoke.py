@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +36,7 @@ class Scene:
     start: Exception | None = None
     asked: list[FuzzSettings] = field(default_factory=list)
     plays: set[int] = field(default_factory=set)
+    signal: signal.Signals | None = None
 
     def __call__(self, *arguments: object) -> Ran:
         for name in ("regression", *self.replays):
@@ -78,7 +81,11 @@ def smoke(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
         def __init__(self, settings: FuzzSettings) -> None:
             scene.asked.append(settings)
 
+        def stop(self) -> None: ...
+
         def events(self) -> Iterator[Event]:
+            if scene.signal is not None:
+                os.kill(os.getpid(), scene.signal)
             for event in scene.events:
                 if isinstance(event, BaseException):
                     raise event
@@ -179,7 +186,16 @@ def test_an_interrupt_still_writes_the_reports(smoke: Scene) -> None:
 
     smoke.events = [STARTED, KeyboardInterrupt()]
     assert smoke("--junit", junit).code == 130
-    assert Xml.parse(junit).getroot().get("failures") == "1"
+    root = Xml.parse(junit).getroot()
+    assert (root.get("failures"), root.get("errors")) == ("1", "1")
+
+
+def test_a_signal_ends_it_with_what_there_is_and_no_success(smoke: Scene) -> None:
+    smoke.signal = signal.SIGINT
+    ran = smoke("--json")
+    told = json.loads(ran.out)
+    assert (ran.code, told["not_done"]) == (2, ["fuzzing was stopped before its time was up"])
+    assert told["fuzzing"]["ended_by"] == "time is up", "its last event is awaited"
 
 
 def test_on_github_page_and_annotations_are_written_and_json_stays_json(

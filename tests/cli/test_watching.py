@@ -85,6 +85,11 @@ def test_the_same_sentence_twice_is_one() -> None:
     assert [one.text for one in watching.assertions] == ["a < 1"]
 
 
+def test_what_agents_tell_wants_no_url() -> None:
+    watching = watching_of(None, ("beam_processes < 100",), None, TargetSettings())
+    assert (len(watching.assertions), watching.source) == (1, None)
+
+
 def test_the_verb_prints_names_and_dashboard(run: Run) -> None:
     assert json.loads(run("metrics", "dashboard").out)["title"] == "iris-fuzz"
     told = json.loads(run("metrics", "names", "--json").out)

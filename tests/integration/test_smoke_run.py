@@ -20,8 +20,10 @@ SECONDS = 3
 
 
 @pytest.fixture
-def arguments(tmp_path: Path) -> list[object]:
+def arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """Return the options of a short run whose one regression is the trigger of a defect."""
+    for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITHUB_WORKSPACE"):
+        monkeypatch.delenv(name, raising=False)  # this is not the run that the page is about
     folder = tmp_path / "regressions"
     folder.mkdir()
     shutil.copy(ROOT / "corpus" / "regressions" / TRIGGERS["crash_alone"][0], folder)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from xml.etree import ElementTree as Xml
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from fuzz.report.junit import as_junit, clean
 from fuzz.triage.replay import Verdict
 from tests.report.outcome_support import CRASH, HANG, outcome_of, played
@@ -51,6 +54,15 @@ def test_what_could_not_be_done_is_an_error() -> None:
 def test_the_times_of_a_suite_add_up() -> None:
     root = Xml.fromstring(as_junit(outcome_of([played("a"), played("b")])))
     assert [suite.get("time") for suite in root.iter("testsuite")] == ["0.500", "4.000"]
+
+
+@given(st.text())
+def test_any_text_is_xml_when_it_is_clean(text: str) -> None:
+    element = Xml.Element("x", message=clean(text))
+    element.text = clean(text)
+    parsed = Xml.fromstring(Xml.tostring(element, encoding="utf-8"))
+    # What is the end of a line to XML is one line feed.
+    assert (parsed.text or "") == clean(text).replace("\r\n", "\n").replace("\r", "\n")
 
 
 def test_hostile_text_is_kept_and_harmless() -> None:

@@ -34,6 +34,7 @@ def test_totals_findings_and_errors_are_on_the_page() -> None:
     assert "2 regressions&#58; 1 FAILED, 1 ERROR" in page
     assert "1,000 cases in 4 s, 30 of 120 coverage points, 2 restarts" in page
     assert "| medium | hang | a reply did not come | in the baseline |" in page
+    assert "- 1 finding fails nothing&#58; known, or in the baseline" in page
     assert "- a&#58; it is empty" in page
 
 

@@ -10,7 +10,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from fuzz.errors import SettingsError
-from fuzz.events import Dismissed, Found, Recovered
+from fuzz.events import Dismissed, Found, Gauged, Recovered
+from fuzz.node import QuickVitals
 from fuzz.report.metrics import EXPORTED, CampaignMetrics, dashboard, served
 from fuzz.report.summary import Summary
 from tests.report.outcome_support import CRASH, ENDED, HANG, summary_of
@@ -45,9 +46,10 @@ def test_the_state_of_a_run_is_told_as_it_goes_on() -> None:
         assert told[("iris_fuzz_restarts_total", ())] == 2
         assert told[("iris_fuzz_recovering_seconds_total", ())] == 0.75
         assert told[("iris_fuzz_target_info", ("BEAM coverage", "embedded"))] == 1
-        summary.take(Recovered("node", 9.0))
+        recovered = Recovered("node", 9.0)
+        summary.take(recovered)
         assert scraped(url) == told, "nothing is read while the run changes it"
-        metrics.refresh()
+        metrics.take(recovered)
         assert scraped(url)[("iris_fuzz_recovering_seconds_total", ())] == 9.5
 
 
@@ -59,6 +61,20 @@ def test_before_the_start_and_at_the_end_there_is_something_to_tell() -> None:
     summary.modules = {"iris_conn": (3, 9)}
     with served(CampaignMetrics(summary), 0) as url:
         assert scraped(url)[("iris_fuzz_module_points_covered", ("iris_conn",))] == 3
+
+
+def test_what_the_agents_tell_is_told_on_by_node() -> None:
+    metrics = CampaignMetrics(Summary())
+    metrics.take(
+        Gauged({"edge": QuickVitals(5, 4, 3, 2, 1, 9), "core": QuickVitals(6, 4, 3, 2, 1)})
+    )
+    metrics.take(ENDED)
+    with served(metrics, 0) as url:
+        told = scraped(url)
+    assert [told[("iris_fuzz_node_processes", (node,))] for node in ("edge", "core")] == [5, 6]
+    names = ("ports", "atoms", "tables", "memory_bytes", "reductions_total")
+    edge = [told[(f"iris_fuzz_node_{name}", ("edge",))] for name in names]
+    assert edge == [4, 3, 2, 1, 9]
 
 
 def test_a_port_that_is_taken_is_one_sentence() -> None:

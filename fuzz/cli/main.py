@@ -23,6 +23,7 @@ from fuzz.cli.config import CONFIG_NAME, defaults, read_config
 from fuzz.cli.decode import decode
 from fuzz.cli.distil import cmin, merge
 from fuzz.cli.doctor import doctor
+from fuzz.cli.exchange import export, import_
 from fuzz.cli.fuzz import fuzz
 from fuzz.cli.init import init
 from fuzz.cli.minimal import promote, tmin
@@ -94,8 +95,8 @@ def cli(context: click.Context, config: Path | None) -> None:
 
 
 _VERBS = (
-    fuzz, decode, check, replay, show, tmin, triage, promote, cmin, merge, compat, record, planted,
-    bench, target, doctor, init,
+    fuzz, decode, check, replay, show, tmin, triage, promote, cmin, merge, import_, export, compat,
+    record, planted, bench, target, doctor, init,
 )  # fmt: skip
 for command in _VERBS:
     cli.add_command(command)

@@ -66,7 +66,16 @@ LAYERS = (
         ),
         siblings=True,
     ),
-    Layer(("fuzz.generate", "fuzz.beam", "fuzz.target", "fuzz.oracles", "fuzz.store")),
+    Layer(
+        (
+            "fuzz.codec_targets",
+            "fuzz.generate",
+            "fuzz.beam",
+            "fuzz.target",
+            "fuzz.oracles",
+            "fuzz.store",
+        )
+    ),
     Layer(("fuzz.executor",)),
     Layer(("fuzz.bystanders", "fuzz.agents", "fuzz.formats")),
     Layer(("fuzz.greeting",)),

@@ -31,6 +31,7 @@ from fuzz.cli.planted import planted
 from fuzz.cli.record import record
 from fuzz.cli.replay import replay
 from fuzz.cli.show import show
+from fuzz.cli.swarm import swarm
 from fuzz.cli.target import target
 from fuzz.cli.triage import triage
 from fuzz.errors import IrisFuzzError
@@ -96,7 +97,7 @@ def cli(context: click.Context, config: Path | None) -> None:
 
 _VERBS = (
     fuzz, decode, check, replay, show, tmin, triage, promote, cmin, merge, import_, export, compat,
-    record, planted, bench, target, doctor, init,
+    record, swarm, planted, bench, target, doctor, init,
 )  # fmt: skip
 for command in _VERBS:
     cli.add_command(command)

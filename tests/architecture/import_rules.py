@@ -83,7 +83,7 @@ LAYERS = (
     Layer(("fuzz.watchdog",)),
     Layer(("fuzz.triage",)),
     Layer(("fuzz.engines", "fuzz.checks", "fuzz.watched")),
-    Layer(("fuzz.campaign", "fuzz.distil")),
+    Layer(("fuzz.campaign", "fuzz.distil", "fuzz.swarm")),
     Layer(("fuzz.benchmark",)),
     Layer(("fuzz.bench",)),
     Layer(("fuzz.report",)),
@@ -94,7 +94,11 @@ LAYERS = (
 GRAMMAR_PACKAGES = frozenset({"construct", "cbor2"})
 
 #: What an extra brings, and the one module that may use it.
-OPTIONAL = {"boofuzz": "fuzz.bench.boofuzz_model"}
+OPTIONAL = {
+    "boofuzz": "fuzz.bench.boofuzz_model",
+    "distributed": "fuzz.swarm.cluster",
+    "fsspec": "fuzz.swarm.shared",
+}
 
 #: Distributions whose module has another name.
 MODULE_OF = {"erlang_py": "erlang"}

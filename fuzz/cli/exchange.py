@@ -16,8 +16,7 @@ from fuzz.case import Case, encode_case, read_case
 from fuzz.cli.running import started
 from fuzz.cli.screen import screen
 from fuzz.cli.target_options import target_options
-from fuzz.errors import SettingsError, TargetError, UnplayableError
-from fuzz.executor.endpoint import CONFIRMING
+from fuzz.errors import SettingsError, UnplayableError
 from fuzz.executor.names import Names
 from fuzz.formats.exporting import ExportFormat, exported
 from fuzz.formats.importing import Format, Imported, Importer, sources
@@ -27,6 +26,8 @@ from fuzz.settings import IRIS_PORT, TargetSettings
 from fuzz.store.atomic import ensure_writable, write_atomic
 from fuzz.store.gathered import keep, ready
 from fuzz.triage.replay import case_files
+from fuzz.watchdog.attribute import Investigator
+from fuzz.watchdog.watchdog import Watchdog
 
 _PATH = click.Path(path_type=Path)
 #: One below the last of all: the next one is that of WebSocket.
@@ -93,23 +94,20 @@ def import_(
     ready(to)
     importer = Importer(ports, literal)
     console = screen()
-    new = alike = read = 0
+    new = alike = read = raw = 0
     for source in files:
         imported = importer.read(source)
         _tell(console, imported)
         read += not imported.why
         for case in imported.cases:
             kept = keep(to, encode_case(case)) is not None
-            new, alike = new + kept, alike + (not kept)
-    say(
-        console,
-        [
-            Text(
-                f"{read} of {len(files)} files were read; {new} cases are new in {to}, "
-                f"{alike} are alike others"
-            )
-        ],
-    )
+            new, alike, raw = new + kept, alike + (not kept), raw + case.raw
+    lines = [
+        f"{read} of {len(files)} files were read; {new} cases are new in {to}, "
+        f"{alike} are alike others",
+        *([f"{raw} are raw payloads, each sent by a logged-in client"] if raw else ()),
+    ]
+    say(console, map(Text, lines))
     return 0 if read == len(files) else 1 if read else 2
 
 
@@ -143,7 +141,8 @@ def export(cases: tuple[Path, ...], to: Path, kind: str, play: bool, target: Tar
 
     Users get names as in a play. Without --play nobody answers: ids that a server gives stay
     tokens, and a capture holds what clients send, with handshakes and acknowledgements. With it,
-    the target is started, or --target is used, and the answers are where they came.
+    the target is started, or --target is used, and the answers are where they came. What a case
+    shows then is told, and the target is brought back.
 
     \b
     Examples:
@@ -185,13 +184,16 @@ def _speaker(
         yield lambda case: spoken(case, names)
         return
     with started(target, console) as (rig, status):
+        investigator = Investigator(rig, Watchdog(rig))
 
         def played(case: Case) -> Spoken:
             refuse_unspeakable(case)
+            if investigator.lost is not None:
+                raise investigator.lost
             status.update("playing a case")
-            (observation,) = rig.play([waiting(case)], CONFIRMING)
-            if observation.cut_short:
-                raise TargetError(f"{rig.target.name} has not survived the case; see `replay`")
+            observation, findings = investigator.witness(waiting(case))
+            shown = [f"it shows {one.kind.value}: {one.title}" for one in findings]
+            say(console, map(Text, shown))
             return heard(observation)
 
         yield played

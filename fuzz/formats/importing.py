@@ -16,7 +16,6 @@ from fuzz.formats.sessions import sessions
 
 #: Beside inputs, and none: sidecars and notes for people.
 _NO_INPUTS = frozenset({".json", ".md"})
-_RAW_NOTE = "a raw payload, sent by a logged-in client"
 
 
 class Format(StrEnum):
@@ -79,7 +78,7 @@ class Importer:
             return Imported(path, (decode_case(data),))  # ours, and as it is meant
         if kind is Format.AFLNET or (kind is Format.AUTO and aflnet.looks_like(data)):
             return Imported(path, (self._named(aflnet.read(data)),))
-        return Imported(path, (self._named(raw_case(data)),), (_RAW_NOTE,))
+        return Imported(path, (self._named(raw_case(data)),))
 
     def _capture(self, path: Path) -> Imported:
         cases: list[Case] = []

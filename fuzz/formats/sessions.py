@@ -25,12 +25,14 @@ from fuzz.case import (
 from fuzz.formats.capture import Event, Flow, What
 from fuzz.formats.logins import with_login_steps
 from fuzz.formats.names import Taught
-from fuzz.formats.websocket import is_upgrade, messages_of
+from fuzz.formats.websocket import Replies, is_upgrade, messages_of
 from grammar import Direction, GroupJoin, ReliableMsg, Stream
 from grammar.errors import GrammarError
 
 #: What a step takes in a file beside its data, and the head of a case: a little more than it is.
 _STEP_BYTES, _HEAD_BYTES = 8, 16
+#: How a client begins that speaks TLS: a handshake record of version 3.
+_TLS = b"\x16\x03"
 _ENDS = {What.ENDED: StepKind.HALF_CLOSE, What.CUT: StepKind.RESET}
 
 
@@ -105,6 +107,8 @@ def _client(flow: Flow) -> _Client:
     client = _Client(flow, transport)
     if not client.fill(events):
         client.notes.append(f"{flow.client}: it is longer than a case, and cut short")
+    if sent and sent[0].startswith(_TLS):
+        client.notes.append(f"{flow.client}: it speaks TLS, and no case can be read out of that")
     if flow.late:
         client.notes.append(f"{flow.client}: its beginning was not captured")
     if flow.missing:
@@ -138,11 +142,13 @@ def _joined(parts: Sequence[Event]) -> Event:
 
 def _in_messages(events: Sequence[Event], messages: Sequence[Sequence[bytes]]) -> Iterator[Event]:
     """Yield ``events`` with messages in the place of the segments that brought them."""
-    of_each = iter(messages)
+    of_each, replies = iter(messages), Replies()
     for event in events:
         if event.what is What.SENT:
             yield from (Event(event.order, What.SENT, message) for message in next(of_each))
-        elif event.what is not What.HEARD:
+        elif event.what is What.HEARD:
+            yield Event(event.order, What.HEARD, replies.feed(event.data))
+        else:
             yield event
 
 
@@ -157,7 +163,7 @@ def _session(group: Sequence[_Client]) -> Session:
     streams = {
         number: Stream(Direction.SERVER)
         for number, client in enumerate(group)
-        if client.transport is Transport.TCP
+        if client.transport is not Transport.WEBSOCKET_RAW
     }
     for event, number in happened:
         if event.what is What.HEARD:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from wsproto import ConnectionType, WSConnection
+from wsproto.connection import Connection
 from wsproto.events import (
     AcceptConnection,
     BytesMessage,
@@ -17,6 +18,8 @@ from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
 #: What a server's yes to an upgrade begins with.
 _ACCEPTED = b"HTTP/1.1 101"
+#: Bytes: no server says more before it goes on as a WebSocket.
+_MAX_HEAD = 64 * 1024
 
 
 def is_upgrade(stream: bytes) -> bool:
@@ -61,6 +64,34 @@ def messages_of(segments: Sequence[bytes], heard: bytes) -> list[list[bytes]] | 
         if part:
             return None
     return found if upgraded else None
+
+
+class Replies:
+    """What a server says after it has accepted an upgrade, out of its bytes."""
+
+    def __init__(self) -> None:
+        self._head = b""
+        self._frames: Connection | None = None
+        self._over = False
+
+    def feed(self, data: bytes) -> bytes:
+        """Return the contents of the messages in ``data``; none once it is no WebSocket."""
+        if self._over:
+            return b""
+        if self._frames is None:
+            self._head += data
+            _, ended, data = self._head.partition(b"\r\n\r\n")
+            if not ended:
+                self._over = len(self._head) > _MAX_HEAD
+                return b""
+            self._frames = Connection(ConnectionType.CLIENT)
+        try:
+            self._frames.receive_data(data)
+            said = [e.data for e in self._frames.events() if isinstance(e, BytesMessage)]
+        except (LocalProtocolError, RemoteProtocolError):
+            self._over = True
+            return b""
+        return b"".join(map(bytes, said))
 
 
 class Pair:

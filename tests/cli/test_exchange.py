@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fuzz.case import StepKind, encode_case, read_case
+from fuzz.case import USER_TOKENS, Case, Step, StepKind, encode_case, read_case
 from fuzz.cli.options import SHIPPED_CORPUS
 from fuzz.formats import aflnet
 from fuzz.generate.seeds import SEEDS
@@ -29,13 +29,30 @@ def test_a_played_capture_has_the_answers_and_comes_back(run: Run, tmp_path: Pat
         assert ran.code == 0
         assert "1 of 1 files were read; 1 cases are new in" in ran.out
         (path,) = back.iterdir()
-        quiet = (StepKind.WAIT, StepKind.PAUSE)
-        if name != "dialogue-websocket":  # an id that was told over it is not looked for
-            seen, sent = (
-                [step for step in case.steps if step.kind not in quiet]
-                for case in (read_case(path), SEEDS[name])
-            )
-            assert seen == sent
+        seen, sent = (
+            [s for s in case.steps if s.kind not in (StepKind.WAIT, StepKind.PAUSE)]
+            for case in (read_case(path), SEEDS[name])
+        )
+        assert seen == sent
+
+
+def test_a_case_that_ends_the_server_is_written_as_far_as_it_went(run: Run, tmp_path: Path) -> None:
+    harm = tmp_path / "cases"
+    harm.mkdir()
+    steps = (Step(StepKind.LOGIN, 0, USER_TOKENS[0]), Step(StepKind.SEND, 0, b"\x70\0\0"))
+    (harm / "harm").write_bytes(encode_case(Case(steps)))
+    (harm / "well").write_bytes(encode_case(SEEDS["op-05-get-status"]))
+    to = tmp_path / "to"
+    plant = ("--plant", "crash_cascades", "--port", 0)
+
+    ran = run("export", harm, "--format", "pcap", "--to", to, "--play", *plant)
+
+    assert ran.code == 0, ran.err
+    assert ran.out.startswith("it shows listener_restart: ")
+    assert ran.out.endswith(f"2 of 2 written to {to}\n")
+    assert run("import", to / "harm.pcap", "--to", tmp_path / "back").code == 0
+    (back,) = (tmp_path / "back").iterdir()
+    assert read_case(back).steps == steps
 
 
 def test_an_import_tells_of_each_file_what_became_of_it(run: Run, tmp_path: Path) -> None:

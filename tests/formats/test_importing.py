@@ -46,7 +46,7 @@ def test_a_file_is_what_it_looks_like(tmp_path: Path) -> None:
     assert own.cases == (SEEDS["op-05-get-status"],)
     assert [step.data for step in capture.cases[0].steps] == [A]
     assert payload.cases == (raw_case(STATUS),)
-    assert payload.notes == ("a raw payload, sent by a logged-in client",)
+    assert [one.cases[0].raw for one in (capture, own, payload, replay)] == [0, 0, 1, 0]
     assert [step.data for step in replay.cases[0].steps] == [A, b"\x05\x00\x08" + A]
 
 

@@ -174,6 +174,29 @@ def test_what_the_server_teaches_comes_with_its_place(tmp_path: Path) -> None:
     assert session.taught == (Taught(1, 0, GROUP_TOKEN, b"g-1"),)
 
 
+def test_what_it_teaches_over_websocket_is_known_too(tmp_path: Path) -> None:
+    web, pair = _web(b"\x01a", STATUS), Pair("localhost")
+    joined = pair.answered(encode(GroupJoin(b"g-1", b"a")))
+    answers = [tcp(flags=SYN | ACK, server=8086, down=True)]
+    for data in (pair.answer, joined[:4], joined[4:]):
+        at = sum(len(one.data) for one in answers)
+        answers.append(tcp(data, at, server=8086, down=True))
+    session = only(tmp_path, web[0], answers[0], *web[1:3], *answers[1:], web[3])
+    assert session.taught == (Taught(2, 0, GROUP_TOKEN, b"g-1"),)
+
+
+@pytest.mark.parametrize(
+    "said", [b"HTTP/1.1 101 x\r\n\r\n\xff\xff\xff", b"HTTP/1.1 101 and no end"]
+)
+def test_what_a_server_says_that_is_no_websocket_teaches_nothing(
+    tmp_path: Path, said: bytes
+) -> None:
+    web = _web(STATUS)
+    answers = [tcp(flags=SYN | ACK, server=8086, down=True), tcp(said, server=8086, down=True)]
+    session = only(tmp_path, web[0], answers[0], web[1], answers[1], web[2])
+    assert (session.taught, session.case.steps[0].transport) == ((), Transport.WEBSOCKET)
+
+
 def test_more_clients_than_a_case_has_become_more_cases(tmp_path: Path) -> None:
     clients = [s for n in range(MAX_CONNECTIONS + 3) for s in whole(b"\x01a", 1_000 + n)]
     first, second = all_of(tmp_path, *clients)
@@ -196,3 +219,8 @@ def test_what_was_not_captured_is_told(tmp_path: Path) -> None:
         "its beginning was not captured",
         "it ends where bytes were not captured",
     ]
+
+
+def test_a_client_that_speaks_tls_is_told(tmp_path: Path) -> None:
+    session = only(tmp_path, *whole(b"\x16\x03\x01\x00\xf0\x01"))
+    assert session.notes == ("127.0.0.1:50000: it speaks TLS, and no case can be read out of that",)

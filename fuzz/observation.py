@@ -45,7 +45,8 @@ class ConnectionTrace:
     segments, before any framing of WebSocket; ``edge`` counts the edges of the target, from 0;
     ``left`` is the order (see :class:`Sent`) at which we half-closed or cut it, or had the server
     restarted, None if the peer was first; ``plain`` tells raw TCP, and ``messages`` a WebSocket
-    session in order, in which each segment was a message of its own.
+    session in order, in which each segment was a message of its own. ``heard`` has for each piece
+    of ``received`` the order after which it was read, 0 for what came with an upgrade.
     """
 
     number: int
@@ -58,6 +59,7 @@ class ConnectionTrace:
     plain: bool = field(default=True, compare=False)
     messages: bool = field(default=False, compare=False)
     edge: int = field(default=0, compare=False)
+    heard: tuple[int, ...] = field(default=(), compare=False)
 
     def replies(self) -> bytes:
         """Return all bytes received, joined."""

@@ -24,6 +24,7 @@ from fuzz.cli.config import CONFIG_NAME, defaults, read_config
 from fuzz.cli.decode import decode
 from fuzz.cli.distil import cmin, merge
 from fuzz.cli.doctor import doctor
+from fuzz.cli.exchange import export, import_
 from fuzz.cli.fuzz import fuzz
 from fuzz.cli.init import init
 from fuzz.cli.man import man
@@ -35,6 +36,7 @@ from fuzz.cli.replay import replay
 from fuzz.cli.report import report, serve
 from fuzz.cli.show import show
 from fuzz.cli.smoke import smoke
+from fuzz.cli.swarm import swarm
 from fuzz.cli.target import target
 from fuzz.cli.triage import triage
 from fuzz.errors import IrisFuzzError
@@ -102,7 +104,8 @@ def cli(context: click.Context, config: Path | None) -> None:
 
 _VERBS = (
     fuzz, smoke, decode, check, replay, report, serve, show, tmin, triage, promote, cmin, merge,
-    compat, record, planted, bench, target, metrics, doctor, init, completion, man,
+    import_, export, compat, record, swarm, planted, bench, target, metrics, doctor, init,
+    completion, man,
 )  # fmt: skip
 for command in _VERBS:
     cli.add_command(command)

@@ -52,6 +52,9 @@ class Connection:
         self.ending: Ending | None = None
         self.waited_for = ""
         self.pieces: list[bytes] = []
+        #: The order (see :class:`fuzz.observation.Sent`) after which each piece was read;
+        #: 0 for what came with the upgrade.
+        self.heard: list[int] = []
         self.sent: list[Sent] = []
         self.left: int | None = None
         self.edge = 0
@@ -116,6 +119,7 @@ class Connection:
         assert self.framing is not None
         if data := self.take():
             self.pieces.append(data)
+            self.heard.append(0)
         if self.framing.open:
             self.awaits = ""
 

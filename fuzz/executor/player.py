@@ -129,6 +129,7 @@ class Player:
                 link.plain,
                 link.framing is not None and link.framing.sound,
                 link.edge,
+                tuple(link.heard),
             )
             for number, link in self._connections.items()
         )
@@ -347,6 +348,7 @@ class Player:
         data = link.take()
         if data:
             link.pieces.append(data)
+            link.heard.append(self._order)
         return data
 
     def _bound(self, data: bytes) -> bytes:

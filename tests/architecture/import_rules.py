@@ -66,7 +66,16 @@ LAYERS = (
         ),
         siblings=True,
     ),
-    Layer(("fuzz.generate", "fuzz.beam", "fuzz.target", "fuzz.oracles", "fuzz.store")),
+    Layer(
+        (
+            "fuzz.codec_targets",
+            "fuzz.generate",
+            "fuzz.beam",
+            "fuzz.target",
+            "fuzz.oracles",
+            "fuzz.store",
+        )
+    ),
     Layer(("fuzz.executor",)),
     Layer(("fuzz.bystanders", "fuzz.agents", "fuzz.formats")),
     Layer(("fuzz.greeting",)),
@@ -74,7 +83,7 @@ LAYERS = (
     Layer(("fuzz.watchdog",)),
     Layer(("fuzz.triage",)),
     Layer(("fuzz.assertions", "fuzz.engines", "fuzz.checks", "fuzz.watched")),
-    Layer(("fuzz.campaign", "fuzz.distil")),
+    Layer(("fuzz.campaign", "fuzz.distil", "fuzz.swarm")),
     Layer(("fuzz.benchmark",)),
     Layer(("fuzz.bench",)),
     Layer(("fuzz.report",)),
@@ -85,7 +94,11 @@ LAYERS = (
 GRAMMAR_PACKAGES = frozenset({"construct", "cbor2"})
 
 #: What an extra brings, and the one module that may use it.
-OPTIONAL = {"boofuzz": "fuzz.bench.boofuzz_model"}
+OPTIONAL = {
+    "boofuzz": "fuzz.bench.boofuzz_model",
+    "distributed": "fuzz.swarm.cluster",
+    "fsspec": "fuzz.swarm.shared",
+}
 
 #: Distributions whose module has another name.
 MODULE_OF = {"erlang_py": "erlang"}

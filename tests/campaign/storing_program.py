@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 
 from fuzz.campaign import Campaign
-from fuzz.cli.fuzz import run_campaign
+from fuzz.cli.run import run_campaign
 from fuzz.errors import IrisFuzzError
 from fuzz.report.chronicle import Chronicle, Circumstances
 from fuzz.report.summary import Summary
@@ -32,7 +32,9 @@ def main() -> None:
         with campaign_folder(settings.corpus, settings.target) as timeline:
             chronicle = Chronicle(timeline, settings.corpus, Circumstances("a stand-in"))
             campaign = Campaign(settings, worker_main=storing_stand_in.main)
-            code = run_campaign(campaign, console, Summary(), None, folder, chronicle=chronicle)
+            code = run_campaign(
+                campaign, console, Summary(), None, settings.corpus, chronicle=chronicle
+            )
     except IrisFuzzError as error:
         sys.stderr.write(f"iris-fuzz: {error}\n")
         code = error.exit_code

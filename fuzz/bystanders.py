@@ -9,7 +9,7 @@ connects, logs in and asks for a status.
 from __future__ import annotations
 
 import select
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from fuzz.case import Transport
 from fuzz.clock import Clock, Deadline
@@ -128,19 +128,9 @@ class Bystanders:
 
     def check(self, patience: Patience) -> bool:
         """Ask all of them, then wait for all; tell whether everybody was answered."""
-        return self.ask(patience)()
-
-    def ask(self, patience: Patience) -> Callable[[], bool]:
-        """Ask all of them; what is returned waits for all, and tells as :meth:`check` does.
-
-        Their time begins now.
-        """
         deadline = Deadline.after(self._clock, patience.reply, "the bystanders' status replies")
         for member in self._members:
             member.ask()
-        return lambda: self._answered(deadline)
-
-    def _answered(self, deadline: Deadline) -> bool:
         # All are waited for, so that everybody who was cut off is known.
         self._unserved = tuple(m.name for m in self._members if not m.answered(deadline))
         return not self._unserved

@@ -194,11 +194,7 @@ class Rig:
 
     def bystanders_well(self, patience: Patience = SEARCHING) -> bool:
         """Tell whether every bystander is connected and was answered in time."""
-        return self.ask_bystanders(patience)()
-
-    def ask_bystanders(self, patience: Patience = SEARCHING) -> Callable[[], bool]:
-        """Let every bystander ask; what is returned tells as :meth:`bystanders_well` does."""
-        return (lambda: False) if self._bystanders is None else self._bystanders.ask(patience)
+        return self._bystanders is not None and self._bystanders.check(patience)
 
     def bystanders_cut(self) -> tuple[str, ...]:
         """Return the names of the bystanders that lost their connection."""

@@ -92,17 +92,15 @@ class Watchdog:
     def glance(self, observations: Sequence[Observation]) -> Glance:
         """Look after a play: is anything out of order?"""
         alarmed = not all(map(calm, observations))
-        agent, well = self._rig.agent, self._rig.ask_bystanders()
+        alarmed = not self._rig.bystanders_well() or alarmed
+        agent = self._rig.agent
         if agent is None:
-            return Glance(None, (), (), not well() or alarmed)
-        # The node answers the bystanders while the agent waits for it to be at rest.
+            return Glance(None, (), (), alarmed)
         try:
             reading = agent.settle()
         except AgentError:
-            well()  # who was cut off is known by that
             return Glance(None, (), (), True)
         self.latest = reading
-        alarmed = not well() or alarmed
         events, self._early = (*self._early, *reading.events), ()
         if any(observation.restarts for observation in observations):
             events = tuple(event for event in events if not _ordered_stop(event))

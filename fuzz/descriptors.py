@@ -10,8 +10,8 @@ from fuzz.errors import SettingsError
 #: emulator makes its table of ports as long as its limit is.
 _MOST = 65_536
 #: Sixteen cases at once are some hundred connections on either side, and a node that starts has a
-#: few dozen files open; half of what a shell allows by default.
-LEAST = 512
+#: few dozen files open.
+LEAST_FILES = 256
 
 
 def open_files() -> int:
@@ -33,8 +33,8 @@ def check_open_files() -> None:
     findings.
     """
     most = open_files()
-    if most < LEAST:
+    if most < LEAST_FILES:
         raise SettingsError(
-            f"the limit on open files is {most}, and a campaign wants {LEAST} at least; "
+            f"the limit on open files is {most}, and a campaign wants {LEAST_FILES} at least; "
             "raise it (ulimit -n)"
         )

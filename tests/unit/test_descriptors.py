@@ -6,7 +6,7 @@ import resource
 
 import pytest
 
-from fuzz.descriptors import LEAST, check_open_files, open_files
+from fuzz.descriptors import LEAST_FILES, check_open_files, open_files
 from fuzz.errors import SettingsError
 from tests.store.support import run
 
@@ -17,19 +17,19 @@ def limited(soft: int, hard: int) -> None:
 
 def test_all_files_that_are_allowed_may_be_opened() -> None:
     def body() -> None:
-        limited(LEAST // 2, LEAST)
-        assert open_files() == LEAST
+        limited(LEAST_FILES // 2, LEAST_FILES)
+        assert open_files() == LEAST_FILES
         check_open_files()
-        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (LEAST, LEAST)
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (LEAST_FILES, LEAST_FILES)
 
     assert run(body) == 0
 
 
 def test_too_few_are_told_with_what_to_do() -> None:
     def body() -> None:
-        limited(LEAST - 1, LEAST - 1)
+        limited(LEAST_FILES - 1, LEAST_FILES - 1)
         with pytest.raises(
-            SettingsError, match=rf"is {LEAST - 1}, .* wants {LEAST} at least; raise"
+            SettingsError, match=rf"is {LEAST_FILES - 1}, .* wants {LEAST_FILES} at least; raise"
         ):
             check_open_files()
 

@@ -18,6 +18,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import NoReturn
 
+from fuzz.descriptors import check_open_files
 from fuzz.errors import AgentError, HarnessFault, IrisFuzzError, StoreError, TargetError
 from fuzz.events import Event, Faulted
 from fuzz.node import Point
@@ -124,6 +125,7 @@ def be_a_worker(pipe: Connection, log: str, run: Callable[[bool], NoReturn]) -> 
     os.dup2(descriptor, 2)
     with awake() as granted:
         try:
+            check_open_files()
             run(granted)
         except IrisFuzzError as error:
             pipe.send(Faulted(str(error), fatal=True))

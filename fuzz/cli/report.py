@@ -11,7 +11,7 @@ import click
 
 from fuzz.cli.options import known_issues, known_option, shipped_or_own
 from fuzz.errors import StoreError
-from fuzz.report.html.folder import checked
+from fuzz.report.html.folder import checked, crash_folder
 from fuzz.report.html.gather import Gatherer
 from fuzz.report.html.render import page_html
 from fuzz.report.html.server import Desk, PageServer
@@ -29,7 +29,8 @@ _PORT = 8765
     "-o",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help=f"Where the page is written. [default: {_NAME} in FOLDER]",
+    help=f"Where the page is written. [default: {_NAME} in FOLDER, or beside it if the cases of "
+    "findings are right in there]",
 )
 @known_option
 def report(folder: Path, out: Path | None, known: Path | None) -> int:
@@ -46,7 +47,7 @@ def report(folder: Path, out: Path | None, known: Path | None) -> int:
     Exit codes: 0 written, 2 not written, or without the time line, which could not be read.
     """
     gathered = _gatherer(folder, known).gather(time.time())
-    path = folder / _NAME if out is None else out
+    path = _beside_no_case(folder) if out is None else out
     write_atomic(path, page_html(gathered.page).encode())
     click.echo(str(path))
     if gathered.failure is not None:
@@ -85,6 +86,11 @@ def serve(folder: Path, port: int, known: Path | None) -> int:
         with suppress(KeyboardInterrupt):
             server.serve_forever()
     return 0
+
+
+def _beside_no_case(folder: Path) -> Path:
+    """Return where the page goes: a folder of cases is replayed as a whole, and it is none."""
+    return (folder.resolve().parent if crash_folder(folder) == folder else folder) / _NAME
 
 
 def _gatherer(folder: Path, known: Path | None) -> Gatherer:

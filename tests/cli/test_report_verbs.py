@@ -38,10 +38,19 @@ def test_the_page_is_written_where_it_is_asked_for(run: Run, tmp_path: Path) -> 
     assert not (tmp_path / "night" / "report.html").exists()
 
 
-def test_a_folder_of_crashes_alone_will_do(run: Run, tmp_path: Path) -> None:
+def test_a_folder_of_crashes_will_do_and_the_page_goes_beside_it(run: Run, tmp_path: Path) -> None:
     save(tmp_path, finding_of("a"))
-    assert run("report", tmp_path / "crashes", "--out", tmp_path / "page.html").code == 0
-    assert "1 defect found" in (tmp_path / "page.html").read_text()
+    before = sorted((tmp_path / "crashes").iterdir())
+    ran = run("report", tmp_path / "crashes")
+    assert (ran.code, ran.out) == (0, f"{tmp_path / 'report.html'}\n")
+    assert "1 defect found" in (tmp_path / "report.html").read_text()
+    assert sorted((tmp_path / "crashes").iterdir()) == before, "a replay of it plays cases alone"
+
+
+def test_the_page_of_an_empty_folder_is_in_it(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "night").mkdir()
+    assert run("report", tmp_path / "night").code == 0
+    assert "No defect found" in (tmp_path / "night" / "report.html").read_text()
 
 
 def test_a_known_issue_is_told_as_one(run: Run, tmp_path: Path) -> None:

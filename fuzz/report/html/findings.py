@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
-from pathlib import Path
 
 from fuzz.case import Case, StepKind, read_case
 from fuzz.describe import describe_steps, explain, explain_tokens, own_framing
@@ -277,9 +276,3 @@ def _day(stamp: str) -> str:
         return moment(datetime.fromisoformat(stamp).timestamp())
     except (ValueError, OverflowError):
         return _cut(stamp, 40)
-
-
-def crash_folder(folder: Path) -> Path:
-    """Return where the findings of a campaign are; ``folder`` itself may be it."""
-    inside = folder / "crashes"
-    return inside if inside.is_dir() else folder

@@ -43,6 +43,14 @@ def checked(folder: Path) -> Path:
     return folder
 
 
+def crash_folder(folder: Path) -> Path:
+    """Return where the findings of a campaign are: ``folder`` itself, if they lie right in it."""
+    inside = folder / "crashes"
+    if inside.is_dir() or not any(file.path.name.startswith(_CRASH) for file in case_files(folder)):
+        return inside
+    return folder
+
+
 def case_files(folder: Path) -> tuple[CaseFile, ...]:
     """Return the cases in ``folder`` in the order of their names; none if it is not there."""
     return tuple(sorted(_case_files(folder), key=lambda file: file.path.name))

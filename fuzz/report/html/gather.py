@@ -8,8 +8,15 @@ from pathlib import Path
 
 from fuzz.errors import StoreError
 from fuzz.report.html.coverage import SourceReader
-from fuzz.report.html.findings import crash_folder, findings_of
-from fuzz.report.html.folder import CaseFile, Saved, case_files, checked, saved_findings
+from fuzz.report.html.findings import findings_of
+from fuzz.report.html.folder import (
+    CaseFile,
+    Saved,
+    case_files,
+    checked,
+    crash_folder,
+    saved_findings,
+)
 from fuzz.report.html.history import history_of
 from fuzz.report.html.matrix import MatrixMaker
 from fuzz.report.html.model import Coverage, Figure, Findings, Matrix, Page

@@ -21,6 +21,8 @@ MAX_POINTS = 400
 #: Rows of the table that tells the same: more is not listened to.
 TABLE_ROWS = 20
 _TICKS = 4
+#: No count and no rate is smaller and above nothing.
+_NOTHING = 1e-9
 _TIME_STEPS = (
     1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200,
     86_400, 172_800, 432_000, 864_000, 1_728_000, 4_320_000, 8_640_000,
@@ -107,7 +109,7 @@ def _multiples(step: float, top: float) -> list[float]:
 
 def nice_step(highest: float, ticks: int = _TICKS) -> float:
     """Return the distance of ticks, 1, 2 or 5 times a power of ten, of at most so many."""
-    if highest <= 0:
+    if highest < _NOTHING:
         return 1.0
     rough = highest / ticks
     power = 10.0 ** math.floor(math.log10(rough))

@@ -246,12 +246,21 @@ def test_the_live_page_takes_in_what_has_changed_and_keeps_what_is_open(
         window.driver.get("about:blank")
 
 
-def test_the_live_page_says_when_its_server_is_gone(window: Browser, tmp_path: Path) -> None:
+def test_the_live_page_says_when_its_folder_or_its_server_is_gone(
+    window: Browser, tmp_path: Path
+) -> None:
     save(tmp_path, finding_of("a"))
     with PageServer(Desk(Gatherer(tmp_path, "0.1")), 0) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         window.show(server.url)
+        tmp_path.rename(tmp_path.with_name("elsewhere"))
+        window.wait(
+            "return document.getElementById('live-state').textContent.includes('is not there')",
+            "the word that the folder is gone",
+        )
+        tmp_path.with_name("elsewhere").rename(tmp_path)
+        window.wait("return !document.body.classList.contains('stale')", "the folder to be back")
         server.shutdown()
         thread.join(30)
     window.wait("return document.body.classList.contains('stale')", "the word that it is stale")

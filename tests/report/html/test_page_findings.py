@@ -9,8 +9,8 @@ import pytest
 from fuzz.case import Case, Step, StepKind, encode_case
 from fuzz.finding import Kind
 from fuzz.report.html import findings as module
-from fuzz.report.html.findings import crash_folder, findings_of
-from fuzz.report.html.folder import saved_findings
+from fuzz.report.html.findings import findings_of
+from fuzz.report.html.folder import crash_folder, saved_findings
 from fuzz.report.html.model import Findings
 from fuzz.report.reproducer import reproducer
 from grammar import SendMessage, encode

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fuzz.report.html.model import Mark, Plot, Series
@@ -13,6 +13,8 @@ from fuzz.report.html.plots import HEIGHT, MAX_POINTS, TABLE_ROWS, WIDTH, draw, 
 
 #: Values of totals and rates, far beyond what a campaign reaches.
 VALUES = st.floats(0, 1e12)
+
+quick = settings(max_examples=200, deadline=None, derandomize=True)
 
 
 def plot(*series: Series, marks: tuple[Mark, ...] = ()) -> Plot:
@@ -53,6 +55,7 @@ def test_an_empty_plot_has_axes_and_no_line() -> None:
     assert len(drawn.y_ticks) == 2
 
 
+@quick
 @given(st.lists(st.tuples(VALUES, VALUES), max_size=50), VALUES)
 def test_nothing_is_drawn_outside(points: list[tuple[float, float]], at: float) -> None:
     drawn = draw(plot(Series("a", tuple(sorted(points))), marks=(Mark(at, "m", at),)))
@@ -67,6 +70,7 @@ def test_nothing_is_drawn_outside(points: list[tuple[float, float]], at: float) 
     assert len(drawn.x_ticks) <= 7
 
 
+@quick
 @given(st.floats(1e-6, 1e12))
 def test_ticks_are_round_and_few(highest: float) -> None:
     step = nice_step(highest)

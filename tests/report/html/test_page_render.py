@@ -111,6 +111,12 @@ def test_pictures_have_names_and_boxes_that_scroll_can_be_reached(hostile: str) 
         assert one.attributes["role"] == "group"
 
 
+def test_half_a_character_is_no_reason_to_lose_the_page(tmp_path: Path) -> None:
+    save(tmp_path, finding_of("\ud800", pattern="\udfff", log_tail=["\udc80"], other="\ud800"))
+    html = page_html(page_of(tmp_path)).encode().decode()
+    assert "it crashed \\u{d800}" in html
+
+
 def test_without_a_time_line_the_page_says_why_and_has_the_rest(tmp_path: Path) -> None:
     save(tmp_path, finding_of("a"))
     page = page_of(tmp_path)

@@ -167,6 +167,22 @@ def test_a_client_that_says_nothing_keeps_nobody_waiting(live: Live) -> None:
         assert live.ask("/state.json").status == 200
 
 
+def test_a_folder_that_is_slow_to_read_is_read_less_often(tmp_path: Path) -> None:
+    clock = [0.0]
+    reads = []
+
+    def now() -> float:  # asked for once with each reading, which takes two seconds here
+        reads.append(clock[0])
+        clock[0] += 2.0
+        return NOW
+
+    desk = Desk(Gatherer(tmp_path, "0.1"), now=now, clock=lambda: clock[0])
+    for _ in range(60):
+        desk.latest()
+        clock[0] += 1.0
+    assert reads == [0.0, 20.0, 40.0, 60.0]
+
+
 def test_a_desk_of_no_folder_says_so(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="is not there"):
         Desk(Gatherer(tmp_path / "gone", "0.1")).latest()

@@ -95,16 +95,17 @@
     const selection = getSelection();
     return !selection.isCollapsed && section.contains(selection.anchorNode);
   };
+  // Returns what is wrong, nothing if all is well.
   const refresh = async () => {
     const answer = await fetch("/state.json", { headers: tag ? { "If-None-Match": tag } : {}, cache: "no-store" });
-    if (answer.status === 304) return true;
-    if (!answer.ok) return false;
+    if (answer.status === 304) return "";
+    if (!answer.ok) return answer.text();
     const told = await answer.json();
     const ids = Object.keys(told.sections);
     const here = [...document.querySelectorAll("main > section")].map((section) => section.id);
     if (ids.join() !== here.join()) {
       location.reload();
-      return true;
+      return "";
     }
     document.title = told.title;
     let whole = true;
@@ -116,22 +117,22 @@
         continue;
       }
       const part = await fetch(`/section/${id}`, { cache: "no-store" });
-      if (!part.ok) return false;
+      if (!part.ok) return part.text();
       section.dataset.digest = part.headers.get("X-Digest");
       replace(section, await part.text());
     }
     tag = whole ? answer.headers.get("ETag") : "";
-    return true;
+    return "";
   };
   const tick = async () => {
-    let well = false;
+    let wrong = "the server does not answer: this is the last that it said";
     try {
-      well = await refresh();
+      wrong = await refresh();
     } catch (error) {
       if (!(error instanceof TypeError)) throw error; // that is how fetch says: no answer
     }
-    document.body.classList.toggle("stale", !well);
-    const now = well ? "live" : "the server does not answer: this is the last that it said";
+    document.body.classList.toggle("stale", Boolean(wrong));
+    const now = wrong || "live";
     if (state.textContent !== now) state.textContent = now;
     setTimeout(tick, EVERY);
   };

@@ -139,7 +139,7 @@ class Totals:
         fingerprint = finding.fingerprint
         seat.hit(fingerprint, event.hits)
         if self._alone:
-            return event
+            return replace(event, hits=seat.hits(fingerprint))
         told = self._told.get(fingerprint)
         if told is None:
             told = self._told[fingerprint] = _Told(finding, path, event.rate)

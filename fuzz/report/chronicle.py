@@ -155,6 +155,7 @@ class Chronicle:
             self._base = replace(self.totals(), vitals={})
             self._progress, self._restarts, self._inputs = _NOTHING, 0, False
             self._kept = _count(self._folder / "evolved")
+            self._hits_before = {name: row.hits for name, row in self._findings.items()}
         elif isinstance(event, Ended):
             self._progress = event.progress
             self._end(event.reason)

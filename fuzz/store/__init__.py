@@ -1,1 +1,1 @@
-"""What a campaign keeps on disk: the journal, the corpus and the crashes."""
+"""What a campaign keeps on disk: the journal, the corpus, the crashes, and its time line."""

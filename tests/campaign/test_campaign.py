@@ -151,6 +151,11 @@ def test_what_a_lost_worker_had_judged_and_not_told_is_counted(settings: FuzzSet
     assert ended.progress.cases == 37 + 20
 
 
+def test_hits_of_a_finding_add_up_over_a_worker_that_was_replaced(settings: FuzzSettings) -> None:
+    events = run(settings, stand_ins.finds_the_same_and_dies_once)
+    assert [event.hits for event in events if isinstance(event, Found)] == [1, 3, 5]
+
+
 def test_a_stop_before_the_worker_is_there_is_not_lost(settings: FuzzSettings) -> None:
     campaign = Campaign(settings, worker_main=stand_ins.waits_for_stop)
     campaign.stop()

@@ -142,6 +142,28 @@ def test_kills_at_random_moments_and_then_the_totals_add_up(tmp_path: Path) -> N
     assert len(timeline.runs) > 5
 
 
+def test_after_a_power_cut_the_next_run_goes_on_with_what_there_is(tmp_path: Path) -> None:
+    """The kernel had not written the ends of files that nobody synced, and one not at all."""
+    folder = tmp_path / "night"
+    with started(folder) as run:
+        run.awaits("a finding", lambda: any((folder / "crashes").glob("*.json")))
+        run.awaits_judged(10_000)
+        run.kill(whole=True)
+    *_, segment = sorted((folder / "journal").glob("journal-*.log"))
+    kept = next(path for path in (folder / "evolved").iterdir())
+    for path, share in ((segment, 0.6), (folder / f"{FILE_NAME}-wal", 0.5), (kept, 0.0)):
+        os.truncate(path, int(path.stat().st_size * share))
+    before = read_timeline(folder)
+    with started(folder, 100) as run:
+        code, out, err = run.end()
+    assert (code, err) == (1, ""), out
+    after = read_timeline(folder)
+    assert after.last is not None
+    assert len(after.runs) == len(before.runs) + 1
+    assert after.last.cases == sum(one.cases for one in after.runs)
+    assert after.last.cases >= (0 if before.last is None else before.last.cases) + 100
+
+
 def test_who_is_interrupted_tells_the_totals_and_goes_on(tmp_path: Path) -> None:
     folder = tmp_path / "night"
     with started(folder) as run:

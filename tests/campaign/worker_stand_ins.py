@@ -76,6 +76,15 @@ def dies_with_a_journal(settings: FuzzSettings, pipe: Connection, log: str) -> N
     _say(pipe, replace(STARTED, judged=1_037), Ended(progress(20, 2.0), "time is up", MODULES))
 
 
+def finds_the_same_and_dies_once(settings: FuzzSettings, pipe: Connection, log: str) -> None:
+    """Find something three times and be killed; find it twice more and run to the end."""
+    found = Found(Finding(Kind.HANG, "a hang", Cause("hang")), "path", new=True)
+    if _begin(settings) == 0:
+        _say(pipe, STARTED, found, replace(found, hits=3))
+        _die(log, "killed for its memory")
+    _say(pipe, STARTED, replace(found, new=False, hits=2), Ended(progress(20, 2.0), "time is up"))
+
+
 def dies_now_and_then(settings: FuzzSettings, pipe: Connection, log: str) -> None:
     """Be killed after an hour, five times, and run to the end."""
     if _begin(settings) < 5:

@@ -15,6 +15,7 @@ from fuzz.settings import FuzzSettings, TargetSettings
 from fuzz.store import records
 from fuzz.store.journal import Journal
 from fuzz.store.sidecar import read_sidecar, sidecar_path
+from fuzz.store.timeline import read_timeline
 from tests.integration.support import (
     SEEDS,
     START_SECONDS,
@@ -32,7 +33,7 @@ MOMENTS = (0, 5_000, 60_000)
 
 def fuzz_arguments(corpus: Path, *more: object) -> tuple[object, ...]:
     """Return the arguments of a run that would last until it is ended."""
-    common = ("--port", 0, "--corpus", corpus, "--seed-corpus", SEEDS)
+    common = ("--port", 0, "--campaign", corpus, "--seed-corpus", SEEDS)
     return ("fuzz", *common, "--time", 300, *more)
 
 
@@ -75,6 +76,8 @@ def unjudged(corpus: Path) -> list[bytes]:
     with Journal.open(corpus / "journal") as journal:
         assert all("cut short" in note for note in journal.notes())
         cases = journal.unjudged()
+        last = read_timeline(corpus).last
+        assert (0 if last is None else last.cases) <= journal.judged_cases
     for case in cases:
         decode_case(case)
     return cases
@@ -149,6 +152,14 @@ def test_a_signal_ends_a_run_with_its_summary_and_code(
         assert all(member.gone(deadline) for member in family)
     told = json.loads(file.read_text())
     assert told["ended_by"] == "stopped"
+    timeline = read_timeline(corpus)
+    with Journal.open(corpus / "journal") as journal:
+        assert timeline.last is not None
+        assert timeline.last.cases == told["cases"] == journal.judged_cases > 0
+    assert timeline.last.points_covered == told["points_covered"]
+    assert sum(point.hit for point in timeline.points) == told["points_covered"]
+    assert timeline.last.vitals[""].processes > 0
+    assert len(timeline.findings) == len(told["findings"])
     assert bool(told["findings"]) == bool(code)
     assert "summary" in running.text()
     assert "Traceback" not in running.text()

@@ -78,10 +78,10 @@ class Sample:
 class FindingRow:
     """A defect: the worst kind that it was seen to be, and the file of its case.
 
-    ``first_seen`` and ``last_seen`` are times of the wall clock. It was told first in run ``run``,
-    ``seconds`` into the campaign. ``hits`` is how often it was seen in all runs, ``rate`` the share
-    of plays, 0 to 1, in which its case shows it by itself. ``refined`` counts how often a better
-    case took the place of the one before.
+    ``first_seen`` and ``last_seen`` are times of the wall clock. It was told first in run ``run``
+    (0: before there was a time line), ``seconds`` into the campaign. ``hits`` is how often it was
+    seen in all runs, ``rate`` the share of plays, 0 to 1, in which its case shows it by itself.
+    ``refined`` counts how often a better case took the place of the one before.
     """
 
     fingerprint: str

@@ -169,7 +169,9 @@ def open_to_read(path: Path) -> sqlite3.Connection:
     if not path.is_file():
         raise StoreError(f"{path} is not there: name the folder of a campaign (--campaign)")
     with told(path, "opened"):
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", _BUSY_SECONDS, uri=True)
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=ro", timeout=_BUSY_SECONDS, uri=True
+        )
         try:
             _check(path, connection)
         except BaseException:

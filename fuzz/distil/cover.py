@@ -57,22 +57,23 @@ def needed(reaches: Sequence[Reach]) -> list[int]:
     answer, and of two that are as good the first is taken.
     """
     sure = frozenset(feature for reach in reaches for feature in reach.surely)
-    sets = [
-        frozenset(reach.surely).union(f for f in reach.by_chance if f not in sure)
+    # Arrays, for a set of each of twenty thousand cases would fill a memory.
+    answers = [
+        reach.surely + array("I", (f for f in reach.by_chance if f not in sure))
         for reach in reaches
     ]
-    return sorted(_without_needless(_greedy(sets, reaches), sets, reaches))
+    return sorted(_without_needless(_greedy(answers, reaches), answers, reaches))
 
 
-def _greedy(sets: Sequence[frozenset[int]], reaches: Sequence[Reach]) -> list[int]:
+def _greedy(answers: Sequence[array[int]], reaches: Sequence[Reach]) -> list[int]:
     """Take the best at each turn. What a case brings only shrinks, so an old rate is a ceiling."""
-    missing = set().union(*sets)
-    queue = [(-_rate(len(one), reaches[at]), at) for at, one in enumerate(sets) if one]
+    missing = {feature for answer in answers for feature in answer}
+    queue = [(-_rate(len(one), reaches[at]), at) for at, one in enumerate(answers) if one]
     heapq.heapify(queue)
     taken: list[int] = []
     while missing:
         _, at = heapq.heappop(queue)
-        brings = len(sets[at] & missing)
+        brings = sum(map(missing.__contains__, answers[at]))
         now = (-_rate(brings, reaches[at]), at)
         if not brings:
             continue
@@ -80,18 +81,18 @@ def _greedy(sets: Sequence[frozenset[int]], reaches: Sequence[Reach]) -> list[in
             heapq.heappush(queue, now)
             continue
         taken.append(at)
-        missing -= sets[at]
+        missing.difference_update(answers[at])
     return taken
 
 
 def _without_needless(
-    taken: Iterable[int], sets: Sequence[frozenset[int]], reaches: Sequence[Reach]
+    taken: Iterable[int], answers: Sequence[array[int]], reaches: Sequence[Reach]
 ) -> list[int]:
     kept = sorted(taken, key=lambda at: (-reaches[at].size, at))
-    holders = Counter(feature for at in kept for feature in sets[at])
+    holders = Counter(feature for at in kept for feature in answers[at])
     for at in list(kept):
-        if all(holders[feature] > 1 for feature in sets[at]):
-            holders.subtract(sets[at])
+        if all(holders[feature] > 1 for feature in answers[at]):
+            holders.subtract(answers[at])
             kept.remove(at)
     return kept
 

@@ -20,10 +20,12 @@ import dpkt
 from fuzz.errors import CaseFileError
 from fuzz.formats.tcp import Direction
 
-#: Bytes of TCP kept of one capture, and connections: sixteen times what one case may hold, and
-#: several hundred cases.
-MAX_KEPT = 64 * 1024 * 1024
+#: Bytes kept of one capture, and connections: sixty times what one case may hold, and several
+#: hundred cases.
+MAX_KEPT = 256 * 1024 * 1024
 MAX_CONNECTIONS = 32_768
+#: What an event takes besides its bytes: so many segments of one byte would fill a memory too.
+_EVENT_BYTES = 128
 #: The longest packet or block that any capture program writes is 256 KiB; what is said to be longer
 #: than this is not believed.
 _MAX_READ = 16 * 1024 * 1024
@@ -267,9 +269,9 @@ class _Reassembly:
         return one
 
     def _keep(self, one: _Open, event: Event) -> None:
-        self._kept += len(event.data)
+        self._kept += _EVENT_BYTES + len(event.data)
         if self._kept > MAX_KEPT:
             raise CaseFileError(
-                f"it holds more than {MAX_KEPT} bytes of the protocol; cut it into several by time"
+                f"its connections take more than {MAX_KEPT} bytes; cut it into several by time"
             )
         one.flow.events.append(event)

@@ -159,7 +159,8 @@ def _session(group: Sequence[_Client]) -> Session:
         key=lambda pair: pair[0].order,
     )
     steps: list[Step] = []
-    taught: list[Taught] = []
+    # Of what one client is told between two steps, the last counts.
+    taught: dict[tuple[int, int, bytes], bytes] = {}
     streams = {
         number: Stream(Direction.SERVER)
         for number, client in enumerate(group)
@@ -169,8 +170,8 @@ def _session(group: Sequence[_Client]) -> Session:
         if event.what is What.HEARD:
             stream = streams.get(number)
             if stream is not None:
-                given = _given(stream, event.data)
-                taught += (Taught(len(steps), number, *one) for one in given)
+                for token, value in _given(stream, event.data):
+                    taught[len(steps), number, token] = value
         elif event.what is What.OPENED:
             steps.append(opening(number, group[number].transport, group[number].flow.edge))
         elif event.what is What.SENT:
@@ -178,7 +179,8 @@ def _session(group: Sequence[_Client]) -> Session:
         else:
             steps.append(Step(_ENDS[event.what], number))
     notes = tuple(note for client in group for note in client.notes)
-    return _tidied(with_login_steps(steps), taught, notes)
+    told = [Taught(*where, value) for where, value in taught.items()]
+    return _tidied(with_login_steps(steps), told, notes)
 
 
 def _given(stream: Stream, data: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -21,6 +21,8 @@ from fuzz.swarm.shared import Shared
 _PUSH_SECONDS = 10.0
 #: A campaign takes some seconds to start its target, and to confirm what it has found at the end.
 _GRACE_SECONDS = 300.0
+#: What a file of options in the worker's folder says is not what was asked for.
+_NO_CONFIG = ("--config", os.devnull)
 #: The last lines of a campaign that could not run: the sentence is among them.
 _TAIL_LINES = 3
 
@@ -63,7 +65,8 @@ def play(one: Slice) -> Played:
         corpus, summary, log = (Path(folder, name) for name in ("corpus", "summary", "log"))
         shared = Shared(one.url)
         shared.pull(corpus)
-        command = (*(one.command or (sys.executable, "-m", "fuzz")), "fuzz", *one.words)
+        iris_fuzz = one.command or (sys.executable, "-m", "fuzz")
+        command = (*iris_fuzz, *_NO_CONFIG, "fuzz", *one.words)
         bounds = ("--corpus", str(corpus), "--time", f"{one.seconds:g}", "--summary", str(summary))
         with log.open("wb") as output:
             process = subprocess.Popen(

@@ -157,6 +157,19 @@ def test_the_port_that_was_meant_is_guessed(tmp_path: Path) -> None:
         connections(path, [8085])
 
 
+def test_a_capture_that_would_fill_the_memory_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fuzz.formats.capture.MAX_KEPT", 2_000)
+    many = captured(tmp_path, tcp(flags=SYN), *(tcp(b"x", at) for at in range(20)))
+    with pytest.raises(CaseFileError, match="take more than 2000 bytes; cut it into several"):
+        connections(many, [8085])
+    monkeypatch.setattr("fuzz.formats.capture.MAX_CONNECTIONS", 2)
+    many = captured(tmp_path, *(tcp(flags=SYN, client=1_000 + n) for n in range(3)))
+    with pytest.raises(CaseFileError, match="more than 2 connections; cut it into several"):
+        connections(many, [8085])
+
+
 _HEADER = capture([])
 _BLOCK = b"\x0a\x0d\x0d\x0a\x1c\x00\x00\x00\x4d\x3c\x2b\x1a\x01\x00\x00\x00" + b"\xff" * 8
 _BLOCK += b"\x1c\x00\x00\x00"

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import random
+import tempfile
 from pathlib import Path
+from unittest import mock
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from fuzz.case import MAX_FILE_BYTES, USER_TOKENS, Case, StepKind, encode_case, raw_case
+from fuzz.case import (
+    MAX_FILE_BYTES,
+    USER_TOKENS,
+    Case,
+    StepKind,
+    decode_case,
+    encode_case,
+    raw_case,
+)
 from fuzz.errors import CaseFileError
+from fuzz.executor.names import Names
 from fuzz.formats import aflnet
+from fuzz.formats.exporting import ExportFormat, exported
 from fuzz.formats.importing import Format, Imported, Importer, Source, sources
+from fuzz.formats.spoken import spoken
 from fuzz.generate.seeds import SEEDS
 from grammar import GetStatus, encode
 from tests.formats.support import captured, whole
@@ -125,3 +141,30 @@ def test_a_path_that_is_missing_and_a_folder_without_inputs_are_errors(tmp_path:
 def test_a_file_that_is_gone_meanwhile_is_told(tmp_path: Path) -> None:
     imported = IMPORTER.read(Source(tmp_path / "gone", Format.RAW))
     assert imported.why == "it cannot be read: No such file or directory"
+
+
+def _sound(name: str) -> bytes:
+    # The keys and masks of WebSocket are the same in each run.
+    with mock.patch("os.urandom", random.Random(0).randbytes):
+        said = spoken(SEEDS[name], Names(7))
+    return exported(SEEDS[name], said, ExportFormat.PCAP, [8085], 0.0)
+
+
+_SOUND = tuple(map(_sound, ("dialogue-websocket", "dialogue-e2ee", "op-33-group-msg")))
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(st.sampled_from(_SOUND), st.lists(st.tuples(st.integers(0, 2**16), st.integers(0, 255))))
+def test_whatever_a_capture_holds_what_comes_of_it_is_playable(
+    sound: bytes, damage: list[tuple[int, int]]
+) -> None:
+    data = bytearray(sound)
+    for at, value in damage:
+        data[24 + at % (len(data) - 24)] = value
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(data)
+        file.flush()
+        imported = IMPORTER.read(Source(Path(file.name), Format.PCAP))
+    assert bool(imported.why) is not bool(imported.cases)
+    for case in imported.cases:
+        assert decode_case(encode_case(case)).steps == case.steps

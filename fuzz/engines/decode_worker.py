@@ -81,7 +81,7 @@ class DecodeWorker:
         )
         notes = [*self._store.problems(), *loaded.problems, *self._rig.notes]
         if not awake:
-            notes.append("processors may sleep between steps, which costs speed; see the README")
+            notes.append("processors may sleep between steps, which costs speed; see the manual")
         self._link.emit(
             Started(
                 target=f"{self._decoder} in {self._rig.target.name}",

@@ -138,7 +138,7 @@ class Worker:
             left_out = len(offered) - len(seeds)
             notes.append(f"{left_out} seeds are longer than {MAX_BYTES} bytes and are left out")
         if not awake:
-            notes.append("processors may sleep between steps, which costs speed; see the README")
+            notes.append("processors may sleep between steps, which costs speed; see the manual")
         self._link.emit(self._start_event(len(seeds), len(unjudged), notes))
         if self._rig.points:
             self._link.emit(Charted(self._rig.points))

@@ -162,15 +162,20 @@ def test_each_planted_defect_names_what_is_to_find_it(run: Run) -> None:
     assert "found by the check relations" in " ".join(run("planted").out.split())
 
 
-def test_the_readme_names_kinds_that_planted_defects_have() -> None:
-    text = (ROOT / "README.md").read_text().split("## Planted defects")[1]
+def test_the_manual_names_kinds_that_planted_defects_have() -> None:
+    text = (ROOT / ".github" / "MANUAL.md").read_text().split("## Planted defects")[1]
     named = re.findall(r"`(\w+)`", "".join(re.findall(r"^\|([^|]+)\|", text, re.M)))
     kinds = {defect.kind for defect in planted_defects()}
     assert len(named) > 5
     assert set(named) <= kinds
 
 
-DOCUMENTS = ("README.md", ".github/CONTRIBUTING.md", ".github/CHANGELOG.md")
+DOCUMENTS = (
+    "README.md",
+    ".github/MANUAL.md",
+    ".github/CONTRIBUTING.md",
+    ".github/CHANGELOG.md",
+)
 
 
 def test_the_documents_name_no_file_that_is_not_there() -> None:

@@ -33,6 +33,8 @@ SHAPELY = ("fields", "items")
 WARM_CASES = 500
 #: By then a campaign has played its seeds, on the busiest machine.
 PATIENCE_SECONDS = 300.0
+#: Within so much a cost counts as flat.
+FLAT = 1.1
 #: Cases whose shape is looked at.
 _TAIL = 1024
 _EMBEDDED = TargetSettings(port=0)
@@ -41,7 +43,7 @@ _MEBIBYTE = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """The ``memory`` of a campaign's worker in MiB; the processor time of it and its node, in s."""
+    """The ``memory`` of all workers in MiB; the ``processor`` time of these and their nodes."""
 
     memory: float
     processor: float
@@ -111,11 +113,13 @@ def watch(
     make_campaign: MakeCampaign,
     target: TargetSettings = _EMBEDDED,
     families: Sequence[str] = SHAPELY,
+    workers: int = 1,
 ) -> tuple[list[Sample], tuple[float, float]]:
     """Return samples of ``seconds`` of a campaign, and frames and connections a case.
 
-    The first is taken when the seeds ``cases`` and :data:`WARM_CASES` more were played, and
-    ``warm`` seconds have gone by since. Raises :class:`TargetError` if that takes too long.
+    The first is taken when the seeds ``cases`` and :data:`WARM_CASES` more were played by each of
+    the ``workers``, and ``warm`` seconds have gone by since. Raises :class:`TargetError` if that
+    takes too long.
     """
     with tempfile.TemporaryDirectory(prefix=scratch_prefix("bench")) as folder:
         corpus, seeds = Path(folder, "corpus"), Path(folder, "seeds")
@@ -129,8 +133,10 @@ def watch(
             seeds=(seeds,),
             seconds=PATIENCE_SECONDS + warm + seconds,
             families=tuple(families),
+            jobs=workers,
         )
-        samples = _samples(make_campaign(settings), number + WARM_CASES, warm, seconds)
+        begun = workers * (number + WARM_CASES)
+        samples = _samples(make_campaign(settings), begun, warm, seconds)
         return samples, _shape(corpus / "journal")
 
 
@@ -161,23 +167,26 @@ def steady(
     seconds: float,
     make_campaign: MakeCampaign,
     target: TargetSettings = _EMBEDDED,
+    workers: int = 1,
 ) -> Stretch:
     """Return what a campaign does in ``seconds`` once it is warm; see :func:`watch`."""
-    samples, (frames, connections) = watch(cases, warm, seconds, make_campaign, target)
+    samples, (frames, connections) = watch(
+        cases, warm, seconds, make_campaign, target, workers=workers
+    )
     whole = between(samples[0], samples[-1])
     return replace(whole, frames=frames, connections=connections)
 
 
 def used() -> Used:
     """Return what the running campaign uses; 0 of what cannot be seen, since it has just ended."""
+    memory = processor = 0.0
     for child in psutil.Process().children():
         with suppress(psutil.Error):
             # Others of ours are helpers of multiprocessing.
             if "--multiprocessing-fork" in child.cmdline():
-                memory = child.memory_info().rss / _MEBIBYTE
-                family = [child, *child.children(recursive=True)]
-                return Used(memory, sum(map(_processor, family)))
-    return Used(0.0, 0.0)
+                memory += child.memory_info().rss / _MEBIBYTE
+                processor += sum(map(_processor, (child, *child.children(recursive=True))))
+    return Used(memory, processor)
 
 
 def _processor(process: psutil.Process) -> float:

@@ -52,8 +52,8 @@ class Plan:
     ``bare`` is for one slice of the bare loop; a campaign whose rate is taken is watched for
     ``rate`` after ``warm``, and one whose end is held against its beginning for ``age``. ``clock``
     is for each search for a defect, ``storm`` for a campaign in a storm. ``sizes`` are those of a
-    corpus, and ``points`` how many coverage points are added to those of the target. ``defects``
-    and ``deeper`` name planted ones.
+    corpus, ``points`` how many coverage points are added to those of the target, and ``workers``
+    how many are held against one. ``defects`` and ``deeper`` name planted ones.
     """
 
     rounds: int
@@ -65,6 +65,7 @@ class Plan:
     storm: float
     sizes: tuple[int, ...]
     points: tuple[int, ...]
+    workers: tuple[int, ...]
     defects: tuple[str, ...]
     deeper: tuple[str, ...]
 
@@ -80,6 +81,7 @@ FULL = Plan(
     storm=40.0,
     sizes=(10, 1_000, 10_000),
     points=(100, 1_000, 10_000, 50_000),
+    workers=(2, 4),
     defects=("limit_exact", "node_abort", "deep_cbor", "app_intensity", "heap_killed",
              "group_after_leave", "receipt_known", "duplicate_seq"),
     deeper=("receipt_known", "hang"),
@@ -95,6 +97,7 @@ QUICK = Plan(
     storm=15.0,
     sizes=(10, 1_000),
     points=(100, 50_000),
+    workers=(2,),
     defects=("limit_exact", "group_after_leave"),
     deeper=("group_after_leave",),
 )

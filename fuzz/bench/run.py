@@ -13,11 +13,12 @@ from fuzz.bench.scale import Scale
 from fuzz.bench.storm import Storm
 from fuzz.bench.strength import Strength
 from fuzz.bench.throughput import Throughput
+from fuzz.bench.workers import Workers
 from fuzz.errors import SettingsError
 from fuzz.target.planted import Planted, check_plants, planted_defects
 
 #: The names of the parts, in their order.
-PARTS = ("throughput", "scale", "strength", "storm")
+PARTS = ("throughput", "scale", "workers", "strength", "storm")
 _MISSING = (
     "boofuzz is not installed, so it is not compared with: `pip install iris-fuzz[bench]` brings it"
 )
@@ -34,6 +35,7 @@ def make_parts(names: Sequence[str], plan: Plan, seeds: Path) -> tuple[Part, ...
         {
             "throughput": lambda: Throughput(plan),
             "scale": lambda: Scale(plan),
+            "workers": lambda: Workers(plan),
             "strength": lambda: Strength(
                 plan, _planted(plan.defects), seeds, rivals, notes=() if there else (_MISSING,)
             ),

@@ -12,14 +12,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from statistics import median
 
 from fuzz.bench import measured, shapes
-from fuzz.bench.measured import Sample, Stretch, between
+from fuzz.bench.measured import FLAT, Sample, Stretch, between
 from fuzz.bench.padding import PaddedTarget
 from fuzz.bench.parts import MakeCampaign, Plan, Result, Row
 from fuzz.bench.ratios import Goal, Ratio
 from fuzz.campaign import Campaign
 
-#: Within so much a cost counts as flat.
-FLAT = 1.1
 _ABOUT = (
     "the processor time of harness and node for a judged case, divided by what it takes where the "
     "corpus or the number of coverage points is smallest, or the campaign young"

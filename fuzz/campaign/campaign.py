@@ -58,6 +58,7 @@ class Campaign:
         self._worker_main = worker_main or _worker_for(settings)
         self._clock = clock or SystemClock()
         self._seats: list[Seat] = []
+        self._paused = False
         #: When the end was asked for, by whoever runs this or by a finding.
         self._stopping_since: float | None = None
         #: Why the run is to end, where no worker has said so.
@@ -71,6 +72,12 @@ class Campaign:
             self._stopping_since = self._clock.now()
             for seat in self._seats:
                 seat.stop()
+
+    def pause(self, paused: bool) -> None:
+        """Let the workers rest once what they play is judged, or go on; that time is not spent."""
+        self._paused = paused
+        for seat in self._seats:
+            seat.pause(paused)
 
     def events(self) -> Generator[Event, None, None]:
         """Yield the events of the run; raise :class:`IrisFuzzError` when it can't go on."""
@@ -125,6 +132,8 @@ class Campaign:
 
     def _start(self, seat: Seat) -> None:
         seat.start()
+        if self._paused:
+            seat.pause(True)
         if self._stopping_since is not None:
             seat.stop()
 

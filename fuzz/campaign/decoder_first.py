@@ -14,8 +14,8 @@ from fuzz.settings import FuzzSettings
 class DecoderFirst:
     """A run that calls the decoder for a while, and goes on from what was interesting there.
 
-    It is iterated and stopped as a :class:`Campaign`. ``first`` names a decoder; ``then`` does not,
-    and starts from its own seeds and those that the first has put into its corpus.
+    It is iterated, paused and stopped as a :class:`Campaign`. ``first`` names a decoder; ``then``
+    does not, and starts from its own seeds and those that the first has put into its corpus.
     """
 
     def __init__(
@@ -28,7 +28,12 @@ class DecoderFirst:
         self._make_campaign = make_campaign
         self._campaign = make_campaign(first)
         self._seeds = first.corpus / decode_worker.FOLDER
-        self._stopped = False
+        self._stopped = self._paused = False
+
+    def pause(self, paused: bool) -> None:
+        """Let what runs rest, or go on."""
+        self._paused = paused
+        self._campaign.pause(paused)
 
     def stop(self) -> None:
         """Ask for the end: of both parts, if it is the first that runs."""
@@ -51,6 +56,8 @@ class DecoderFirst:
         self._campaign = self._make_campaign(
             replace(self._then, seeds=(*self._then.seeds, self._seeds))
         )
+        if self._paused:
+            self._campaign.pause(True)
         if self._stopped:
             self._campaign.stop()
         yield from self._campaign.events()

@@ -105,10 +105,17 @@ class Seat:
 
     def stop(self) -> None:
         """Tell the worker to end."""
+        self._say(link.STOP)
+
+    def pause(self, paused: bool) -> None:
+        """Tell the worker to rest, or to go on."""
+        self._say(link.PAUSE if paused else link.RESUME)
+
+    def _say(self, word: str) -> None:
         # One that has ended already left its last events in the pipe.
         with suppress(ConnectionError):
             if self._pipe is not None:
-                self._pipe.send(link.STOP)
+                self._pipe.send(word)
 
     def next(self) -> Event | None:
         """Return the next event, waiting for it; None when the worker is gone."""

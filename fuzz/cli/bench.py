@@ -20,7 +20,7 @@ from fuzz.wakeful import awake
 MAX_AGE = 86_400.0
 
 
-@click.command(short_help="Measure the harness: throughput, scale, strength, storm.")
+@click.command(short_help="Measure the harness: throughput, scale, workers, strength, storm.")
 @click.option(
     "--quick", is_flag=True, help="A quarter of an hour in place of two hours, and a wider spread."
 )
@@ -58,6 +58,7 @@ def bench(
     \b
     throughput   judged cases a second, against a bare loop of plain sockets
     scale        the cost of a case by corpus, coverage points, and age
+    workers      what several do, each held to the same low rate, against one
     strength     planted defects found, with parts of the engine switched off;
                  and by boofuzz, where `pip install iris-fuzz[bench]` brought it
     storm        what a bug that crashes the server all the time costs

@@ -30,6 +30,7 @@ from fuzz.cli.options import corpus_option
 from fuzz.cli.screen import screen
 from fuzz.cli.target_options import target_options
 from fuzz.clock import SystemClock
+from fuzz.descriptors import LEAST_FILES
 from fuzz.epmd import epmd_port, names
 from fuzz.erlang import compile_erlang, otp_release
 from fuzz.errors import IrisFuzzError, SettingsError
@@ -44,8 +45,6 @@ from fuzz.wakeful import awake
 
 #: Those that atheris 3.0.0 has wheels for; the ceiling is the first one that is too new.
 _PYTHONS = ((3, 11), (3, 14))
-#: A batch of sixteen cases with up to four connections each, the node's side not counted.
-_LEAST_FILES = 256
 #: The oldest release whose emulator and compiler the agent is written for.
 _LEAST_OTP = 25
 
@@ -196,7 +195,7 @@ def _ports(port: int) -> str:
 
 def _files() -> str:
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != resource.RLIM_INFINITY and soft < _LEAST_FILES:
+    if soft != resource.RLIM_INFINITY and soft < LEAST_FILES:
         raise SettingsError(f"only {soft} files may be open; run `ulimit -n 1024` first")
     return "no limit" if soft == resource.RLIM_INFINITY else f"up to {soft}"
 

@@ -182,12 +182,13 @@ class _Desk:
         self.played += 1
         self.without += not findings
         failure: IrisFuzzError | None = lost
-        for finding in findings:
+        for shown in findings:
+            plain, finding = (case, shown) if failure else examiner.plainest(case, shown)
             if finding.fingerprint in self.bugs:
                 self.bugs[finding.fingerprint].files.append(file)
                 continue
             status.update(Text(f"examining {finding.title}"))
-            failure = self._examine(examiner, file, case, finding, failure) or failure
+            failure = self._examine(examiner, file, plain, finding, failure) or failure
         return failure
 
     def _examine(

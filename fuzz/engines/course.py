@@ -15,6 +15,8 @@ _PROGRESS_SECONDS = 0.25
 #: A run that is over in time looks into what it has seen last for so much longer: what is told
 #: without a case of its own is worth little, and who has given a time waits for the end of it.
 _GRACE_SECONDS = 10.0
+#: How long a worker that rests waits for a word at a time: any word ends the wait at once.
+_WORD_SECONDS = 60.0
 
 
 class Course:
@@ -49,6 +51,18 @@ class Course:
         if now - self._told >= _PROGRESS_SECONDS:
             self._told = now
             self._link.emit(progress())
+
+    def rest(self) -> bool:
+        """Wait for as long as the campaign has it paused, which is no part of the run's time.
+
+        Tells whether there was anything to wait for.
+        """
+        rested = False
+        while self._link.told_to_rest():
+            began, rested = self._clock.now(), True
+            self._link.told_to_rest(_WORD_SECONDS)
+            self._started += self._clock.now() - began
+        return rested
 
     def overdue(self) -> bool:
         """Tell whether nothing more is to be looked into: the end was asked for, or is past."""

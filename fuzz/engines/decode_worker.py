@@ -119,6 +119,7 @@ class DecodeWorker:
     def _after_batch(self) -> None:
         """Look at the budget and at the pipe; end the process when it is time."""
         self._course.tell(self._progress)
+        self._course.rest()
         asked = self._engine.totals.inputs
         reason = self._course.over(bool(self._told), asked, "all inputs are asked for")
         if reason:

@@ -60,7 +60,8 @@ class Lawful:
         """Tell whether any of all these plays breaks a law."""
         for observation in observations:
             for finding in judge_laws(observation):
-                if not self._investigator.knows(finding):
+                known = self._investigator.knows(finding)
+                if known is None:
                     return True
-                self._found(Attributed(finding, None))
+                self._found(Attributed(known, None))
         return False

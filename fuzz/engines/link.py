@@ -1,8 +1,8 @@
 """The process of a worker, and its link to the campaign that started it.
 
 libFuzzer never gives its process back, so each engine has one of its own. Events go to the campaign
-through a pipe, and from it one word comes back: stop. When the pipe breaks the campaign is gone,
-and the worker ends as well.
+through a pipe, and from it words come back: to stop, to pause, to go on. When the pipe breaks the
+campaign is gone, and the worker ends as well.
 """
 
 from __future__ import annotations
@@ -18,14 +18,15 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import NoReturn
 
+from fuzz.descriptors import check_open_files
 from fuzz.errors import AgentError, HarnessFault, IrisFuzzError, StoreError, TargetError
 from fuzz.events import Event, Faulted
 from fuzz.node import Point
 from fuzz.store.atomic import write_atomic
 from fuzz.wakeful import awake
 
-#: What the campaign sends to end a worker.
-STOP = "stop"
+#: What the campaign sends: to end a worker, to let it rest, and to let it go on.
+STOP, PAUSE, RESUME = "stop", "pause", "resume"
 #: EX_SOFTWARE of sysexits.h: the worker itself is at fault.
 _FAULT_STATUS = 70
 
@@ -40,7 +41,7 @@ class Link:
     def __init__(self, pipe: Connection, clean_up: Callable[[], None]) -> None:
         self._pipe = pipe
         self._clean_up = clean_up
-        self._stopping = False
+        self._stopping = self._pausing = False
 
     def emit(self, event: Event) -> None:
         """Tell the campaign; raise :class:`GoneError` if it is gone."""
@@ -51,10 +52,20 @@ class Link:
 
     def told_to_stop(self) -> bool:
         """Tell whether the campaign has asked for the end; raise :class:`GoneError` as above."""
+        self._listen()
+        return self._stopping
+
+    def told_to_rest(self, seconds: float = 0.0) -> bool:
+        """Tell whether nothing is to be played; another word is waited for for ``seconds``."""
+        self._listen(seconds)
+        return self._pausing and not self._stopping
+
+    def _listen(self, seconds: float = 0.0) -> None:
         try:
-            if not self._stopping:
-                self._stopping = self._pipe.poll() and self._pipe.recv() == STOP
-            return self._stopping
+            while self._pipe.poll(seconds):
+                word, seconds = self._pipe.recv(), 0.0
+                self._stopping = self._stopping or word == STOP
+                self._pausing = word == PAUSE
         except (ConnectionError, EOFError):
             raise GoneError from None
 
@@ -114,6 +125,7 @@ def be_a_worker(pipe: Connection, log: str, run: Callable[[bool], NoReturn]) -> 
     os.dup2(descriptor, 2)
     with awake() as granted:
         try:
+            check_open_files()
             run(granted)
         except IrisFuzzError as error:
             pipe.send(Faulted(str(error), fatal=True))

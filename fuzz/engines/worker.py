@@ -285,6 +285,9 @@ class Worker:
     def _after_batch(self) -> None:
         """Look at the budget and at the pipe; end the process when it is time."""
         self._course.tell(self._told_progress)
+        if self._course.rest():
+            self._rig.reseat()  # a server may have sent away who said nothing for so long
+            self._watchdog.forget_levels()
         cases = self._engine.totals.cases
         played = cases if self._tally is None else self._tally.played(cases)
         told = not all(map(self._elusive.wanted, self._told.values()))

@@ -29,6 +29,7 @@ from fuzz.triage.minimise import Minimised, minimise
 from fuzz.triage.pattern import Pattern
 from fuzz.triage.reduce import Budget, size_of
 from fuzz.watchdog.decoding import NOTHING, Known
+from fuzz.watchdog.plainer import Ways
 
 #: Plays that tell how sure a finding is; where each costs seconds, three.
 _PLAYS = 5
@@ -115,6 +116,10 @@ class Examiner:
                 break
             found |= {one.fingerprint: one for one in alone.findings(case)}
         return tuple(sorted(found.values(), key=lambda one: one.kind.rank))
+
+    def plainest(self, case: Case, finding: Finding) -> tuple[Case, Finding]:
+        """Return the plainest case that shows the defect of ``finding``, and its finding there."""
+        return Ways(RigJudge(self._rig, finding).findings).plainest(case, finding)
 
     def examine(self, case: Case, finding: Finding) -> Dossier:
         """Return all that can be found out about ``finding``, which ``case`` showed."""

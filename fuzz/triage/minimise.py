@@ -30,6 +30,7 @@ from fuzz.triage.reduce_bytes import (
     plainer_frames,
     shrink_fields,
 )
+from fuzz.triage.reduce_cuts import shrink_cut_frames
 from fuzz.triage.reduce_steps import (
     drop_connections,
     drop_steps,
@@ -59,6 +60,7 @@ _FINE: tuple[_Pass, ...] = (
     plainer_frames,
     drop_items,
     shrink_fields,
+    shrink_cut_frames,
     drop_bytes,
     fewer_users,
     plain_ways,

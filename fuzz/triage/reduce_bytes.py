@@ -246,11 +246,12 @@ def _shrink_frame(reduction: Reduction, index: int, frame: int) -> None:
         if field >= len(anatomy.parts):
             return
         put = _segment(reduction, index, offset, offset + length)
-        _shrink_field(anatomy, field, put)
+        shrink_field(anatomy, field, put)
         field += 1
 
 
-def _shrink_field(anatomy: Anatomy, field: int, put: Put) -> None:
+def shrink_field(anatomy: Anatomy, field: int, put: Put) -> None:
+    """Empty or shorten the content of one field; ``put`` offers the whole frame with another."""
     part = anatomy.parts[field]
     content = anatomy.content(part)
 

@@ -39,9 +39,13 @@ from fuzz.watchdog.attributed import Attributed
 from fuzz.watchdog.backtrack import Backtracker
 from fuzz.watchdog.decoding import NOTHING, Known, evidence_of
 from fuzz.watchdog.merge import merge
+from fuzz.watchdog.plainer import Ways, shown_in_another_way, told_in_ways
 from fuzz.watchdog.relate import Relater
 from fuzz.watchdog.suspicion import (
+    RESTARTS,
+    SEEN_TWICE,
     answered_in,
+    confirmations,
     is_doubtful,
     is_silent,
     most_suspicious_first,
@@ -49,21 +53,12 @@ from fuzz.watchdog.suspicion import (
 )
 from fuzz.watchdog.watchdog import Glance, Watchdog
 
-#: Kinds that rest on a count or on a wait, and so must be seen twice.
-_SEEN_TWICE = frozenset({Kind.HANG, Kind.LEAK, Kind.COST})
-#: Kinds after which the target is brought back.
-_RESTARTS = frozenset({Kind.NODE_DOWN, Kind.APP_DOWN})
 #: Kinds that may be the late effect of an earlier case: a timer, or a count that is full.
-_MAY_BE_LATE = frozenset({Kind.PROCESS_CRASH, Kind.LISTENER_RESTART, *_RESTARTS})
+_MAY_BE_LATE = frozenset({Kind.PROCESS_CRASH, Kind.LISTENER_RESTART, *RESTARTS})
 #: One that fell upon so many cases which do not show it on a fresh node was caused by what was
 #: played before them. Once may be chance: an id of the server's may do it, and another case shows
 #: the same for sure; and to trace a cause takes half a minute.
 _FALLS = 2
-#: Plays on a fresh node that tell how surely a case shows its finding: a defect that depends on
-#: one bit of chance passes for sure in one of eight, and the search goes on for those told apart.
-_CONFIRMATIONS = 3
-#: The same where each play takes seconds of waiting, or a restart, or ten plays.
-_COSTLY_CONFIRMATIONS = 2
 #: Why a node that is well is restarted.
 CHECKS, CONFIRMS = "to check a suspicion", "to confirm a finding"
 #: More restarts than supervisors allow: one in five seconds by default, and ten in common use.
@@ -98,12 +93,14 @@ class Investigator:
         self._backtracked: set[str] = set()
         #: How often each finding fell upon a case that does not show it on a fresh node.
         self._fallen: Counter[str] = Counter()
+        self._ways = Ways(self.judge_alone, known)
         self.replays = 0
         self.lost: TargetError | None = None
 
-    def knows(self, finding: Finding) -> bool:
-        """Tell whether ``finding`` would only be counted."""
-        return self._known(finding)
+    def knows(self, finding: Finding) -> Finding | None:
+        """Return what would be counted for ``finding``; None if it is new."""
+        told = self._ways.told_as(finding)
+        return told if self._known(told) else None
 
     def investigate(
         self, batch: Sequence[Case], observations: Sequence[Observation], glance: Glance
@@ -113,9 +110,9 @@ class Investigator:
             glance.reductions, sum(one.sent_bytes() for one in batch), len(batch), glance.hottest
         )
         evidence = self._watchdog.settle(observations, glance.events, cost=cost)
-        findings = judge(evidence)
+        findings = tuple(map(self._ways.told_as, judge(evidence)))
         sought = {f.fingerprint: f for f in findings if not self._known(f)}
-        shown: set[str] = set()
+        shown: dict[str, Finding] = {}
         for finding in findings:
             if self._known(finding):
                 yield Attributed(finding, None)
@@ -125,7 +122,7 @@ class Investigator:
         except IrisFuzzError:
             # It cannot be brought back, so nothing can be played again: all is told as it is.
             for fingerprint, finding in sought.items():
-                if fingerprint not in shown and finding.kind not in _SEEN_TWICE:
+                if fingerprint not in shown and finding.kind not in SEEN_TWICE:
                     yield Attributed(finding, merge(batch))
             raise
 
@@ -135,7 +132,7 @@ class Investigator:
         observations: Sequence[Observation],
         glance: Glance,
         sought: Mapping[str, Finding],
-        shown: set[str],
+        shown: dict[str, Finding],
     ) -> Iterator[Attributed]:
         """Yield the cases that show what is ``sought``, or else grows; ``shown`` fills up."""
         grown = self._unknown_growth(glance.grown)
@@ -150,22 +147,23 @@ class Investigator:
             if evidence is None:
                 continue
             new = []
-            for finding in judge(evidence):
-                shown.add(finding.fingerprint)
+            for finding in map(self._ways.told_as, judge(evidence)):
+                shown[finding.fingerprint] = finding
                 if self._known(finding):
                     yield Attributed(finding, None)
                     continue
                 new.append(finding)
-                if not is_doubtful(finding):
+                if not (is_doubtful(finding) or told_in_ways(finding)):
                     yield Attributed(finding, case, 1, 1)
             self.heal(evidence)
             for finding in new:
                 yield from self._once_more(case, finding)
                 yield from self._at_once(case, finding)
-            if sought and shown.issuperset(sought):
+            if sought and shown.keys() >= sought.keys():
                 return
         for fingerprint, finding in sought.items():
-            if fingerprint not in shown and finding.kind not in _SEEN_TWICE:
+            missed = fingerprint not in shown and not shown_in_another_way(finding, shown.values())
+            if missed and finding.kind not in SEEN_TWICE:
                 yield from self._together(batch, finding)
 
     def _at_once(self, case: Case, finding: Finding) -> Iterator[Attributed]:
@@ -209,8 +207,13 @@ class Investigator:
         """Yield how surely ``case`` shows ``finding`` on a fresh node.
 
         What is doubtful (:func:`fuzz.watchdog.suspicion.is_doubtful`) is told only now, and only
-        if it is there as well.
+        if it is there as well. What may be told in several ways is told in the plainest.
         """
+        if told_in_ways(finding):
+            plain = yield from self._ways.settled(case, finding)
+            if plain is None:
+                return
+            case, finding = plain
         confirmed = self.confirm(case, finding)
         if is_doubtful(finding):
             if confirmed.reproduced == 0:
@@ -230,8 +233,7 @@ class Investigator:
         """
         if self._rig.target.restartable:
             self._renew(CHECKS if is_doubtful(finding) else CONFIRMS)
-        costly = finding.kind in _SEEN_TWICE or finding.kind in _RESTARTS
-        plays = _COSTLY_CONFIRMATIONS if costly else _CONFIRMATIONS
+        plays = confirmations(finding.kind)
         began = self._rig.clock.now()
         again = [self.judge_again(case, finding) for _ in range(plays)]
         seconds = self._rig.clock.now() - began

@@ -12,6 +12,21 @@ from fuzz.observation import Ending, Observation
 #: From the worst way to end: nothing came, all was cut, nobody was let in.
 _WORST = (Ending.DEADLINE, Ending.RESET, Ending.REFUSED)
 
+#: Kinds that rest on a count or on a wait, and so must be seen twice.
+SEEN_TWICE = frozenset({Kind.HANG, Kind.LEAK, Kind.COST})
+#: Kinds after which the target is brought back.
+RESTARTS = frozenset({Kind.NODE_DOWN, Kind.APP_DOWN})
+#: Plays on a fresh node that tell how surely a case shows its finding: a defect that depends on
+#: one bit of chance passes for sure in one of eight, and the search goes on for those told apart.
+_CONFIRMATIONS = 3
+#: The same where each play takes seconds of waiting, or a restart, or ten plays.
+_COSTLY_CONFIRMATIONS = 2
+
+
+def confirmations(kind: Kind) -> int:
+    """Return how many plays on a fresh node tell how surely a case shows a finding of ``kind``."""
+    return _COSTLY_CONFIRMATIONS if kind in SEEN_TWICE | RESTARTS else _CONFIRMATIONS
+
 
 def is_doubtful(finding: Finding) -> bool:
     """Tell whether ``finding`` may come of something else than the case that was played.

@@ -16,6 +16,7 @@ from fuzz.bench.scale import Scale
 from fuzz.bench.storm import SHALLOW, Storm
 from fuzz.bench.strength import WAYS, WHOLE, Strength
 from fuzz.bench.throughput import Throughput
+from fuzz.bench.workers import CEILING, Workers
 from fuzz.errors import TargetError
 from fuzz.events import Event, Found
 from fuzz.finding import Cause, Finding, Kind
@@ -107,6 +108,21 @@ def strength(*defects: Planted, rival: Time | None = None) -> tuple[Result, Camp
     part.measure(0)
     part.measure(1)
     return part.result(), campaigns
+
+
+@pytest.mark.usefixtures("seen")
+def test_workers_that_are_held_to_one_rate_are_held_against_one() -> None:
+    campaigns = Campaigns(lambda settings: at_rate(90 * settings.jobs))
+    part = Workers(PLAN, campaigns.make)
+    part.measure(0)
+    part.measure(1)
+    rate, cost = part.result().rows
+    assert rate.ratio.rounds == pytest.approx((2.0, 2.0))
+    assert rate.goal is not None
+    assert rate.goal.verdict(rate.ratio) == "reached"
+    # The stand-in of what is used tells of so much a second, however many there are.
+    assert cost.ratio.rounds == pytest.approx((0.5, 0.5))
+    assert [(s.jobs, s.target.rate) for s in campaigns.settings] == [(1, CEILING), (2, CEILING)] * 2
 
 
 def test_each_way_to_search_is_held_against_the_whole_engine() -> None:

@@ -17,8 +17,9 @@ from fuzz.clock import Deadline, SystemClock
 from fuzz.engines.board import Board, Earned, Tally
 from fuzz.engines.link import STOP
 from fuzz.engines.worker import BOARD, TALLY, TURNS
-from fuzz.events import Covered, Ended, Event, Faulted, Found, Progress, Refined, Started
+from fuzz.events import Charted, Covered, Ended, Event, Faulted, Found, Progress, Refined, Started
 from fuzz.finding import Cause, Finding, Kind
+from fuzz.node import Point
 from fuzz.settings import FuzzSettings, Place
 from fuzz.store.crashes import Context, CrashStore
 
@@ -26,6 +27,9 @@ CRASH = Finding(Kind.PROCESS_CRASH, "a crash", Cause("crash", "error:badarg"))
 OTHER = Finding(Kind.HANG, "a hang", Cause("hang"))
 NOTE = "what all of them say"
 SIZES = {"one": 4, "two": 6}
+POINTS = tuple(
+    Point(name, "f", 0, line, "case") for name, size in SIZES.items() for line in range(size)
+)
 
 
 def case_of(name: str) -> bytes:
@@ -76,6 +80,7 @@ def plays(settings: FuzzSettings, pipe: Connection, log: str) -> None:
     _say(
         pipe,
         Started("a stand-in", "nothing", 10, 20 + place.number, (NOTE, *own)),
+        Charted(POINTS),
         Covered(points),
         Ended(done, "time is up", modules, ("something stays",)),
     )

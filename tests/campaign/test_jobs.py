@@ -12,7 +12,7 @@ from fuzz.campaign.seat import Seat, settings_of
 from fuzz.campaign.totals import Totals
 from fuzz.decoding import Decoder
 from fuzz.errors import HarnessFault, IrisFuzzError, SettingsError
-from fuzz.events import Covered, Ended, Event, Faulted, Found, Progress, Refined, Started
+from fuzz.events import Charted, Covered, Ended, Event, Faulted, Found, Progress, Refined, Started
 from fuzz.finding import Kind
 from fuzz.report.summary import Summary
 from fuzz.settings import FuzzSettings, Place, StartSettings, TargetSettings
@@ -38,7 +38,8 @@ def seats(settings: FuzzSettings) -> list[Seat]:
 
 
 def test_totals_add_up_and_a_point_that_two_have_covered_is_one(settings: FuzzSettings) -> None:
-    started, *covered, ended = run(settings, stand_ins.plays)
+    started, charted, *covered, ended = run(settings, stand_ins.plays)
+    assert charted == Charted(stand_ins.POINTS)
     told = [event.points for event in covered if isinstance(event, Covered)]
     points = [(name, point) for some in told for name in some for point in some[name]]
     assert sorted(points) == [("one", 0), ("one", 1), ("two", 5), ("two", 7)]

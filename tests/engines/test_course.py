@@ -7,12 +7,13 @@ from dataclasses import replace
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from fuzz.clock import FakeClock
 from fuzz.engines.course import Course
-from fuzz.engines.link import STOP, Link
+from fuzz.engines.link import PAUSE, RESUME, STOP, GoneError, Link
 from fuzz.events import Progress, Recovered
 from fuzz.rig import Recovery
 from fuzz.settings import FuzzSettings, TargetSettings
@@ -58,6 +59,59 @@ def test_a_finding_ends_a_run_that_waits_for_one(pipe: tuple[Connection, Connect
     bench.clock.advance(1e6)
     assert bench.over(played=10**6) == ""
     assert bench.over(found=True) == "a finding"
+
+
+class Pausing:
+    """A link over which so many words come before the one to go on, each after 50 s."""
+
+    def __init__(self, clock: FakeClock, words: int) -> None:
+        self._clock = clock
+        self._words = words
+
+    def told_to_rest(self, seconds: float = 0.0) -> bool:
+        if seconds and self._words:
+            self._clock.advance(50.0)
+            self._words -= 1
+        return bool(self._words)
+
+    def told_to_stop(self) -> bool:
+        return False
+
+
+def test_while_it_is_paused_no_time_is_spent() -> None:
+    clock = FakeClock()
+    course = Course(SETTINGS, cast(Link, Pausing(clock, 3)), clock)
+    course.begin()
+    clock.advance(9.0)
+    assert course.rest()
+    assert course.seconds() == pytest.approx(9.0)
+    assert not course.rest()
+    clock.advance(1.0)
+    assert course.over(False, 0, "") == "time is up"
+
+
+def test_a_word_that_is_waited_for_ends_the_wait(pipe: tuple[Connection, Connection]) -> None:
+    ours, theirs = pipe
+    link = Link(theirs, lambda: None)
+    ours.send(PAUSE)
+    assert link.told_to_rest()
+    ours.send(RESUME)
+    assert not link.told_to_rest(60.0)
+
+
+def test_what_rests_ends_when_it_is_told_to_stop_or_nobody_is_there(
+    pipe: tuple[Connection, Connection],
+) -> None:
+    bench = Bench(SETTINGS, *pipe)
+    bench.pipe.send(PAUSE)
+    bench.pipe.send(STOP)
+    bench.course.rest()
+    assert bench.over() == "stopped"
+    other = Bench(SETTINGS, *Pipe())
+    other.pipe.send(PAUSE)
+    other.pipe.close()
+    with pytest.raises(GoneError):
+        other.course.rest()
 
 
 def test_progress_is_told_now_and_then_and_a_recovery_at_once(

@@ -10,12 +10,13 @@ import pytest
 from fuzz.case import MAX_CONNECTIONS, MAX_STEPS, USER_TOKENS, Case, Step, StepKind
 from fuzz.executor.endpoint import CONFIRMING, SEARCHING
 from fuzz.finding import Finding, Kind
-from fuzz.observation import Observation
+from fuzz.observation import ConnectionTrace, Ending, Observation
 from fuzz.rig import Recovery
 from fuzz.watchdog.attribute import Investigator
 from fuzz.watchdog.attributed import Attributed
 from fuzz.watchdog.merge import merge
 from fuzz.watchdog.watchdog import Watchdog
+from grammar import StatusResponse, encode
 from tests.oracles.evidence_support import OTHER, SILENT, STATEM
 from tests.watchdog.fake_rig import (
     FakeRig,
@@ -370,3 +371,22 @@ def test_a_cost_is_told_with_the_time_until_all_was_answered() -> None:
     assert (plain.kind, plain.evidence["answered_after_seconds"]) == (Kind.COST, 0.001)
     (paused,) = desk.investigator.judge_alone(Case((*case("busy").steps, pausing)))
     assert paused.evidence["answered_after_seconds"] == 0
+
+
+def strange(*before: bytes) -> Observation:
+    """Return a play in which something that is no frame came behind some frames."""
+    return Observation((ConnectionTrace(0, Ending.CLOSED, (*before, b"\x34?")),), 0.001, False)
+
+
+def test_what_a_case_shows_in_another_way_than_its_batch_is_what_was_looked_for() -> None:
+    status = encode(StatusResponse(b"bob", 1, 0))
+    desk = Desk(odd=lambda rig: strange(status) if len(rig.plays) == 1 else strange())
+    batch = (PLAIN[0], case("odd"))
+    observations = desk.rig.play(batch)
+    glance = desk.watchdog.glance(observations)
+    found = [
+        (one.finding.cause.reason, one.case)
+        for one in desk.investigator.investigate(batch, observations, glance)
+        if not one.confirms
+    ]
+    assert found == [("nothing", case("odd"))]

@@ -108,17 +108,26 @@ def misrouted(dialogue: Dialogue) -> Iterator[Finding]:
 
 
 def duplicated(dialogue: Dialogue) -> Iterator[Finding]:
-    """Judge messages that came to one connection more often than they were sent."""
+    """Judge messages that came to one connection more often than they were sent.
+
+    A second copy of what another user was sent too may be theirs: that is no duplicate for sure.
+    """
     if not dialogue.sure:
         return
     for link in dialogue.links:
         stays = link.stays
         if len(stays) != 1 or stays[0].user not in dialogue.users:
             continue
-        sent = Counter(m.body for m in dialogue.messages if m.target == stays[0].user)
+        user = stays[0].user
+        sent = Counter(m.body for m in dialogue.messages if m.target == user)
+        theirs = {m.body for m in dialogue.messages if m.target != user}
         came = Counter(m.message for m in link.delivered if not m.message.startswith(_GROUP))
         ids = Counter(message.msg_id for message in link.delivered)
-        again = [body for body, count in came.items() if body in sent and count > sent[body]]
+        again = [
+            body
+            for body, count in came.items()
+            if body in sent and body not in theirs and count > sent[body]
+        ]
         if again or max(ids.values(), default=0) > 1:
             why = "one message twice" if not again else "a copy under another id"
             look = (

@@ -56,7 +56,7 @@ def cmin(
     \b
     Examples:
       iris-fuzz cmin corpus/evolved --out corpus/small
-      iris-fuzz cmin night-1/evolved night-2/evolved --out both --start "make start"
+      iris-fuzz cmin night/evolved day/evolved --out both --start "make start"
 
     Exit codes: 0 written, 1 written and some cases do harm, 2 could not run.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -63,8 +64,14 @@ _PORT = click.IntRange(1, 65_534)
     "each counts too: WebSocket is there.",
 )
 @click.option("--literal", is_flag=True, help="Leave all bytes as they are, names too.")
+@click.option("--json", "as_json", is_flag=True, help="Print what became of the files as JSON.")
 def import_(
-    paths: tuple[Path, ...], to: Path, kind: str, ports: tuple[int, ...], literal: bool
+    paths: tuple[Path, ...],
+    to: Path,
+    kind: str,
+    ports: tuple[int, ...],
+    literal: bool,
+    as_json: bool,
 ) -> int:
     """Make cases of files, or folders of them, and keep them in a folder.
 
@@ -72,8 +79,8 @@ def import_(
     raw        a payload, sent by a logged-in client as one segment
     libfuzzer  a folder of such, a libFuzzer corpus
     afl        an output folder of AFL: its queue, crashes and hangs
-    aflnet     replay files of AFLNet: messages of one client, each with its length
-    pcap       captures (pcapng too): each connection to the server becomes one of the case
+    aflnet     replay files of AFLNet: one client's messages, each with its length
+    pcap       captures (pcapng too): each connection to the server becomes one
 
     A name that logs in becomes a user token, and an id that the server gave becomes a token too,
     wherever they are in a field for names: so the case can be played many times. A login's own
@@ -93,15 +100,21 @@ def import_(
     files = list(sources(paths, Format(kind)))
     ready(to)
     importer = Importer(ports, literal)
-    console = screen()
+    console = Console(stderr=True) if as_json else screen()
     new = alike = read = raw = 0
+    unread: dict[str, str] = {}
     for source in files:
         imported = importer.read(source)
         _tell(console, imported)
+        if imported.why:
+            unread[str(imported.path)] = imported.why
         read += not imported.why
         for case in imported.cases:
             kept = keep(to, encode_case(case)) is not None
             new, alike, raw = new + kept, alike + (not kept), raw + case.raw
+    if as_json:
+        counts = {"files": len(files), "read": read, "new": new, "alike": alike, "raw": raw}
+        click.echo(json.dumps({**counts, "folder": str(to), "not_read": unread}, indent=2))
     lines = [
         f"{read} of {len(files)} files were read; {new} cases are new in {to}, "
         f"{alike} are alike others",
@@ -135,7 +148,7 @@ def export(cases: tuple[Path, ...], to: Path, kind: str, play: bool, target: Tar
     """Write cases (files, or folders of them) in a format that other programs read.
 
     \b
-    pcap    a capture of all connections, for Wireshark; to the ports of --port and --edge
+    pcap    a capture of all connections, to the ports of --port and --edge
     aflnet  the segments of the one client, each with its length
     raw     what the one client sends after its login, in one piece
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import math
 from collections.abc import Collection
 from pathlib import Path
 
 import click
+from rich.console import Console
 from rich.text import Text
 
 from fuzz.cli.options import Seconds, time_option
@@ -53,6 +55,7 @@ _MAX_SLICES = 100_000
     metavar="SECONDS",
     help="How long each campaign lasts; the next of a machine begins with what all have reached.",
 )
+@click.option("--json", "as_json", is_flag=True, help="Print what it came to as JSON.")
 @target_options
 def swarm(
     scheduler: str,
@@ -60,6 +63,7 @@ def swarm(
     at_once: int,
     seconds: float,
     slice_seconds: float,
+    as_json: bool,
     target: TargetSettings,
 ) -> int:
     """Fuzz on the machines of a Dask cluster that is there already.
@@ -77,7 +81,7 @@ def swarm(
     Examples:
       dask scheduler
       dask worker tcp://10.0.0.1:8786 --nthreads 1      (on each machine)
-      iris-fuzz swarm --scheduler tcp://10.0.0.1:8786 --corpus /shared/corpus -n 8 --time 3600
+      iris-fuzz swarm --scheduler tcp://10.0.0.1:8786 --corpus /shared -n 8
 
     Exit codes: 0 nothing found, 1 findings, 2 could not run, or some slices could not.
     """
@@ -94,19 +98,32 @@ def swarm(
     slices = math.ceil(seconds / slice_seconds) * at_once
     if slices > _MAX_SLICES:
         raise SettingsError(f"that is {slices} slices; at most {_MAX_SLICES}: make --slice longer")
-    return _swarmed(scheduler, corpus, at_once, min(seconds, slice_seconds), slices, _words(target))
+    console = Console(stderr=True) if as_json else screen()
+    told = _swarmed(
+        scheduler, corpus, at_once, min(seconds, slice_seconds), slices, _words(target), console
+    )
+    if as_json:
+        click.echo(json.dumps(told, indent=2))
+    return 1 if told["findings"] else 2 if told["lost"] else 0
 
 
 def _swarmed(
-    scheduler: str, corpus: str, at_once: int, seconds: float, number: int, words: tuple[str, ...]
-) -> int:
+    scheduler: str,
+    corpus: str,
+    at_once: int,
+    seconds: float,
+    number: int,
+    words: tuple[str, ...],
+    console: Console,
+) -> dict[str, object]:
+    """Play ``number`` slices and tell of each on ``console``; return what it came to, as JSON."""
     # Only where they are installed, and only by this verb: they take a second to import.
     from fuzz.swarm.cluster import play_all
     from fuzz.swarm.shared import Shared
     from fuzz.swarm.slices import Played, Slice
 
     url = corpus if "://" in corpus else str(Path(corpus).resolve())
-    shared, console = Shared(url), screen()
+    shared = Shared(url)
     slices = [Slice(n, url, seconds, words) for n in range(1, number + 1)]
     played: list[Played] = []
     failures: list[str] = []
@@ -134,13 +151,21 @@ def _swarmed(
         play_all(scheduler, slices, at_once, SystemClock(), done, failed)
     finally:
         promote(None)  # of slices that did not come to their end too
-    found = {fingerprint for one in played for fingerprint in one.findings}
+    found = sorted({fingerprint for one in played for fingerprint in one.findings})
+    cases, kept = sum(one.cases for one in played), len(shared.names("evolved"))
     total = (
-        f"{len(played)} of {number} slices, {sum(one.cases for one in played)} cases, "
-        f"{len(shared.names('evolved'))} in the corpus, {len(found)} findings in {corpus}"
+        f"{len(played)} of {number} slices, {cases} cases, "
+        f"{kept} in the corpus, {len(found)} findings in {corpus}"
     )
     say(console, [Text(total)])
-    return 1 if found else 2 if failures else 0
+    return {
+        "slices": number,
+        "played": len(played),
+        "lost": failures,
+        "cases": cases,
+        "corpus": kept,
+        "findings": found,
+    }
 
 
 def _words(target: TargetSettings) -> tuple[str, ...]:

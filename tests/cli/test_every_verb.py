@@ -17,7 +17,11 @@ from fuzz.cli.target_options import TARGET_WORDS
 from tests.cli.support import Run
 
 #: Verbs that write or print one thing, and report of nothing.
-WITHOUT_JSON = {"promote", "init", "target run", "metrics dashboard", "completion", "man"}
+WITHOUT_JSON = {
+    "promote", "init", "target run", "metrics dashboard", "completion", "man",
+    "report", "serve",  # they are pages: what is on them is in a summary, and in the time line
+    "export",
+}  # fmt: skip
 #: The width of a terminal, and that of a name that stands before what it does.
 COLUMNS = 80
 

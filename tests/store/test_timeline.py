@@ -270,3 +270,15 @@ def test_an_empty_file_is_begun_anew(tmp_path: Path) -> None:
 def test_a_folder_that_is_missing_is_told(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"cannot be opened: .* is its folder there"):
         TimelineWriter(tmp_path / "missing")
+
+
+def test_one_that_is_put_away_is_read_and_no_file_is_made_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(TimelineWriter(tmp_path)) as writer:
+        writer.sample(sample(1.0, 10), RUN)
+    monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path)
+    last = read_timeline(tmp_path).last
+    assert last is not None
+    assert last.cases == 10
+    assert [path.name for path in tmp_path.iterdir()] == [FILE_NAME]

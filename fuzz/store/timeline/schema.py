@@ -7,6 +7,7 @@ as of some commits before (``synchronous = NORMAL``), and is never damaged by th
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -168,9 +169,13 @@ def open_to_read(path: Path) -> sqlite3.Connection:
     """
     if not path.is_file():
         raise StoreError(f"{path} is not there: name the folder of a campaign (--campaign)")
+    # Readers of a log make files beside it. In a folder that is put away they can't, and nobody
+    # writes there either.
+    put_away = not os.access(path.parent, os.W_OK) and not Path(f"{path}-wal").exists()
+    how = "immutable=1" if put_away else "mode=ro"
     with told(path, "opened"):
         connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode=ro", timeout=_BUSY_SECONDS, uri=True
+            f"{path.absolute().as_uri()}?{how}", timeout=_BUSY_SECONDS, uri=True
         )
         try:
             _check(path, connection)

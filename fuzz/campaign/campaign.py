@@ -76,6 +76,7 @@ class Campaign:
     def pause(self, paused: bool) -> None:
         """Let the workers rest once what they play is judged, or go on; that time is not spent."""
         self._paused = paused
+        self._staleness.pause(paused)
         for seat in self._seats:
             seat.pause(paused)
 

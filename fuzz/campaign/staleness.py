@@ -17,6 +17,7 @@ class Staleness:
         self._seconds = seconds
         self._clock = clock
         self._since: float | None = None
+        self._paused_at: float | None = None
         self._found: set[str] = set()
         #: The most dialogue shapes that were seen, where there is no agent.
         self._shapes = 0
@@ -26,9 +27,16 @@ class Staleness:
         if self._is_news(event):
             self._since = self._clock.now()
 
+    def pause(self, paused: bool) -> None:
+        """Take in that the run rests, or goes on: that time does not count."""
+        now, began = self._clock.now(), self._paused_at
+        if began is not None and self._since is not None:
+            self._since += now - max(began, self._since)
+        self._paused_at = now if paused else None
+
     def over(self) -> bool:
         """Tell whether there was nothing new for too long."""
-        if self._seconds is None or self._since is None:
+        if self._seconds is None or self._since is None or self._paused_at is not None:
             return False
         return self._clock.now() - self._since >= self._seconds
 

@@ -66,7 +66,7 @@ class StoringWorker:
         if unjudged:
             self._play(unjudged)
         while True:
-            number = before + len(unjudged) + self._cases
+            number = before + self._cases
             self._play([case_of(number + one) for one in range(BATCH)])
 
     def _play(self, cases: list[bytes]) -> None:

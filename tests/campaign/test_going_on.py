@@ -21,6 +21,7 @@ import psutil
 import pytest
 
 from fuzz.clock import Deadline, SystemClock
+from fuzz.errors import StoreError
 from fuzz.store.crashes import CrashStore
 from fuzz.store.journal import Journal
 from fuzz.store.timeline import FILE_NAME, Timeline, read_timeline
@@ -61,6 +62,10 @@ class Run:
         """Wait until the journal has grown by some bytes, as a run goes on."""
         start = _journal_bytes(self.folder)
         self.awaits("cases to be judged", lambda: _journal_bytes(self.folder) >= start + more)
+
+    def awaits_told(self, runs: int) -> None:
+        """Wait until the time line has so many runs."""
+        self.awaits("the run to be told", lambda: _told(self.folder)[0] >= runs)
 
     def kill(self, whole: bool) -> None:
         """Kill the campaign, and if ``whole`` its worker; see that no process is left."""
@@ -115,6 +120,15 @@ def finish(folder: Path, cases: int = 100) -> Timeline:
     return timeline
 
 
+def _told(folder: Path) -> tuple[int, int]:
+    """Return how many runs and findings the time line has."""
+    try:
+        timeline = read_timeline(folder)
+    except StoreError:
+        return 0, 0  # it is just being made
+    return len(timeline.runs), len(timeline.findings)
+
+
 def _journal_bytes(folder: Path) -> int:
     """Return how much was ever written to the journal: segments come and go."""
     paths = sorted((folder / "journal").glob("journal-*.log"))
@@ -128,7 +142,10 @@ def test_kills_at_random_moments_and_then_the_totals_add_up(tmp_path: Path) -> N
     folder, chance = tmp_path / "night", random.Random(7)
     before = (0, 0.0, 0, 0)
     for number in range(10):
+        runs, _ = _told(folder)
         with started(folder) as run:
+            if number % 3:  # else it may be killed before it is one
+                run.awaits_told(runs + 1)
             run.awaits_judged(chance.randrange(30_000))
             run.kill(whole=number % 2 == 0)
         last = read_timeline(folder).last
@@ -139,7 +156,7 @@ def test_kills_at_random_moments_and_then_the_totals_add_up(tmp_path: Path) -> N
     timeline = finish(folder)
     assert timeline.runs[-1].reason == "all cases are played"
     assert all(one.reason is None for one in timeline.runs[:-1])
-    assert len(timeline.runs) > 5
+    assert len(timeline.runs) > 6
 
 
 def test_after_a_power_cut_the_next_run_goes_on_with_what_there_is(tmp_path: Path) -> None:
@@ -194,7 +211,7 @@ def test_a_folder_that_is_removed_ends_the_run_in_a_sentence_and_the_next_begins
 ) -> None:
     folder = tmp_path / "night"
     with started(folder) as run:
-        run.awaits_judged(20_000)
+        run.awaits("a finding that was told", lambda: _told(folder)[1] > 0)
         folder.rename(tmp_path / "gone")  # a removal could meet files that are just made
         code, _, err = run.end()
     assert code == 1

@@ -58,3 +58,33 @@ def test_without_a_limit_nothing_is_stale() -> None:
     staleness.take(STARTED)
     clock.advance(1e9)
     assert not staleness.over()
+
+
+def test_the_time_of_a_pause_does_not_count() -> None:
+    clock = FakeClock()
+    staleness = Staleness(30.0, clock)
+    staleness.take(STARTED)
+    clock.advance(20.0)
+    for _ in range(2):  # told twice, as by a key that is held
+        staleness.pause(True)
+        clock.advance(500.0)
+        assert not staleness.over()
+    staleness.pause(False)
+    clock.advance(9.0)
+    assert not staleness.over()
+    clock.advance(1.0)
+    assert staleness.over()
+
+
+def test_what_is_new_in_a_pause_is_counted_from_its_end() -> None:
+    clock = FakeClock()
+    staleness = Staleness(30.0, clock)
+    staleness.pause(True)
+    clock.advance(100.0)
+    staleness.take(STARTED)
+    clock.advance(100.0)
+    staleness.pause(False)
+    clock.advance(29.0)
+    assert not staleness.over()
+    clock.advance(1.0)
+    assert staleness.over()

@@ -52,12 +52,14 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """The totals of the campaign at one moment of run ``run``; none of them ever goes back.
+    """The totals of the campaign at one moment of run ``run``.
 
     ``points_covered`` are the points that were hit in any run (shapes of dialogues where there is
     no agent: then ``points_total`` is 0), ``corpus`` the cases in ``evolved/``, ``findings`` the
-    defects known by then. ``vitals`` are the counts of each node by its name, that of a node that
-    is alone being empty: none where no agent told any.
+    defects known by then. None of the totals ever goes back, but for points of code that has
+    changed, which are forgotten. ``vitals`` are the counts of each node by its name, without its
+    host if that is not needed to tell them apart; a node that is alone has an empty one. There are
+    none where no agent told any.
     """
 
     run: int

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import click
 
-from fuzz.cli.clusterfuzzlite import write_layout
 from fuzz.cli.config import CONFIG_NAME, TARGET_TABLE
 from fuzz.cli.target_options import declared
 from fuzz.errors import SettingsError
@@ -36,12 +35,7 @@ _ELSEWHERE = frozenset({"start", "port", "edge", "plant", "auth", "edges", "cloc
     help="The folder of the server, in which its start commands run.",
 )
 @click.option("--force", is_flag=True, help="Replace what is there.")
-@click.option(
-    "--clusterfuzzlite",
-    is_flag=True,
-    help="Write the layout of ClusterFuzzLite instead: it fuzzes the codec of iris-fuzz in a CI.",
-)
-def init(folder: Path, force: bool, clusterfuzzlite: bool) -> int:
+def init(folder: Path, force: bool) -> int:
     """Write a commented iris-fuzz.toml, from what the folder tells of its server.
 
     Nothing is started: a Makefile, the release that was built, and the configuration are read for
@@ -51,13 +45,9 @@ def init(folder: Path, force: bool, clusterfuzzlite: bool) -> int:
     Examples:
       cd my_iris && iris-fuzz init && iris-fuzz doctor
       iris-fuzz init --cwd ../my_iris
-      iris-fuzz init --clusterfuzzlite --cwd ../my_fork_of_iris_fuzz
 
     Exit codes: 0 written, 2 not written.
     """
-    if clusterfuzzlite:
-        click.echo(f"wrote {write_layout(folder, force)}: see the ENV line of its Dockerfile")
-        return 0
     file = folder / CONFIG_NAME
     if file.exists() and not force:
         raise SettingsError(f"{file} is there already; --force replaces it")

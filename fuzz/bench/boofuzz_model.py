@@ -107,12 +107,15 @@ def _frames() -> dict[ClientOpcode, Any]:
 
 
 class _Group:
-    """A callback that takes the id of a group from the reply to GROUP_CREATE, and keeps it."""
+    """Keeps the id of a group for the requests behind GROUP_CREATE."""
 
     def __init__(self) -> None:
         self._id = "g"
 
-    def __call__(self, session: Any, test_case_context: Any, **_: Any) -> None:
+    def take(
+        self, target: Any, logger: Any, session: Any, test_case_context: Any, **_: Any
+    ) -> None:
+        """Be a callback: take the id from the reply to GROUP_CREATE, if that was the last."""
         reply = bytes(session.last_recv or b"")
         if reply[:1] == bytes([ServerOpcode.GROUP_JOIN]):
             self._id = reply[3 : 3 + int.from_bytes(reply[1:3], "big")].decode(errors="replace")
@@ -168,9 +171,9 @@ def fuzz(address: tuple[str, int], look: Callable[[], bool], turn: int, folder: 
     session.connect(login)
     turned = list(frames)[turn % len(frames) :] + list(frames)[: turn % len(frames)]
     for opcode in turned:
-        session.connect(login, frames[opcode])
+        session.connect(login, frames[opcode], callback=group.take)
     session.connect(frames[op.UPLOAD_PREKEYS], frames[op.FETCH_PREKEYS])
     for opcode in (op.GROUP_ROSTER, op.GROUP_LEAVE, op.GROUP_MSG, op.SENDER_KEY_DIST):
-        session.connect(frames[op.GROUP_CREATE], frames[opcode], callback=group)
-    session.connect(frames[op.GROUP_LEAVE], frames[op.GROUP_MSG], callback=group)
+        session.connect(frames[op.GROUP_CREATE], frames[opcode], callback=group.take)
+    session.connect(frames[op.GROUP_LEAVE], frames[op.GROUP_MSG], callback=group.take)
     session.fuzz()

@@ -149,7 +149,8 @@ def test_when_there_is_nothing_more_to_come_the_terminal_is_given_back(
     campaign: Campaign,
 ) -> None:
     campaign.more = False
-    campaign.app.run(headless=True)  # returns
+    campaign.app.run(headless=True)
+    assert not campaign.app.is_running
 
 
 def test_silence_is_an_alarm_that_is_looked_into(campaign: Campaign) -> None:

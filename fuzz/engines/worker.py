@@ -43,7 +43,7 @@ from fuzz.settings import FAMILIES, FuzzSettings, Place
 from fuzz.store.corpus import EvolvedCorpus, load_seeds
 from fuzz.store.crashes import Context, CrashStore
 from fuzz.store.journal import Journal, journal_of, left_behind
-from fuzz.triage.brief import brief
+from fuzz.triage.brief import brief, made_small
 from fuzz.watchdog.attribute import Investigator
 from fuzz.watchdog.attributed import Attributed
 from fuzz.watchdog.watchdog import Watchdog
@@ -111,6 +111,7 @@ class Worker:
             self._course.recovered,
             self._recent,
             self._course.overdue,
+            self._made_small,
         )
         self._engine = CoverageEngine(
             self._rig,
@@ -251,6 +252,13 @@ class Worker:
         """
         quick = attributed.seconds <= _QUICK_SECONDS * attributed.plays
         return quick and attributed.reproduced > 0 and self._rig.target.restartable
+
+    def _made_small(self, case: Case, finding: Finding) -> Case:
+        """Return ``case`` without what a finding, which it shows, does not take."""
+        overdue, recovered = self._course.overdue, self._course.recovered
+        small = made_small(self._rig, case, finding, overdue, recovered)
+        self._watchdog.forget_levels()
+        return small
 
     def _brief(self, case: Case, finding: Finding, saved: bool) -> None:
         """Make the case of a new finding small, and hold back those like it from now on."""

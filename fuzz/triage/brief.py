@@ -32,6 +32,23 @@ class Brief:
     filter: Pattern | None
 
 
+def made_small(
+    rig: Rig,
+    case: Case,
+    finding: Finding,
+    over: Callable[[], bool],
+    recovered: Callable[[Recovery], None],
+) -> Case:
+    """Return the smallest case that can quickly be had that shows ``finding``, as ``case`` does.
+
+    On a target that is not ours to bring back, that is ``case``.
+    """
+    if not rig.target.restartable or over():
+        return case
+    judge = judge_of(rig, case, finding, recovered)
+    return minimise(case, judge, replace(BUDGET, over=over)).case
+
+
 def brief(
     rig: Rig,
     case: Case,

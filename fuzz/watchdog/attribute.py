@@ -73,6 +73,7 @@ class Investigator:
     which the cause of a late effect is looked for. Once ``overdue``, no case is looked for any
     more: what was seen is told with all that was played. ``lost`` says why the target could not
     be brought back after a play whose findings were told: each later one would show them again.
+    ``smaller`` is as for :class:`fuzz.watchdog.plainer.Ways`.
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class Investigator:
         recovered: Callable[[Recovery], None] = lambda _: None,
         recent: Callable[[], Sequence[Case]] = tuple,
         overdue: Callable[[], bool] = lambda: False,
+        smaller: Callable[[Case, Finding], Case] = lambda case, _: case,
     ) -> None:
         self._rig = rig
         self._watchdog = watchdog
@@ -93,7 +95,7 @@ class Investigator:
         self._backtracked: set[str] = set()
         #: How often each finding fell upon a case that does not show it on a fresh node.
         self._fallen: Counter[str] = Counter()
-        self._ways = Ways(self.judge_alone, known)
+        self._ways = Ways(self.judge_alone, known, smaller)
         self.replays = 0
         self.lost: TargetError | None = None
 

@@ -8,7 +8,8 @@ which it came up, and two defects could share the one that both came up in.
 So what may be said in several ways is tried in all of them, the plainest first: a lost message, by
 itself and in one piece to users who are there all the time, then with one of these after the other.
 The first that shows such a finding is the case, and its finding the finding. Where a case shows
-nothing in a plainer way, it does take what it has.
+nothing in a plainer way, it does take what it has. What else is in a case may hide that, so one
+that shows nothing plainer is made small, and asked again.
 """
 
 from __future__ import annotations
@@ -46,16 +47,19 @@ _Steps = tuple[Step, ...]
 class Ways:
     """Brings findings down to their plainest way, and remembers what came down to what.
 
-    ``findings_of`` plays a case and returns what it shows; ``known`` tells what was told before.
+    ``findings_of`` plays a case and returns what it shows; ``known`` tells what was told before;
+    ``smaller`` returns a case that shows a finding with less beside it, if there is one.
     """
 
     def __init__(
         self,
         findings_of: Callable[[Case], Sequence[Finding]],
         known: Callable[[Finding], bool] = lambda _: False,
+        smaller: Callable[[Case, Finding], Case] = lambda case, _: case,
     ) -> None:
         self._findings_of = findings_of
         self._known = known
+        self._smaller = smaller
         self._plain: dict[tuple[str, str], Finding] = {}
 
     def told_as(self, finding: Finding) -> Finding:
@@ -76,6 +80,8 @@ class Ways:
         """
         try:
             plain_case, plain = self.plainest(case, finding)
+            if plain is finding:
+                plain_case, plain = self.plainest(self._smaller(case, finding), finding)
         except IrisFuzzError:
             yield Attributed(finding, case, 1, 1)
             raise
@@ -156,14 +162,15 @@ def _all_there(steps: _Steps) -> _Steps:
 
 
 def _once(steps: _Steps) -> _Steps:
-    """Return ``steps`` without connections that only listen, of users who come again later."""
-    last = {step.data: step.connection for step in steps if step.kind is StepKind.LOGIN}
+    """Return ``steps`` without connections that only listen, of users who have another one.
+
+    That is one that says something, else the last.
+    """
+    logins = [step for step in steps if step.kind is StepKind.LOGIN]
     busy = {step.connection for step in steps if step.kind is StepKind.SEND}
-    gone = {
-        step.connection
-        for step in steps
-        if step.kind is StepKind.LOGIN and last[step.data] != step.connection
-    }
+    kept = {step.data: step.connection for step in logins}
+    kept |= {step.data: step.connection for step in logins if step.connection in busy}
+    gone = {step.connection for step in logins if kept[step.data] != step.connection}
     return tuple(step for step in steps if step.connection not in gone - busy)
 
 

@@ -53,6 +53,16 @@ WAYS = [
         (login(A), login(B, 1), BATCHES, Step(StepKind.RESET, 1), login(B, 2)),
         "that was not acknowledged",
     ),
+    (
+        "lost_in_batch",
+        (
+            login(A),
+            send(BatchSend(b"a", (b"",)), BatchSend(A, (b"1", b"2", b"3"))),
+            Step(StepKind.RESET, 0),
+            login(A, 1),
+        ),
+        "that was not acknowledged",
+    ),
     ("cut_dependent", (login(A), *WITHIN_LENGTH, login(B, 1)), "to a user who is offline"),
     (
         "wrong_user",

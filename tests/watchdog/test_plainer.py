@@ -103,6 +103,14 @@ def test_of_one_who_only_listens_and_comes_again_the_last_visit_is_enough() -> N
     assert server.asked[1] == (login(A), login(B, 2), send(BATCH))
 
 
+def test_of_one_who_writes_and_comes_again_to_listen_the_first_visit_is_enough() -> None:
+    server = Server({})
+    reset = Step(StepKind.RESET, 0)
+    itself = send(encode(BatchSend(A, (b"1",))))
+    Ways(server).plainest(Case((login(A), itself, reset, login(A, 1))), lost("again"))
+    assert server.asked[1] == (login(A), itself)
+
+
 def test_nobody_is_brought_over_a_restart() -> None:
     server = Server({})
     case = Case((login(A), send(BATCH), Step(StepKind.RESTART), login(B, 1)))
@@ -170,6 +178,14 @@ def test_what_came_down_to_another_is_told_as_that_from_then_on_in_the_same_fram
     assert ways.told_as(lost(OFFLINE)) == lost(ONLINE)
     elsewhere = lost(OFFLINE, "lost (SEND_MESSAGE)")
     assert ways.told_as(elsewhere) == elsewhere
+
+
+def test_one_that_shows_nothing_plainer_is_made_small_and_asked_again() -> None:
+    large = Case((*CASE.steps, send(b"\xff\xff", 2)))
+    ways = Ways(Server({WHOLE: lost(ONLINE)}), smaller=lambda case, _: CASE)
+    assert told(ways, large, lost(OFFLINE)) == [Attributed(lost(ONLINE), Case(WHOLE), 1, 1)]
+    nothing = Ways(Server({}), smaller=lambda case, _: CASE)
+    assert told(nothing, large, lost(OFFLINE)) == [Attributed(lost(OFFLINE), CASE, 1, 1)]
 
 
 def test_what_is_known_in_its_plainest_way_is_only_counted() -> None:

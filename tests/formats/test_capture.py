@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import resource
 import tempfile
-from contextlib import suppress
 from pathlib import Path
 
 import dpkt
@@ -231,18 +230,23 @@ def test_damage_of_any_kind_is_a_case_or_a_sentence(
     data = bytearray(_SOUND[link])
     for at, value in damage:
         data[at % len(data)] = value
-    _read(bytes(data))
+    assert _bytes_told(bytes(data)) <= len(data)
 
 
 @settings(max_examples=200, deadline=None, derandomize=True)
 @given(st.integers(0), st.sampled_from(sorted(_SOUND)))
 def test_so_is_a_cut(at: int, link: int) -> None:
-    _read(_SOUND[link][: at % len(_SOUND[link])])
+    data = _SOUND[link][: at % len(_SOUND[link])]
+    assert _bytes_told(data) <= len(data)
 
 
-def _read(data: bytes) -> None:
+def _bytes_told(data: bytes) -> int:
+    """Return how many bytes were said in a capture, none if it is refused: more are made up."""
     with tempfile.NamedTemporaryFile() as file:
         file.write(data)
         file.flush()
-        with suppress(CaseFileError):
-            connections(Path(file.name), [8085])
+        try:
+            flows = connections(Path(file.name), [8085])
+        except CaseFileError:
+            return 0
+    return sum(len(event.data) for flow in flows for event in flow.events)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from fuzz.errors import StoreError
@@ -147,18 +147,16 @@ def told(path: Path, doing: str) -> Iterator[None]:
 
 def open_to_write(path: Path) -> sqlite3.Connection:
     """Open the time line at ``path``, or make it; raise :class:`StoreError` if it can't be."""
-    with told(path, "opened"):
+    with told(path, "opened"), ExitStack() as unless_good:
         connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
-        try:
-            connection.execute("PRAGMA foreign_keys = ON")
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
-            if _number(connection, "application_id") == 0 and _is_empty(connection):
-                _make(connection)
-            _check(path, connection)
-        except BaseException:
-            connection.close()
-            raise
+        unless_good.callback(connection.close)
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        if _number(connection, "application_id") == 0 and _is_empty(connection):
+            _make(connection)
+        _check(path, connection)
+        unless_good.pop_all()
     return connection
 
 
@@ -173,15 +171,13 @@ def open_to_read(path: Path) -> sqlite3.Connection:
     # writes there either.
     put_away = not os.access(path.parent, os.W_OK) and not Path(f"{path}-wal").exists()
     how = "immutable=1" if put_away else "mode=ro"
-    with told(path, "opened"):
+    with told(path, "opened"), ExitStack() as unless_good:
         connection = sqlite3.connect(
             f"{path.absolute().as_uri()}?{how}", timeout=_BUSY_SECONDS, uri=True
         )
-        try:
-            _check(path, connection)
-        except BaseException:
-            connection.close()
-            raise
+        unless_good.callback(connection.close)
+        _check(path, connection)
+        unless_good.pop_all()
     return connection
 
 

@@ -168,6 +168,7 @@ def test_a_link_to_a_finding_opens_it(window: Browser, url: str) -> None:
         "return document.querySelector(location.hash).closest('details').open",
         "the finding that the link leads to",
     )
+    assert window.ask("return location.hash.startsWith('#f-')")
 
 
 def test_the_reproducer_can_be_copied(window: Browser, url: str) -> None:
@@ -178,6 +179,7 @@ def test_the_reproducer_can_be_copied(window: Browser, url: str) -> None:
         " === 'Copied' || getSelection().toString().includes('iris-fuzz replay')",
         "the copy, or the selected text where a browser forbids it",
     )
+    assert window.said() == []
 
 
 def test_without_javascript_all_is_there_and_no_button_is(window: Browser, url: str) -> None:

@@ -17,14 +17,13 @@ import os
 import pickle
 import struct
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from fuzz.engines.feedback import BatchMemory, Features, Memory
 from fuzz.engines.filters import Filters
 from fuzz.store.atomic import store_error, write_all, write_atomic
-from fuzz.store.corpus import EvolvedCorpus
 from fuzz.triage.pattern import Pattern
 
 #: The length of a note.
@@ -45,13 +44,23 @@ class Earned:
 
 
 @dataclass(frozen=True, slots=True)
+class Shortened:
+    """A case that was kept, and what of it earns the same."""
+
+    case: bytes
+    shorter: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Barred:
     """The pattern of a known bug: cases that match are to be held back."""
 
     pattern: Pattern
 
 
-Note = Earned | Barred
+#: What is told of a case that was kept.
+OfCase = Earned | Shortened
+Note = OfCase | Barred
 
 
 @dataclass(slots=True)
@@ -102,14 +111,23 @@ class Board:
         self._others.clear()
 
     def take_in(
-        self, filters: Filters, evolved: EvolvedCorpus, batches: BatchMemory, cases: Memory
+        self,
+        filters: Filters,
+        hear: Callable[[OfCase], None],
+        batches: BatchMemory,
+        cases: Memory,
     ) -> Iterator[tuple[bytes, Features]]:
-        """Let what others have told be known here; yield cases, with what each has earned here."""
+        """Let what others have told be known here; yield cases, with what each has earned here.
+
+        ``hear`` is told of all that was kept.
+        """
         for note in self.news():
             if isinstance(note, Barred):
                 filters.add(note.pattern)
                 continue
-            evolved.take_in(note.case)
+            hear(note)
+            if isinstance(note, Shortened):
+                continue
             batches.learn(note.features, 1)
             batches.account(note.features)
             if cases.learn(note.features):

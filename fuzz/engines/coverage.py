@@ -24,7 +24,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from fuzz.case import Case, decode_case, encode_case
-from fuzz.engines.board import Board, Earned
+from fuzz.engines.board import Board
 from fuzz.engines.cost_levels import CLIMB_SHARE, LEVELS, CostLevels, Spent, spent_by
 from fuzz.engines.counters import Counters
 from fuzz.engines.feedback import (
@@ -35,13 +35,12 @@ from fuzz.engines.feedback import (
     Memory,
     News,
     features_of,
-    loud,
     shape_of,
 )
 from fuzz.engines.filters import Filters
+from fuzz.engines.kept import Kept
 from fuzz.engines.lawful import Lawful
 from fuzz.engines.stock import Made, Stock
-from fuzz.engines.trim import trim
 from fuzz.engines.turns import Turns
 from fuzz.errors import CaseFileError
 from fuzz.evidence import Cost
@@ -76,7 +75,7 @@ class CoverageEngine:
     ``after_batch`` is called when a batch has been judged: the place where the budget is
     looked at. ``found`` is handed what the investigator attributes. ``climb`` lets the
     search prefer what costs the node most for each byte. ``board`` is None if there are no others.
-    What is kept loses its idle steps unless ``trims`` is false.
+    What is kept loses its idle steps in time unless ``trims`` is false.
     """
 
     def __init__(
@@ -107,7 +106,6 @@ class CoverageEngine:
         self._after_batch = after_batch
         self._feedback = feedback
         self._board = board
-        self._trims = trims
         self._blind = rig.agent is None
         self._size = SHAPES if self._blind else len(rig.points)
         self._seeds = {data: self._size + number for number, data in enumerate(seeds)}
@@ -132,6 +130,7 @@ class CoverageEngine:
         self._turns = Turns(self._random)
         self.filters = Filters(self._random)
         self._survey = None if self._blind else LeakSurvey(rig, watchdog)
+        self._kept = Kept(evolved, board, self._survey, self._alone, rig.clock, trims)
         self._lawful = Lawful(investigator, found, rig.clock, self._random)
 
     # What libFuzzer calls.
@@ -195,6 +194,7 @@ class CoverageEngine:
         return [] if self._blind else self._batches.covered()
 
     def _chosen(self, data: bytes) -> Case:
+        data = self._kept.shorter(data)
         return self._turns.grant(self._case(data), len(data))
 
     def _credited(self, max_bytes: int) -> bytes:
@@ -251,7 +251,7 @@ class CoverageEngine:
         alarmed = self._seeding and glance.alarmed
         self._last_features = () if alarmed else self._features(observations, glance)
         if self._board is not None:
-            heard = self._board.take_in(self.filters, self._evolved, self._batches, self._cases)
+            heard = self._board.take_in(self.filters, self._kept.hear, self._batches, self._cases)
             self._credits.extend(heard)
         news = self._batches.learn(self._last_features, len(cases))
         costly = Cost(
@@ -276,6 +276,8 @@ class CoverageEngine:
                 self.costs.note(cases[0], observations[0], glance.reductions, glance.hottest)
             if not self._seeding:
                 self._climb(self.costs, cases, observations, glance)
+        if not self._seeding:
+            self._kept.work()
         if self._survey is not None:
             self._look_for_leaks(self._survey)
         self._journal.judged(batch_number, len(cases))
@@ -304,31 +306,11 @@ class CoverageEngine:
                 continue
             earned = self._cases.learn(features)
             if earned:
-                self._keep(case, features, earned)
+                self._credits.append((self._kept.keep(case, features, earned), features))
+                self.totals.corpus += 1
             unexplained.difference_update(index for index, _ in features)
             if news.hit and not unexplained:
                 return
-
-    def _keep(self, case: Case, features: Features, earned: set[int]) -> None:
-        """Put a case on the list of credits and into the corpus, without its idle steps."""
-        if self._survey is not None:
-            self._survey.survey(case)
-        best = [features]
-        wanted = loud(features, earned)
-
-        def earns(shorter: Case) -> bool:
-            found = self._alone(shorter)
-            if found is None or loud(found, earned) != wanted:
-                return False
-            best.append(found)
-            return True
-
-        data = encode_case(trim(case, earns) if self._trims else case)
-        self._credits.append((data, best[-1]))
-        self._evolved.add(data)
-        self.totals.corpus += 1
-        if self._board is not None and not self._evolved.full:
-            self._board.tell(Earned(data, best[-1]))
 
     def _climb(
         self,
@@ -365,11 +347,12 @@ class CoverageEngine:
         """Play one case; return what it did, how it went, and the reductions that it cost.
 
         ``lawful`` holds it to the laws too. None when it raised an alarm, which is looked into:
-        a case that breaks the target is a finding, and no ground to build upon.
+        a case that breaks the target is a finding, and no ground to build upon. The bystanders are
+        asked after the next batch: they take as long as the play of one case does.
         """
         number = self._journal.begin([encode_case(case)])
         observations = self._rig.play([case])
-        glance = self._watchdog.glance(observations)
+        glance = self._watchdog.glance(observations, bystanders=False)
         self.totals.replays += 1
         alarmed = glance.alarmed or (lawful and self._lawful.broken(observations))
         if alarmed:

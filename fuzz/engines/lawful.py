@@ -9,9 +9,11 @@ let go.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from random import Random
 
 from fuzz.clock import Clock
+from fuzz.engines.allowance import Allowance
 from fuzz.observation import Observation
 from fuzz.oracles.laws import judge_laws
 from fuzz.watchdog.attribute import Investigator
@@ -36,10 +38,8 @@ class Lawful:
     ) -> None:
         self._investigator = investigator
         self._found = found
-        self._clock = clock
         self._random = chance
-        self._since = clock.now()
-        self._spent = 0.0
+        self._allowance = Allowance(clock, _SHARE)
 
     def broken_in_time(self, observations: Sequence[Observation]) -> bool:
         """Tell whether a play breaks a law, of as many as there is time for.
@@ -47,12 +47,9 @@ class Lawful:
         A large one comes rarely before a small one.
         """
         for observation in sorted(observations, key=lambda o: o.size() * self._random.random()):
-            start = self._clock.now()
-            if self._spent > _SHARE * (start - self._since):
+            if not self._allowance.left():
                 return False
-            broken = self.broken([observation])
-            self._spent += self._clock.now() - start
-            if broken:
+            if self._allowance.spend(partial(self.broken, (observation,))):
                 return True
         return False
 

@@ -81,7 +81,7 @@ class EvolvedCorpus:
         and an fsync for each of the thousands of entries of the first seconds would cost
         more than that.
         """
-        name = hashlib.sha1(case, usedforsecurity=False).hexdigest()
+        name = _name(case)
         if name in self._names:
             return None
         if len(self._names) >= self._max_entries or self._total + len(case) > self._max_total_bytes:
@@ -95,12 +95,44 @@ class EvolvedCorpus:
         self._total += len(case)
         return None if there else path
 
-    def take_in(self, case: bytes) -> None:
-        """Know of ``case``, which another worker has added: the ceilings are for all of them."""
-        name = hashlib.sha1(case, usedforsecurity=False).hexdigest()
+    def replace(self, case: bytes, shorter: bytes) -> None:
+        """Keep ``shorter`` in the place of ``case``, also where the corpus is full.
+
+        Raises :class:`StoreError` if that cannot be written; ``case`` stays then.
+        """
+        kept = self._forget(case)
+        self.add(shorter)
+        if not kept:
+            return
+        path = self._folder / _name(case)
+        try:
+            path.unlink(missing_ok=True)  # another worker may have done so
+        except OSError as error:
+            raise store_error(path, "removed", error) from None
+
+    def take_in(self, case: bytes, replaced: bytes | None = None) -> None:
+        """Know of ``case``, which another worker has added: the ceilings are for all of them.
+
+        It may have come in the place of one that it has ``replaced``.
+        """
+        if replaced is not None:
+            self._forget(replaced)
+        name = _name(case)
         if name not in self._names:
             self._names.add(name)
             self._total += len(case)
+
+    def _forget(self, case: bytes) -> bool:
+        name = _name(case)
+        if name not in self._names:
+            return False
+        self._names.remove(name)
+        self._total -= len(case)
+        return True
+
+
+def _name(case: bytes) -> str:
+    return hashlib.sha1(case, usedforsecurity=False).hexdigest()
 
 
 def _files(folder: Path) -> list[Path]:

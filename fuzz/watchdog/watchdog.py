@@ -89,10 +89,13 @@ class Watchdog:
         #: Reports that were read before the play that they are told with.
         self._early: tuple[Event, ...] = ()
 
-    def glance(self, observations: Sequence[Observation]) -> Glance:
-        """Look after a play: is anything out of order?"""
+    def glance(self, observations: Sequence[Observation], bystanders: bool = True) -> Glance:
+        """Look after a play: is anything out of order?
+
+        Without asking the ``bystanders``, that they were cut off shows at the next glance.
+        """
         alarmed = not all(map(calm, observations))
-        alarmed = not self._rig.bystanders_well() or alarmed
+        alarmed = (bystanders and not self._rig.bystanders_well()) or alarmed
         agent = self._rig.agent
         if agent is None:
             return Glance(None, (), (), alarmed)

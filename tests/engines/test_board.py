@@ -10,11 +10,10 @@ from pathlib import Path
 import pytest
 
 from fuzz.engines import board as boards
-from fuzz.engines.board import Barred, Board, Earned, Tally
+from fuzz.engines.board import Barred, Board, Earned, OfCase, Shortened, Tally
 from fuzz.engines.feedback import BatchMemory, Memory
 from fuzz.engines.filters import Filters
 from fuzz.errors import StoreError
-from fuzz.store.corpus import EvolvedCorpus
 from fuzz.triage.pattern import FrameRule, Part, Pattern, Place
 from fuzz.triage.pattern_fields import Aspect, Condition
 from tests.engines.test_filters import TYPING, share
@@ -97,20 +96,18 @@ def test_a_lot_is_heard_bit_by_bit(board: Make, monkeypatch: pytest.MonkeyPatch)
     assert max(map(len, heard)) == 1
 
 
-def test_what_is_heard_is_known_and_credited_only_where_it_is_new(
-    board: Make, tmp_path: Path
-) -> None:
+def test_what_is_heard_is_known_and_credited_only_where_it_is_new(board: Make) -> None:
     one, other = board(), board()
-    filters, evolved = Filters(random.Random(1)), EvolvedCorpus(tmp_path / "evolved")
+    filters, heard = Filters(random.Random(1)), list[OfCase]()
     batches, cases = BatchMemory(5), Memory(5)
-    one.tell(Earned(b"case", ((1, 2), (3, 4))))
-    one.tell(Earned(b"the same again", ((3, 4),)))
-    for _ in range(2):
-        one.tell(Barred(PATTERN))
-    assert list(other.take_in(filters, evolved, batches, cases)) == [(b"case", ((1, 2), (3, 4)))]
+    notes = [Earned(b"case", ((1, 2), (3, 4))), Earned(b"the same again", ((3, 4),))]
+    for note in (*notes, Shortened(b"case", b"c"), *[Barred(PATTERN)] * 2):
+        one.tell(note)
+    news = other.take_in(filters, heard.append, batches, cases)
+    assert list(news) == [(b"case", ((1, 2), (3, 4)))]
+    assert heard == [*notes, Shortened(b"case", b"c")]
     assert batches.covered() == [1, 3]
     assert not batches.learn(((1, 30), (3, 60)), 16), "a batch of such cases is no news"
-    assert (len(evolved), list((tmp_path / "evolved").iterdir())) == (2, [])
     assert share(filters, TYPING) > 1_950
 
 

@@ -78,6 +78,18 @@ def test_evolved_cases_are_kept_once_under_their_hash(tmp_path: Path) -> None:
     assert sorted(data for _, data in load_seeds([folder]).seeds) == [b"case", b"other"]
 
 
+def test_a_shorter_case_takes_the_place_of_another_though_all_is_full(tmp_path: Path) -> None:
+    evolved, other = EvolvedCorpus(tmp_path, 1), EvolvedCorpus(tmp_path, 1)
+    evolved.add(b"a long case")
+    other.take_in(b"a long case")
+    evolved.replace(b"a long case", b"a case")
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"a case"]
+    evolved.replace(b"a long case", b"a")  # which is not there any more
+    other.take_in(b"a case", b"a long case")
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"a case"]
+    assert (len(evolved), len(other)) == (1, 1)
+
+
 def test_the_ceilings_hold_over_restarts(tmp_path: Path) -> None:
     by_count = EvolvedCorpus(tmp_path / "count", max_entries=2)
     assert [by_count.add(data) is not None for data in (b"a", b"b", b"c")] == [True, True, False]

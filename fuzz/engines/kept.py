@@ -1,0 +1,108 @@
+"""What becomes of a case that earned its place: kept at once, and looked at when there is time.
+
+Its idle steps go, so that none is played again with all that is made of it, and it is looked at for
+leaks. Both take dozens of plays. In the first seconds of a campaign, where nearly all is new, that
+was two thirds of its time; so each has a share of the time, and a queue. libFuzzer knows a case as
+it was when it was kept, and is none the wiser for what it has lost since: whenever it chooses that,
+the shorter one is changed in its place.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from fuzz.case import Case, encode_case
+from fuzz.clock import Clock
+from fuzz.engines.allowance import Allowance
+from fuzz.engines.board import Board, Earned, OfCase, Shortened
+from fuzz.engines.feedback import Features, loud
+from fuzz.engines.trim import trim
+from fuzz.store.corpus import EvolvedCorpus
+from fuzz.watchdog.leaks import LeakSurvey
+
+#: The shares of the time for trimming and for surveys: what remains leaves a search of a minute as
+#: many cases as one that does neither, within a quarter.
+_TRIMMING, _SURVEYING = 0.1, 0.15
+
+#: Cases that wait: with more than some minutes' work ahead, the oldest give way to the newest.
+_MOST = 2_048
+
+#: What a case does alone, None if that is to be looked into.
+Alone = Callable[[Case], Features | None]
+
+
+class Kept:
+    """Keeps cases in ``evolved``, and tells the ``board`` of them, if there is one.
+
+    ``alone`` plays a case. Without ``survey`` nothing is looked at for leaks, and without ``trims``
+    a case stays as it is.
+    """
+
+    def __init__(
+        self,
+        evolved: EvolvedCorpus,
+        board: Board | None,
+        survey: LeakSurvey | None,
+        alone: Alone,
+        clock: Clock,
+        trims: bool,
+    ) -> None:
+        self._evolved = evolved
+        self._board = board
+        self._survey = survey
+        self._alone = alone
+        self._trims = trims
+        self._shorter: dict[bytes, bytes] = {}
+        self._to_trim: deque[tuple[bytes, Case, dict[int, int]]] = deque(maxlen=_MOST)
+        self._to_survey: deque[Case] = deque(maxlen=_MOST)
+        self._trimming = Allowance(clock, _TRIMMING)
+        self._surveying = Allowance(clock, _SURVEYING)
+
+    def keep(self, case: Case, features: Features, earned: set[int]) -> bytes:
+        """Keep ``case``, which ``earned`` something; return its file form."""
+        data = encode_case(case)
+        self._evolved.add(data)
+        if self._board is not None and not self._evolved.full:
+            self._board.tell(Earned(data, features))
+        if self._trims:
+            self._to_trim.append((data, case, loud(features, earned)))
+        elif self._survey is not None:
+            self._to_survey.append(case)
+        return data
+
+    def shorter(self, data: bytes) -> bytes:
+        """Return what is to be changed in the place of ``data``."""
+        return self._shorter.get(data, data)
+
+    def hear(self, note: OfCase) -> None:
+        """Take in what another worker has kept, or made shorter."""
+        self._evolved.take_in(note.case)
+        if isinstance(note, Shortened):
+            self._shorter[note.case] = note.shorter
+            self._evolved.take_in(note.shorter, note.case)
+
+    def work(self) -> None:
+        """Trim and survey what waits for it, as far as there is time."""
+        while self._to_trim and self._trimming.left():
+            self._trimming.spend(lambda: self._trim(*self._to_trim.popleft()))
+        if self._survey is not None:
+            survey = self._survey.survey
+            while self._to_survey and self._surveying.left():
+                self._surveying.spend(lambda: survey(self._to_survey.popleft()))
+
+    def _trim(self, data: bytes, case: Case, wanted: dict[int, int]) -> None:
+        def earns(shorter: Case) -> bool:
+            found = self._alone(shorter)
+            return found is not None and loud(found, set(wanted)) == wanted
+
+        trimmed = trim(case, earns)
+        if self._survey is not None:
+            self._to_survey.append(trimmed)  # the less else it does, the surer a leak is seen
+        if trimmed == case:
+            return
+        shorter = encode_case(trimmed)
+        self._shorter[data] = shorter
+        self._evolved.replace(data, shorter)
+        if self._board is not None:
+            self._board.tell(Shortened(data, shorter))

@@ -43,10 +43,16 @@ _MEBIBYTE = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """The ``memory`` of all workers in MiB; the ``processor`` time of these and their nodes."""
+    """The ``memory`` of all workers in MiB; the processor time of these, and of their ``nodes``."""
 
     memory: float
-    processor: float
+    workers: float
+    nodes: float
+
+    @property
+    def processor(self) -> float:
+        """Return the processor time of all."""
+        return self.workers + self.nodes
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +69,7 @@ class Stretch:
 
     ``frames`` and ``connections`` are those of a case on the mean, ``memory`` is that of the worker
     in MiB at the end, and ``points`` how many coverage points there are. ``processor`` are the
-    seconds that worker and node have computed.
+    seconds that worker and node have computed, ``node`` those of the node.
     """
 
     cases: int
@@ -74,6 +80,7 @@ class Stretch:
     memory: float = 0.0
     points: int = 0
     processor: float = 0.0
+    node: float = 0.0
 
     @property
     def rate(self) -> float:
@@ -84,6 +91,11 @@ class Stretch:
     def cost(self) -> float:
         """Return the processor seconds that a judged case takes."""
         return self.processor / self.cases
+
+    @property
+    def node_cost(self) -> float:
+        """Return the processor seconds that the node alone takes for a judged case."""
+        return self.node / self.cases
 
 
 def between(first: Sample, last: Sample) -> Stretch:
@@ -103,6 +115,7 @@ def between(first: Sample, last: Sample) -> Stretch:
         memory=last.used.memory,
         points=b.points_total,
         processor=last.used.processor - first.used.processor,
+        node=last.used.nodes - first.used.nodes,
     )
 
 
@@ -179,14 +192,15 @@ def steady(
 
 def used() -> Used:
     """Return what the running campaign uses; 0 of what cannot be seen, since it has just ended."""
-    memory = processor = 0.0
+    memory = workers = nodes = 0.0
     for child in psutil.Process().children():
         with suppress(psutil.Error):
             # Others of ours are helpers of multiprocessing.
             if "--multiprocessing-fork" in child.cmdline():
                 memory += child.memory_info().rss / _MEBIBYTE
-                processor += sum(map(_processor, (child, *child.children(recursive=True))))
-    return Used(memory, processor)
+                workers += _processor(child)
+                nodes += sum(map(_processor, child.children(recursive=True)))
+    return Used(memory, workers, nodes)
 
 
 def _processor(process: psutil.Process) -> float:

@@ -76,26 +76,30 @@ def test_a_campaign_that_never_warms_is_told_in_one_sentence() -> None:
 
 def test_a_stretch_in_which_nothing_was_judged_has_no_rate() -> None:
     with pytest.raises(TargetError, match=r"judged no case between 1\.0 s and 2\.0 s"):
-        between(Sample(after(5, 1.0), Used(1, 1)), Sample(after(5, 2.0), Used(1, 2)))
+        between(Sample(after(5, 1.0), Used(1, 1, 0)), Sample(after(5, 2.0), Used(1, 2, 0)))
 
 
 def test_young_and_old_are_the_first_and_the_last_third() -> None:
     totals = [(0, 0.0), (100, 1.0), (200, 2.0), (250, 3.0), (300, 4.0), (320, 5.0), (340, 6.0)]
-    samples = [Sample(after(cases, at), Used(memory=at, processor=2 * at)) for cases, at in totals]
+    samples = [
+        Sample(after(cases, at), Used(memory=at, workers=1.5 * at, nodes=0.5 * at))
+        for cases, at in totals
+    ]
     young, old = thirds(samples)
     assert (young.rate, young.memory, young.cost) == (100.0, 2.0, 0.02)
     assert (old.rate, old.memory, old.cost) == (20.0, 6.0, 0.1)
+    assert (young.node_cost, old.node_cost) == (0.005, 0.025)
 
 
 def test_a_worker_that_cannot_be_seen_has_no_cost() -> None:
-    first, last = Sample(after(5, 1.0), Used(0, 0)), Sample(after(9, 2.0), Used(0, 0))
+    first, last = Sample(after(5, 1.0), Used(0, 0, 0)), Sample(after(9, 2.0), Used(0, 0, 0))
     with pytest.raises(TargetError, match="processor time of the campaign's worker"):
         between(first, last)
 
 
 def test_processor_time_and_memory_are_those_of_a_worker_and_of_what_it_started() -> None:
     """The node is a child of the worker, and may end before it does."""
-    assert measured.used() == Used(0.0, 0.0), "there is no worker"
+    assert measured.used() == Used(0.0, 0.0, 0.0), "there is no worker"
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=busy, args=(theirs,))

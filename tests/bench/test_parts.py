@@ -50,16 +50,19 @@ class Loop:
 
 @pytest.mark.usefixtures("seen")
 def test_judged_cases_are_held_against_the_loop_before_and_after_them() -> None:
-    campaigns = Campaigns(lambda _: at_rate(3_000))
-    loop = Loop(1_000, 2_000, 4_000, 2_000, 2_000, 2_000)
-    part = Throughput(PLAN, campaigns.make, cast(BareLoop, loop))
+    campaigns = Campaigns(lambda settings: at_rate(3_000 * settings.jobs))
+    loop = Loop(1_000, 2_000, 4_000, 2_000, 2_000, 2_000, 2_000, 2_000)
+    part = Throughput(PLAN, campaigns.make, cast(BareLoop, loop), processors=2)
     part.measure(0)
     part.measure(1)
-    one, five = part.result().rows
+    one, five, both = part.result().rows
     assert one.ratio.rounds == (2.0, 1.5)
     assert five.ratio.rounds == (1.0, 1.5)
-    assert one.goal is not None
-    assert one.goal.ratio == 1.5
+    assert both.ratio.rounds == (2.0, 3.0)
+    assert [row.goal for row in (one, five, both)] == [Goal(1.5), Goal(1.0), Goal(1.5)]
+    # A second of processor for one of the clock, of which each has half.
+    assert "a node computes 167 microseconds for a case, the harness 167" in one.note
+    assert both.what.endswith(", by 2 workers")
     assert part.result().notes == ("the bare loop: 2,000/s",)
     part.close()
     assert loop.closed

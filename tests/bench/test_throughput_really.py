@@ -9,7 +9,7 @@ from fuzz.bench.throughput import Throughput
 
 
 def test_the_throughput_is_measured_with_cases_that_keep_their_shape() -> None:
-    part = Throughput(replace(QUICK, bare=0.3, warm=0.5, rate=0.5))
+    part = Throughput(replace(QUICK, bare=0.3, warm=0.5, rate=0.5), processors=1)
     try:
         part.measure(0)
     finally:

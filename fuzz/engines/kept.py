@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-from fuzz.case import Case, encode_case
+from fuzz.case import Case, decode_case, encode_case
 from fuzz.clock import Clock
 from fuzz.engines.allowance import Allowance
 from fuzz.engines.board import Board, Earned, OfCase, Shortened
@@ -21,11 +21,11 @@ from fuzz.engines.trim import trim
 from fuzz.store.corpus import EvolvedCorpus
 from fuzz.watchdog.leaks import LeakSurvey
 
-#: The shares of the time for trimming and for surveys: what remains leaves a search of a minute as
-#: many cases as one that does neither, within a quarter.
-_TRIMMING, _SURVEYING = 0.1, 0.15
+#: The shares of the time for trimming and for surveys. A leak is not seen before its survey, and in
+#: the first half minute all of this is used.
+_TRIMMING, _SURVEYING = 0.1, 0.25
 
-#: Cases that wait: with more than some minutes' work ahead, the oldest give way to the newest.
+#: Cases that wait, of each sort: with some minutes' work ahead, what comes then is not waited with.
 _MOST = 2_048
 
 #: What a case does alone, None if that is to be looked into.
@@ -54,8 +54,8 @@ class Kept:
         self._alone = alone
         self._trims = trims
         self._shorter: dict[bytes, bytes] = {}
-        self._to_trim: deque[tuple[bytes, Case, dict[int, int]]] = deque(maxlen=_MOST)
-        self._to_survey: deque[Case] = deque(maxlen=_MOST)
+        self._to_trim: deque[tuple[bytes, Case, dict[int, int]]] = deque()
+        self._to_survey: deque[bytes] = deque()
         self._trimming = Allowance(clock, _TRIMMING)
         self._surveying = Allowance(clock, _SURVEYING)
 
@@ -65,10 +65,10 @@ class Kept:
         self._evolved.add(data)
         if self._board is not None and not self._evolved.full:
             self._board.tell(Earned(data, features))
-        if self._trims:
+        if self._trims and len(self._to_trim) < _MOST:
             self._to_trim.append((data, case, loud(features, earned)))
-        elif self._survey is not None:
-            self._to_survey.append(case)
+        if self._survey is not None and len(self._to_survey) < _MOST:
+            self._to_survey.append(data)
         return data
 
     def shorter(self, data: bytes) -> bytes:
@@ -86,10 +86,14 @@ class Kept:
         """Trim and survey what waits for it, as far as there is time."""
         while self._to_trim and self._trimming.left():
             self._trimming.spend(lambda: self._trim(*self._to_trim.popleft()))
-        if self._survey is not None:
-            survey = self._survey.survey
-            while self._to_survey and self._surveying.left():
-                self._surveying.spend(lambda: survey(self._to_survey.popleft()))
+        while self._to_survey and self._surveying.left():
+            self._surveying.spend(self._look_for_leaks)
+
+    def _look_for_leaks(self) -> None:
+        assert self._survey is not None
+        data = self._to_survey.popleft()
+        # The less else it does, the surer a leak is seen.
+        self._survey.survey(decode_case(self.shorter(data)))
 
     def _trim(self, data: bytes, case: Case, wanted: dict[int, int]) -> None:
         def earns(shorter: Case) -> bool:
@@ -97,8 +101,6 @@ class Kept:
             return found is not None and loud(found, set(wanted)) == wanted
 
         trimmed = trim(case, earns)
-        if self._survey is not None:
-            self._to_survey.append(trimmed)  # the less else it does, the surer a leak is seen
         if trimmed == case:
             return
         shorter = encode_case(trimmed)

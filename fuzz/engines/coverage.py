@@ -304,9 +304,11 @@ class CoverageEngine:
             features = self._alone(case, lawful=True)
             if features is None:
                 continue
+            untrodden = self._cases.unhit(features)
             earned = self._cases.learn(features)
             if earned:
-                self._credits.append((self._kept.keep(case, features, earned), features))
+                data = self._kept.keep(case, features, earned, untrodden)
+                self._credits.append((data, features))
                 self.totals.corpus += 1
             unexplained.difference_update(index for index, _ in features)
             if news.hit and not unexplained:

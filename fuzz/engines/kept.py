@@ -4,7 +4,8 @@ Its idle steps go, so that none is played again with all that is made of it, and
 leaks. Both take dozens of plays. In the first seconds of a campaign, where nearly all is new, that
 was two thirds of its time; so each has a share of the time, and a queue. libFuzzer knows a case as
 it was when it was kept, and is none the wiser for what it has lost since: whenever it chooses that,
-the shorter one is changed in its place.
+the shorter one is changed in its place. What reached code that no case had reached is looked at for
+leaks before what only went there more often.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ from fuzz.engines.trim import trim
 from fuzz.store.corpus import EvolvedCorpus
 from fuzz.watchdog.leaks import LeakSurvey
 
-#: The shares of the time for trimming and for surveys. A leak is not seen before its survey, and in
-#: the first half minute all of this is used.
-_TRIMMING, _SURVEYING = 0.1, 0.25
+#: The shares of the time for trimming and for surveys. All of it is used in the first minute: more
+#: would find leaks sooner, and all else later.
+_TRIMMING, _SURVEYING = 0.05, 0.15
 
 #: Cases that wait, of each sort: with some minutes' work ahead, what comes then is not waited with.
 _MOST = 2_048
@@ -55,20 +56,25 @@ class Kept:
         self._trims = trims
         self._shorter: dict[bytes, bytes] = {}
         self._to_trim: deque[tuple[bytes, Case, dict[int, int]]] = deque()
-        self._to_survey: deque[bytes] = deque()
+        #: What reached new code, and what did not.
+        self._to_survey: tuple[deque[bytes], deque[bytes]] = (deque(), deque())
         self._trimming = Allowance(clock, _TRIMMING)
         self._surveying = Allowance(clock, _SURVEYING)
 
-    def keep(self, case: Case, features: Features, earned: set[int]) -> bytes:
-        """Keep ``case``, which ``earned`` something; return its file form."""
+    def keep(self, case: Case, features: Features, earned: set[int], untrodden: bool) -> bytes:
+        """Keep ``case``, which ``earned`` something; return its file form.
+
+        ``untrodden`` tells that it reached code that no case had reached alone.
+        """
         data = encode_case(case)
         self._evolved.add(data)
         if self._board is not None and not self._evolved.full:
             self._board.tell(Earned(data, features))
         if self._trims and len(self._to_trim) < _MOST:
             self._to_trim.append((data, case, loud(features, earned)))
-        if self._survey is not None and len(self._to_survey) < _MOST:
-            self._to_survey.append(data)
+        queue = self._to_survey[0 if untrodden else 1]
+        if self._survey is not None and len(queue) < _MOST:
+            queue.append(data)
         return data
 
     def shorter(self, data: bytes) -> bytes:
@@ -86,12 +92,13 @@ class Kept:
         """Trim and survey what waits for it, as far as there is time."""
         while self._to_trim and self._trimming.left():
             self._trimming.spend(lambda: self._trim(*self._to_trim.popleft()))
-        while self._to_survey and self._surveying.left():
+        while any(self._to_survey) and self._surveying.left():
             self._surveying.spend(self._look_for_leaks)
 
     def _look_for_leaks(self) -> None:
         assert self._survey is not None
-        data = self._to_survey.popleft()
+        first, second = self._to_survey
+        data = (first or second).popleft()
         # The less else it does, the surer a leak is seen.
         self._survey.survey(decode_case(self.shorter(data)))
 

@@ -159,7 +159,7 @@ class CoverageEngine:
 
     def mutate(self, data: bytes, max_bytes: int) -> bytes:
         """Return a credited case if one is due, else a mutation of ``data``."""
-        self._seeding = False
+        self._end_seeding()
         credited = self._credited(max_bytes)
         if credited:
             return credited
@@ -175,7 +175,7 @@ class CoverageEngine:
 
     def cross(self, a: bytes, b: bytes, max_bytes: int) -> bytes:
         """Return a credited case if one is due, else a case made of two."""
-        self._seeding = False
+        self._end_seeding()
         credited = self._credited(max_bytes)
         if credited:
             return credited
@@ -192,6 +192,12 @@ class CoverageEngine:
     def covered(self) -> list[int]:
         """Return the indices of the coverage points that were ever hit."""
         return [] if self._blind else self._batches.covered()
+
+    def _end_seeding(self) -> None:
+        """Take what libFuzzer asks for as the sign that it has run all seeds."""
+        if self._seeding:
+            self._seeding = False
+            self._kept.look_at(self.ordinary)
 
     def _chosen(self, data: bytes) -> Case:
         data = self._kept.shorter(data)
@@ -304,11 +310,9 @@ class CoverageEngine:
             features = self._alone(case, lawful=True)
             if features is None:
                 continue
-            untrodden = self._cases.unhit(features)
             earned = self._cases.learn(features)
             if earned:
-                data = self._kept.keep(case, features, earned, untrodden)
-                self._credits.append((data, features))
+                self._credits.append((self._kept.keep(case, features, earned), features))
                 self.totals.corpus += 1
             unexplained.difference_update(index for index, _ in features)
             if news.hit and not unexplained:

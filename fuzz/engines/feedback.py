@@ -52,10 +52,6 @@ class Memory:
                 new.add(index)
         return new
 
-    def unhit(self, features: Iterable[tuple[int, int]]) -> bool:
-        """Tell whether any of ``features`` is of a counter that no case has hit alone so far."""
-        return any(not self._seen[index] for index, _ in features)
-
 
 @dataclass(frozen=True, slots=True)
 class News:

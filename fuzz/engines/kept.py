@@ -4,14 +4,13 @@ Its idle steps go, so that none is played again with all that is made of it, and
 leaks. Both take dozens of plays. In the first seconds of a campaign, where nearly all is new, that
 was two thirds of its time; so each has a share of the time, and a queue. libFuzzer knows a case as
 it was when it was kept, and is none the wiser for what it has lost since: whenever it chooses that,
-the shorter one is changed in its place. What reached code that no case had reached is looked at for
-leaks before what only went there more often.
+the shorter one is changed in its place.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from fuzz.case import Case, decode_case, encode_case
 from fuzz.clock import Clock
@@ -22,9 +21,9 @@ from fuzz.engines.trim import trim
 from fuzz.store.corpus import EvolvedCorpus
 from fuzz.watchdog.leaks import LeakSurvey
 
-#: The shares of the time for trimming and for surveys. All of it is used in the first minute: more
-#: would find leaks sooner, and all else later.
-_TRIMMING, _SURVEYING = 0.05, 0.15
+#: The shares of the time for trimming, which takes minutes to catch up, and for surveys, which keep
+#: pace from the first seconds on.
+_TRIMMING, _SURVEYING = 0.1, 0.2
 
 #: Cases that wait, of each sort: with some minutes' work ahead, what comes then is not waited with.
 _MOST = 2_048
@@ -56,26 +55,29 @@ class Kept:
         self._trims = trims
         self._shorter: dict[bytes, bytes] = {}
         self._to_trim: deque[tuple[bytes, Case, dict[int, int]]] = deque()
-        #: What reached new code, and what did not.
-        self._to_survey: tuple[deque[bytes], deque[bytes]] = (deque(), deque())
+        self._to_survey: deque[bytes] = deque()
         self._trimming = Allowance(clock, _TRIMMING)
         self._surveying = Allowance(clock, _SURVEYING)
 
-    def keep(self, case: Case, features: Features, earned: set[int], untrodden: bool) -> bytes:
-        """Keep ``case``, which ``earned`` something; return its file form.
-
-        ``untrodden`` tells that it reached code that no case had reached alone.
-        """
+    def keep(self, case: Case, features: Features, earned: set[int]) -> bytes:
+        """Keep ``case``, which ``earned`` something; return its file form."""
         data = encode_case(case)
         self._evolved.add(data)
         if self._board is not None and not self._evolved.full:
             self._board.tell(Earned(data, features))
         if self._trims and len(self._to_trim) < _MOST:
             self._to_trim.append((data, case, loud(features, earned)))
-        queue = self._to_survey[0 if untrodden else 1]
-        if self._survey is not None and len(queue) < _MOST:
-            queue.append(data)
+        self._to_be_surveyed(data)
         return data
+
+    def look_at(self, seeds: Iterable[Case]) -> None:
+        """Let ``seeds`` be looked at for leaks: what they do is done most."""
+        for case in seeds:
+            self._to_be_surveyed(encode_case(case))
+
+    def _to_be_surveyed(self, data: bytes) -> None:
+        if self._survey is not None and len(self._to_survey) < _MOST:
+            self._to_survey.append(data)
 
     def shorter(self, data: bytes) -> bytes:
         """Return what is to be changed in the place of ``data``."""
@@ -92,15 +94,13 @@ class Kept:
         """Trim and survey what waits for it, as far as there is time."""
         while self._to_trim and self._trimming.left():
             self._trimming.spend(lambda: self._trim(*self._to_trim.popleft()))
-        while any(self._to_survey) and self._surveying.left():
+        while self._to_survey and self._surveying.left():
             self._surveying.spend(self._look_for_leaks)
 
     def _look_for_leaks(self) -> None:
+        """Survey the first that waits, without its idle steps as far as these are known."""
         assert self._survey is not None
-        first, second = self._to_survey
-        data = (first or second).popleft()
-        # The less else it does, the surer a leak is seen.
-        self._survey.survey(decode_case(self.shorter(data)))
+        self._survey.survey(decode_case(self.shorter(self._to_survey.popleft())))
 
     def _trim(self, data: bytes, case: Case, wanted: dict[int, int]) -> None:
         def earns(shorter: Case) -> bool:

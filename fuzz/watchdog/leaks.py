@@ -3,7 +3,7 @@
 Counts that are free to read (atoms, processes, ports) are looked at after every batch. What
 costs more, the rows and bytes of tables, binaries, mailboxes, would be lost in the traffic
 of a batch: half of what grows there is meant to, and is gone in a second. So each case
-that reached something new is played sixteen times once, and what has grown by as much is a
+that reached something new is played eight times once, and what has grown by as much is a
 *suspicion*. It rests while the campaign goes on. What is not back after some seconds is
 confirmed by the watchdog, with many plays, one by one.
 """
@@ -19,8 +19,9 @@ from fuzz.watchdog.growth import COUNTED, is_stored, kind_of, noise_of, thing_of
 from fuzz.watchdog.pauses import Pauses
 from fuzz.watchdog.watchdog import Watchdog
 
-#: Plays of a survey: one batch.
-_PLAYS = 16
+#: Plays of a survey: what grows with each of eight is hardly made by chance, and what is made once
+#: (a module that is loaded late) does not grow eightfold.
+_PLAYS = 8
 #: A resource that grows in fewer than nine of ten plays would not be confirmed either.
 _LEAST = 0.9
 #: A suspicion rests for this long; timers of a second or two have fired by then.

@@ -29,6 +29,8 @@ SEEDS = [encode_case(case(f"seed{n}", "base")) for n in range(3)]
 #: The counters of the seeds stand behind those of the points.
 OWN = len(POINTS)
 MOST = 10_000
+#: The plays of a survey for leaks, of each seed, which are looked at after the first batch.
+SURVEYS = [8] * len(SEEDS)
 
 
 def hit(index: int, count: int = 1) -> Callable[[FakeRig], None]:
@@ -175,6 +177,10 @@ class Bench:
         self.heard.append(data)
 
     full = False
+
+    def sizes(self) -> list[int]:
+        """Return how many cases were played at once, each time."""
+        return [int(line.split()[1]) for line in self.log if line.startswith("play")]
 
     # What libFuzzer does.
 
@@ -391,7 +397,7 @@ def test_a_costlier_case_is_not_credited_where_nobody_asked_for_it() -> None:
     bench.batch(case("busy", "base"))
     assert bench.counters.size == OWN + len(SEEDS)
     assert b"busy" not in bench.engine.mutate(SEEDS[0], MOST)
-    assert [line for line in bench.log if line.startswith("play")] == ["play 16"]
+    assert bench.sizes() == [16, *SURVEYS]
 
 
 def test_some_mutations_of_the_costliest_case_are_played_alone_and_the_batch_goes_on() -> None:
@@ -432,7 +438,7 @@ def test_what_another_worker_has_earned_is_credited_here_and_not_kept_twice(
     # It has found the same by itself, too late: that is no news.
     other.log.clear()
     other.batch(earning, case("new"))
-    assert [line for line in other.log if line.startswith("play")] == ["play 16"]
+    assert other.sizes() == [16]
     assert (one.evolved, other.evolved) == ([credited], [])
     for board in boards:
         board.close()
@@ -446,9 +452,9 @@ def test_batches_are_larger_after_some_that_were_calm_and_smaller_again_after_ne
         bench.log.clear()
         for _ in range(cases):
             bench.engine.test_one(bench.engine.mutate(SEEDS[0], MOST))
-        return [int(line.split()[1]) for line in bench.log if line.startswith("play")]
+        return bench.sizes()
 
-    assert sizes(CALM_BATCHES * BATCH) == [BATCH] * CALM_BATCHES
+    assert sizes(CALM_BATCHES * BATCH) == [BATCH, *SURVEYS, *[BATCH] * (CALM_BATCHES - 1)]
     assert sizes(2 * WIDE) == [WIDE, WIDE]
     bench.mutator.next = [case("new", "base")]
     assert sizes(WIDE)[0] == WIDE

@@ -36,14 +36,6 @@ def test_only_the_counters_that_are_new_are_told() -> None:
     assert memory.learn([(1, 1), (2, 5), (4, 1)]) == {2, 4}
 
 
-def test_a_counter_that_was_hit_is_not_untrodden_however_loud_it_becomes() -> None:
-    memory = Memory(4)
-    assert memory.unhit([(1, 1)])
-    memory.learn([(1, 1)])
-    assert not memory.unhit([(1, 200)])
-    assert memory.unhit([(1, 1), (2, 1)])
-
-
 def test_a_batch_is_news_when_a_counter_is_hit_for_the_first_time() -> None:
     memory = BatchMemory(4)
     first = memory.learn([(0, 16), (3, 1)], 16)

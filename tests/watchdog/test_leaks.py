@@ -132,7 +132,7 @@ def test_a_table_no_larger_than_a_store_that_is_kept_explains_is_no_leak() -> No
 def test_what_a_timer_takes_away_is_no_leak() -> None:
     desk = Desk(row={("ETS rows", "sessions"): 1})
     desk.survey.survey(case("row"))
-    desk._add({("ETS rows", "sessions"): -16})
+    desk._add({("ETS rows", "sessions"): 5 - desk.held["ETS rows", "sessions"]})
     desk.later()
     assert desk.due() is None
     desk.rig.target.on_wait = lambda: desk._add(

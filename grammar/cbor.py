@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, IntEnum
 from functools import partial
+from itertools import islice
 from typing import NamedTuple
 
 import cbor2
@@ -92,6 +93,25 @@ class Walk:
     items: tuple[Item, ...]
     end: int
     fault: Fault | None
+
+    def end_of(self, index: int) -> int:
+        """Return where an item ends with all that is in it, its break too, as far as was walked."""
+        depth = self.items[index].depth
+        for item in islice(self.items, index + 1, None):
+            if item.depth <= depth:
+                return item.offset
+        return self.end
+
+    def children(self, index: int) -> list[int]:
+        """Return what is directly in an item, by index, without the break that ends it."""
+        depth = self.items[index].depth
+        found: list[int] = []
+        for place, item in enumerate(islice(self.items, index + 1, None), index + 1):
+            if item.depth <= depth:
+                break
+            if item.depth == depth + 1 and item.kind is not Kind.BREAK:
+                found.append(place)
+        return found
 
 
 class _Form(Enum):

@@ -13,10 +13,12 @@ it is, for a lie must stay one.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from typing import NamedTuple
 
-from grammar import Direction, Role, Span, frame_bounds, spans
+from grammar import Direction, Role, Span, frame_bounds, outline, spans
 from grammar.layout import PLANS, Inside
 
 #: Frames up to this many bytes go into the large cache: a case has a few of them, and an
@@ -27,9 +29,9 @@ WINDOW = 4_096
 #: Bytes of a segment in which frames are told apart; the rest is part of the last one.
 SEGMENT_WINDOW = 16_384
 
-#: The role and inner structure of each field of a client frame, by its path.
+#: The role of each field of a client frame, and whether it holds CBOR, by its path.
 _FIELDS = {
-    field.path: (field.role, field.inside)
+    field.path: (field.role, field.inside is Inside.CBOR)
     for plan in PLANS[Direction.CLIENT].values()
     for field in plan.fields
 }
@@ -41,11 +43,12 @@ CBOR_OPCODES = frozenset(
 )
 #: The roles of what a field holds that ends with its segment.
 _UNCOUNTED = (Role.NAME, Role.KEY, Role.TEXT)
+# To ask an enum for its member takes longer than to compare with it.
+_HEAD = Role.CBOR_HEAD
 _MAX_ARGUMENT = {1: 23, 2: 0xFF, 3: 0xFFFF, 5: 0xFFFF_FFFF, 9: 0xFFFF_FFFF_FFFF_FFFF}
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """The content of a field: ``length`` bytes at ``offset``, which may be none.
 
     ``counter`` is the LENGTH or CBOR_HEAD span that counts it, None for a field that ends
@@ -61,19 +64,58 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Anatomy:
-    """The fields of the frame ``data``.
+class _Division:
+    """Spans that tile a frame, those of them that count others, and what fields hold."""
 
-    ``spans`` tile it. ``counters`` are the spans that count others, in order; ``lengths``
-    those of them with the role LENGTH. ``parts`` are the contents of all fields and of the
-    strings in CBOR.
-    """
-
-    data: bytes
     spans: tuple[Span, ...]
     counters: tuple[Span, ...]
-    lengths: tuple[Span, ...]
     parts: tuple[Part, ...]
+
+
+class Anatomy:
+    """The fields of the frame ``data``; those within CBOR are found when they are asked for."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self._outline = _divided(data, outline)
+
+    @cached_property
+    def _whole(self) -> _Division:
+        return _divided(self.data, spans) if self._holds_cbor else self._outline
+
+    @property
+    def _holds_cbor(self) -> bool:
+        return any(part.holds_cbor for part in self._outline.parts)
+
+    @property
+    def outline(self) -> tuple[Span, ...]:
+        """Return spans that tile the frame, with all that is in a field of CBOR as one."""
+        return self._outline.spans
+
+    @property
+    def lengths(self) -> tuple[Span, ...]:
+        """Return the spans with the role LENGTH, in order: none of them is within CBOR."""
+        return self._outline.counters
+
+    @property
+    def fields(self) -> tuple[Part, ...]:
+        """Return the contents of all fields."""
+        return self._outline.parts
+
+    @property
+    def spans(self) -> tuple[Span, ...]:
+        """Return the spans that tile the frame."""
+        return self._whole.spans
+
+    @property
+    def counters(self) -> tuple[Span, ...]:
+        """Return the spans that count others, in order."""
+        return self._whole.counters
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """Return the contents of all fields and of the strings in CBOR."""
+        return self._whole.parts
 
     def content(self, part: Part) -> bytes:
         """Return the bytes of ``part``."""
@@ -86,7 +128,7 @@ class Anatomy:
     def value(self, counter: Span) -> int:
         """Return the number that a LENGTH or the CBOR_HEAD of a string holds."""
         start, end = counter.offset, counter.offset + counter.length
-        if counter.role is Role.CBOR_HEAD:
+        if counter.role is _HEAD:
             if counter.length == 1:
                 return self.data[start] & 31
             start += 1
@@ -103,7 +145,7 @@ class Anatomy:
         delta = len(new) - length
         if not delta:
             return out
-        for counter in reversed(self.counters):
+        for counter in reversed(self._around(offset)):
             if counter.counts is None or counter.offset >= offset:
                 continue
             start, size = counter.counts
@@ -112,6 +154,14 @@ class Anatomy:
                 out = out[: counter.offset] + adjusted + out[start:]
                 delta += len(adjusted) - counter.length
         return out
+
+    def _around(self, offset: int) -> tuple[Span, ...]:
+        """Return the spans that may count what is at ``offset``, and others."""
+        within = any(
+            part.holds_cbor and part.offset < offset <= part.offset + part.length
+            for part in self.fields
+        )
+        return self.counters if within else self.lengths
 
     def replace(self, part: Part, new: bytes) -> bytes:
         """Return the frame with another content of ``part``, all lengths kept true."""
@@ -140,27 +190,26 @@ def _adjusted(first: int, counter: Span, size: int) -> bytes:
     return min(size, (1 << 8 * counter.length) - 1).to_bytes(counter.length, "big")
 
 
-def _dissect(data: bytes) -> Anatomy:
-    found = spans(data if len(data) <= WINDOW else data[:WINDOW], Direction.CLIENT)
+def _divided(data: bytes, divide: Callable[[bytes, Direction], tuple[Span, ...]]) -> _Division:
+    found = divide(data if len(data) <= WINDOW else data[:WINDOW], Direction.CLIENT)
     if len(data) > WINDOW:
         found = tuple(_unclipped(span, data) for span in found)
-    counters = tuple(span for span in found if span.counts is not None)
+    counters = tuple([span for span in found if span.counts is not None])
     parts = [_part(span) for span in counters]
     counted = {part.offset for part in parts}
     for span in found:
         if span.role in _UNCOUNTED and span.offset not in counted:
             parts.append(Part(span.path, span.offset, span.length, span.role, False, None))
-    lengths = tuple(span for span in counters if span.role is Role.LENGTH)
-    return Anatomy(data, found, counters, lengths, tuple(parts))
+    return _Division(found, counters, tuple(parts))
 
 
 def _part(counter: Span) -> Part:
     path = counter.path[: counter.path.rindex(".")]
     start, size = counter.counts or (counter.offset + counter.length, 0)
-    if counter.role is Role.CBOR_HEAD:
+    if counter.role is _HEAD:
         return Part(path, start, size, Role.CBOR_VALUE, False, counter)
-    role, inside = _FIELDS.get(path, (Role.TEXT, Inside.PLAIN))
-    return Part(path, start, size, role, inside is Inside.CBOR, counter)
+    role, holds_cbor = _FIELDS.get(path, (Role.TEXT, False))
+    return Part(path, start, size, role, holds_cbor, counter)
 
 
 def _unclipped(span: Span, data: bytes) -> Span:
@@ -177,13 +226,13 @@ def _unclipped(span: Span, data: bytes) -> Span:
     return Span(span.path, span.offset, length, span.role, counts)
 
 
-_dissect_small = lru_cache(maxsize=4_096)(_dissect)
-_dissect_large = lru_cache(maxsize=64)(_dissect)
+_anatomy_small = lru_cache(maxsize=4_096)(Anatomy)
+_anatomy_large = lru_cache(maxsize=64)(Anatomy)
 
 
 def anatomy_of(data: bytes) -> Anatomy:
     """Return the anatomy of the frame that ``data`` begins with, and of all after it."""
-    return _dissect_small(data) if len(data) <= SMALL else _dissect_large(data)
+    return _anatomy_small(data) if len(data) <= SMALL else _anatomy_large(data)
 
 
 def _bounds(data: bytes) -> tuple[tuple[int, int, int], ...]:

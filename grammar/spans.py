@@ -11,7 +11,7 @@ field shows only in its length, whose ``counts`` says where its content would be
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cache, partial
 from typing import NamedTuple
 
 from grammar import limits
@@ -33,7 +33,7 @@ from grammar.opcodes import Direction
 _Insides = Mapping[Inside, Callable[[list["Span"], Field, bytes, int, int], None]]
 # To ask an enum for its member takes longer than to compare with it.
 _PLAIN, _LENGTH = Inside.PLAIN, Role.LENGTH
-_HEAD, _VALUE = Role.CBOR_HEAD, Role.CBOR_VALUE
+_HEAD, _VALUE, _TEXT = Role.CBOR_HEAD, Role.CBOR_VALUE, Role.TEXT
 
 #: Spans of one segment before the rest is one TAIL: a segment of empty three-byte frames would
 #: otherwise cost a fuzzer a tenth of a second, and nobody mutates its ten-thousandth field.
@@ -159,18 +159,24 @@ def _credentials(out: list[Span], field: Field, data: bytes, offset: int, end: i
 
 def _messages(out: list[Span], field: Field, data: bytes, offset: int, end: int) -> None:
     """Divide a batch into its counted messages, as far as the protocol's limit and a bit."""
-    for index in range(limits.BATCH_MESSAGES + 24):
+    for path, length_path in _numbered(field.path):
         if offset >= end:
             return
-        path = f"{field.path}[{index}]"
         start = min(offset + 2, end)
         size = int.from_bytes(data[offset:start], "big") if start - offset == 2 else 0
         stop = min(start + size, end)
         counts = (start, stop - start)
-        out.append(_span((f"{path}.length", offset, start - offset, _LENGTH, counts)))
-        _leaf(out, path, Role.TEXT, start, stop)
+        out.append(_span((length_path, offset, start - offset, _LENGTH, counts)))
+        _leaf(out, path, _TEXT, start, stop)
         offset = stop
     _leaf(out, f"{field.path}.tail", Role.TAIL, offset, end)
+
+
+@cache
+def _numbered(path: str) -> tuple[tuple[str, str], ...]:
+    """Return the paths of the messages of a batch, each with that of its length."""
+    paths = [f"{path}[{index}]" for index in range(limits.BATCH_MESSAGES + 24)]
+    return tuple((path, f"{path}.length") for path in paths)
 
 
 def _cbor(out: list[Span], field: Field, data: bytes, offset: int, end: int) -> None:

@@ -14,7 +14,6 @@ it is, for a lie must stay one.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
@@ -29,12 +28,14 @@ WINDOW = 4_096
 #: Bytes of a segment in which frames are told apart; the rest is part of the last one.
 SEGMENT_WINDOW = 16_384
 
-#: The role of each field of a client frame, and whether it holds CBOR, by its path.
+#: The path and role of each field of a client frame, and whether it holds CBOR, by the path of
+#: its length.
 _FIELDS = {
-    field.path: (field.role, field.inside is Inside.CBOR)
+    field.length_path: (field.path, field.role, field.inside is Inside.CBOR)
     for plan in PLANS[Direction.CLIENT].values()
     for field in plan.fields
 }
+_CBOR_LENGTHS = frozenset(path for path, (_, _, holds_cbor) in _FIELDS.items() if holds_cbor)
 #: Opcodes with a field that holds CBOR.
 CBOR_OPCODES = frozenset(
     opcode
@@ -44,7 +45,8 @@ CBOR_OPCODES = frozenset(
 #: The roles of what a field holds that ends with its segment.
 _UNCOUNTED = (Role.NAME, Role.KEY, Role.TEXT)
 # To ask an enum for its member takes longer than to compare with it.
-_HEAD = Role.CBOR_HEAD
+_HEAD, _VALUE = Role.CBOR_HEAD, Role.CBOR_VALUE
+_LENGTH, _TEXT = Role.LENGTH, Role.TEXT
 _MAX_ARGUMENT = {1: 23, 2: 0xFF, 3: 0xFFFF, 5: 0xFFFF_FFFF, 9: 0xFFFF_FFFF_FFFF_FFFF}
 
 
@@ -63,59 +65,54 @@ class Part(NamedTuple):
     counter: Span | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Division:
-    """Spans that tile a frame, those of them that count others, and what fields hold."""
-
-    spans: tuple[Span, ...]
-    counters: tuple[Span, ...]
-    parts: tuple[Part, ...]
-
-
 class Anatomy:
-    """The fields of the frame ``data``; those within CBOR are found when they are asked for."""
+    """The fields of the frame ``data``, and what counts them.
+
+    Most operations ask for a small part of it, so that each part is found when it is asked for,
+    and what is within CBOR last.
+    """
 
     def __init__(self, data: bytes) -> None:
         self.data = data
-        self._outline = _divided(data, outline)
 
     @cached_property
-    def _whole(self) -> _Division:
-        return _divided(self.data, spans) if self._holds_cbor else self._outline
-
-    @property
-    def _holds_cbor(self) -> bool:
-        return any(part.holds_cbor for part in self._outline.parts)
-
-    @property
     def outline(self) -> tuple[Span, ...]:
         """Return spans that tile the frame, with all that is in a field of CBOR as one."""
-        return self._outline.spans
+        return _cut(self.data, outline)
 
-    @property
-    def lengths(self) -> tuple[Span, ...]:
-        """Return the spans with the role LENGTH, in order: none of them is within CBOR."""
-        return self._outline.counters
-
-    @property
-    def fields(self) -> tuple[Part, ...]:
-        """Return the contents of all fields."""
-        return self._outline.parts
-
-    @property
+    @cached_property
     def spans(self) -> tuple[Span, ...]:
         """Return the spans that tile the frame."""
-        return self._whole.spans
+        whole = not any(span.role is _VALUE for span in self.outline)
+        return self.outline if whole else _cut(self.data, spans)
 
-    @property
+    @cached_property
+    def lengths(self) -> tuple[Span, ...]:
+        """Return the spans with the role LENGTH, in order."""
+        return tuple([span for span in self.outline if span.role is _LENGTH])
+
+    @cached_property
     def counters(self) -> tuple[Span, ...]:
-        """Return the spans that count others, in order."""
-        return self._whole.counters
+        """Return the spans that count others, in order: lengths, and the heads of strings."""
+        if self.spans is self.outline:
+            return self.lengths
+        return tuple([span for span in self.spans if span.counts is not None])
+
+    @cached_property
+    def fields(self) -> tuple[Part, ...]:
+        """Return the contents of all fields: what is counted first."""
+        return _parts(self.lengths, self.outline)
+
+    @cached_property
+    def parts(self) -> tuple[Part, ...]:
+        """Return the contents of all fields and of the strings in CBOR: what is counted first."""
+        whole = self.spans is self.outline
+        return self.fields if whole else _parts(self.counters, self.spans)
 
     @property
-    def parts(self) -> tuple[Part, ...]:
-        """Return the contents of all fields and of the strings in CBOR."""
-        return self._whole.parts
+    def cbor(self) -> list[Part]:
+        """Return the contents of the fields that hold CBOR."""
+        return [_part(span) for span in self.lengths if span.path in _CBOR_LENGTHS]
 
     def content(self, part: Part) -> bytes:
         """Return the bytes of ``part``."""
@@ -146,10 +143,11 @@ class Anatomy:
         if not delta:
             return out
         for counter in reversed(self._around(offset)):
-            if counter.counts is None or counter.offset >= offset:
+            counts = counter.counts
+            if counts is None or counter.offset >= offset or counts[0] + counts[1] < end:
                 continue
-            start, size = counter.counts
-            if start <= offset and end <= start + size and self.is_true(counter):
+            start, size = counts
+            if start <= offset and self.is_true(counter):
                 adjusted = _adjusted(self.data[counter.offset], counter, size + delta)
                 out = out[: counter.offset] + adjusted + out[start:]
                 delta += len(adjusted) - counter.length
@@ -157,11 +155,10 @@ class Anatomy:
 
     def _around(self, offset: int) -> tuple[Span, ...]:
         """Return the spans that may count what is at ``offset``, and others."""
-        within = any(
-            part.holds_cbor and part.offset < offset <= part.offset + part.length
-            for part in self.fields
-        )
-        return self.counters if within else self.lengths
+        for span in self.outline:
+            if span.role is _VALUE and span.offset < offset <= span.offset + span.length:
+                return self.counters
+        return self.lengths
 
     def replace(self, part: Part, new: bytes) -> bytes:
         """Return the frame with another content of ``part``, all lengths kept true."""
@@ -185,31 +182,35 @@ def cbor_head(major: int, argument: int, width: int = 1) -> bytes:
 
 
 def _adjusted(first: int, counter: Span, size: int) -> bytes:
-    if counter.role is Role.CBOR_HEAD:
+    if counter.role is _HEAD:
         return cbor_head(first >> 5, size, counter.length)
     return min(size, (1 << 8 * counter.length) - 1).to_bytes(counter.length, "big")
 
 
-def _divided(data: bytes, divide: Callable[[bytes, Direction], tuple[Span, ...]]) -> _Division:
-    found = divide(data if len(data) <= WINDOW else data[:WINDOW], Direction.CLIENT)
-    if len(data) > WINDOW:
-        found = tuple(_unclipped(span, data) for span in found)
-    counters = tuple([span for span in found if span.counts is not None])
+def _cut(data: bytes, cut: Callable[[bytes, Direction], tuple[Span, ...]]) -> tuple[Span, ...]:
+    if len(data) <= WINDOW:
+        return cut(data, Direction.CLIENT)
+    return tuple(_unclipped(span, data) for span in cut(data[:WINDOW], Direction.CLIENT))
+
+
+def _parts(counters: tuple[Span, ...], found: tuple[Span, ...]) -> tuple[Part, ...]:
+    """Return what ``counters`` count, and what else of the spans ``found`` is a whole field."""
     parts = [_part(span) for span in counters]
     counted = {part.offset for part in parts}
     for span in found:
         if span.role in _UNCOUNTED and span.offset not in counted:
             parts.append(Part(span.path, span.offset, span.length, span.role, False, None))
-    return _Division(found, counters, tuple(parts))
+    return tuple(parts)
 
 
 def _part(counter: Span) -> Part:
-    path = counter.path[: counter.path.rindex(".")]
     start, size = counter.counts or (counter.offset + counter.length, 0)
-    if counter.role is _HEAD:
-        return Part(path, start, size, Role.CBOR_VALUE, False, counter)
-    role, holds_cbor = _FIELDS.get(path, (Role.TEXT, False))
-    return Part(path, start, size, role, holds_cbor, counter)
+    known = _FIELDS.get(counter.path)
+    if known is not None:
+        path, role, holds_cbor = known
+        return Part(path, start, size, role, holds_cbor, counter)
+    path = counter.path[: counter.path.rindex(".")]
+    return Part(path, start, size, _VALUE if counter.role is _HEAD else _TEXT, False, counter)
 
 
 def _unclipped(span: Span, data: bytes) -> Span:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from random import Random
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from fuzz.case import USER_TOKENS, Step, StepKind
 from fuzz.generate.anatomy import Anatomy, Part, anatomy_of, bounds_of
@@ -53,8 +53,7 @@ class Operation:
     apply: Callable[[Draft], bool]
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """A frame within a draft: the step it is in, and its bytes there."""
 
     step: int

@@ -193,7 +193,7 @@ def _apply(change: Change, draft: Draft) -> bool:
     if place is None:
         return False
     anatomy = place.anatomy
-    parts = [part for part in anatomy.fields if part.holds_cbor]
+    parts = anatomy.cbor
     if not parts:
         return False
     part = draft.pick(parts)

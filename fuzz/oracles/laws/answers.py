@@ -29,8 +29,8 @@ def unanswered(dialogue: Dialogue) -> Iterator[Finding]:
     for link in dialogue.links:
         if not (link.clean and link.read_to_the_end):
             continue
-        asked = Counter([said.frame.opcode for said in link.said if _must_be_answered(said)])
-        for opcode, count in asked.items():
+        asked = [said.frame.opcode for said in link.said if _must_be_answered(said)]
+        for opcode, count in Counter(asked).items() if asked else ():
             replies = RULES[opcode].replies
             if sum(isinstance(frame, replies) for frame in link.heard) < count:
                 yield Finding(

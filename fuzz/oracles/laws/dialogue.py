@@ -62,7 +62,7 @@ _SHUT_OUT = (AuthFailed, LoginRateLimited)
 _REFUSALS = (Error, RateLimited)
 
 # To ask an enum for its member takes longer than to compare with it.
-_UNUSED = Ending.UNUSED
+_CLOSED, _UNUSED = Ending.CLOSED, Ending.UNUSED
 
 #: What is said of a frame that came in more than one segment.
 CUT = " that was cut by TCP"
@@ -133,6 +133,8 @@ class Link:
         self.said, whole, self.pending = _said(trace)
         #: The classes of the frames that were heard.
         self.kinds = heard.kinds
+        #: Whether anything that was sent may have been refused.
+        self.refused = not self.kinds.isdisjoint(_REFUSALS)
         self.logins = tuple([said.order for said in self.said if isinstance(said.frame, Login)])
         self.sure = (
             self.readable and whole and self.fault is None and len(self.logins) == heard.accepted
@@ -147,15 +149,10 @@ class Link:
         """
         return self.sure and not self.refused and not self.pending
 
-    @cached_property
-    def refused(self) -> bool:
-        """Tell whether anything that was sent may have been refused."""
-        return not self.kinds.isdisjoint(_REFUSALS)
-
     @property
     def read_to_the_last_byte(self) -> bool:
         """Tell whether the server ended it in order, after we had."""
-        return self.ending is Ending.CLOSED and self.left is not None
+        return self.ending is _CLOSED and self.left is not None
 
     @property
     def read_to_the_end(self) -> bool:

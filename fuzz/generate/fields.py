@@ -16,6 +16,8 @@ from grammar.limits import boundaries, field_limit
 
 #: What a server compares, or reads as a text.
 _TEXTS = (Role.NAME, Role.LITERAL, Role.CBOR_VALUE)
+# To ask an enum for its member takes longer than to compare with it.
+_INTEGER, _NAME = Role.INTEGER, Role.NAME
 #: Bytes that are repeated within a field at most: a CBOR item or two.
 _RUN = 8
 
@@ -76,11 +78,12 @@ def resize_untold(draft: Draft) -> bool:
 def repeat_within(draft: Draft) -> bool:
     """Repeat a few bytes of a field where they stand: more of what the server loops over."""
     place = draft.pick_frame()
-    if place is None or not place.anatomy.parts:
+    parts = () if place is None else place.anatomy.parts
+    if place is None or not parts:
         return False
     # A map of a hundred strings is one field all the same, and what follows it is in no string.
-    whole = [part for part in place.anatomy.parts if part.holds_cbor] if draft.chance(0.5) else []
-    part = draft.pick(whole or place.anatomy.parts)
+    whole = [part for part in parts if part.holds_cbor] if draft.chance(0.5) else []
+    part = draft.pick(whole or parts)
     if part.length == 0:
         return False
     size, end = 1 + draft.below(_RUN), part.offset + part.length
@@ -100,10 +103,13 @@ def repeat_within(draft: Draft) -> bool:
 
 def boundary_integer(draft: Draft) -> bool:
     """Give an integer a value at which integers turn over, or a neighbour of its own."""
-    found = _pick_integer(draft)
-    if found is None:
+    place = draft.pick_frame()
+    if place is None:
         return False
-    place, span = found
+    spans = [span for span in place.anatomy.outline if span.role is _INTEGER]
+    if not spans:
+        return False
+    span = draft.pick(spans)
     modulus = 1 << 8 * span.length
     if draft.chance(0.2):
         old = int.from_bytes(place.data[span.offset : span.offset + span.length], "big")
@@ -120,7 +126,7 @@ def other_name(draft: Draft) -> bool:
     place = draft.pick_frame()
     if place is None:
         return False
-    names = [part for part in place.anatomy.fields if part.role is Role.NAME]
+    names = [part for part in place.anatomy.fields if part.role is _NAME]
     if not names:
         return False
     part = draft.pick(names)
@@ -191,11 +197,12 @@ def _resize(draft: Draft, *, truly: bool) -> bool:
     size = _size_at_limit(draft, place, part)
     if size is None:
         return False
-    old = place.anatomy.content(part) or b"A"
+    anatomy = place.anatomy
+    old = anatomy.content(part) or b"A"
     new = (old * (size // len(old) + 1))[:size]
     if truly:
-        return draft.set_frame(place, place.anatomy.replace(part, new))
-    return draft.set_frame(place, place.anatomy.overwrite(part.offset, part.length, new))
+        return draft.set_frame(place, anatomy.replace(part, new))
+    return draft.set_frame(place, anatomy.overwrite(part.offset, part.length, new))
 
 
 def _size_at_limit(draft: Draft, place: Place, part: Part) -> int | None:
@@ -254,14 +261,6 @@ def _pick_length(draft: Draft) -> tuple[Place, Span] | None:
     place = draft.pick_frame()
     lengths = () if place is None else place.anatomy.lengths
     return (place, draft.pick(lengths)) if place is not None and lengths else None
-
-
-def _pick_integer(draft: Draft) -> tuple[Place, Span] | None:
-    place = draft.pick_frame()
-    if place is None:
-        return None
-    spans = [span for span in place.anatomy.outline if span.role is Role.INTEGER]
-    return (place, draft.pick(spans)) if spans else None
 
 
 def _pick_part(draft: Draft) -> tuple[Place, Part] | None:

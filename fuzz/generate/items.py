@@ -18,7 +18,7 @@ from grammar.cbor import Item, Kind, Walk, walk
 
 #: Items of one field that are told apart: far above any map of the protocol, and it bounds
 #: an operation on a field full of one-byte items.
-MAX_NODES = 512
+MAX_ITEMS = 512
 #: Nesting, mostly at most: past the depth of any map of the protocol.
 DEPTH = 6
 #: And in one of five, as far as there is room: past every decoder's own ceiling. Such bytes cost
@@ -56,12 +56,14 @@ _KEYS = tuple(cbor.dumps(key) for key in CBOR_KEYS)
 #: Content and its items to other content, or None where there is nothing to work on.
 Change = Callable[[Draft, bytes, Walk], bytes | None]
 
-_walk_small = lru_cache(maxsize=1_024)(partial(walk, max_items=MAX_NODES))
+_walk = partial(walk, max_items=MAX_ITEMS)
+_walk_small = lru_cache(maxsize=1_024)(_walk)
+_walk_large = lru_cache(maxsize=64)(_walk)
 
 
 def walk_of(content: bytes) -> Walk:
     """Return the items that ``content`` begins with, as far as they are CBOR."""
-    return _walk_small(content) if len(content) <= SMALL else walk(content, max_items=MAX_NODES)
+    return _walk_small(content) if len(content) <= SMALL else _walk_large(content)
 
 
 def nest(draft: Draft, content: bytes, walked: Walk) -> bytes | None:

@@ -62,6 +62,7 @@ FAMILIES: Mapping[str, tuple[Operation, ...]] = MappingProxyType(
     }
 )
 CROSS = "cross"
+_SEND = StepKind.SEND
 OPERATIONS = tuple(operation for family in FAMILIES.values() for operation in family)
 
 #: The same where there are several edges.
@@ -204,5 +205,5 @@ def _fitted(source: Iterable[Step], bound: int) -> list[Step]:
 
 def _finished(draft: Draft) -> Case:
     """Return the draft without segments that send nothing, and with one step at least."""
-    kept = tuple(step for step in draft.steps if step.data or step.kind is not StepKind.SEND)
+    kept = tuple([step for step in draft.steps if step.data or step.kind is not _SEND])
     return Case(kept or (_LOGIN,))

@@ -62,7 +62,6 @@ FAMILIES: Mapping[str, tuple[Operation, ...]] = MappingProxyType(
     }
 )
 CROSS = "cross"
-_SEND = StepKind.SEND
 OPERATIONS = tuple(operation for family in FAMILIES.values() for operation in family)
 
 #: The same where there are several edges.
@@ -76,6 +75,8 @@ _GROWING = 0.5
 #: Operations drawn until one finds something to work on. Most of the table works on any
 #: case that sends a frame, so this many misses mean a case with next to nothing in it.
 MAX_DRAWS = 12
+# To ask an enum for its member takes longer than to compare with it.
+_SEND = StepKind.SEND
 #: The first step of every case that starts from nothing.
 _LOGIN = Step(StepKind.LOGIN, 0, USER_TOKENS[0])
 #: The least that is asked of ``max_bytes``: room for one login.

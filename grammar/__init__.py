@@ -83,7 +83,7 @@ from grammar.opcodes import (
     ServerOpcode,
     Status,
 )
-from grammar.spans import Span, frame_bounds, spans
+from grammar.spans import Span, frame_bounds, outline, spans
 from grammar.stream import Stream
 
 __all__ = [
@@ -165,6 +165,7 @@ __all__ = [
     "expected_replies",
     "frame_bounds",
     "next_state",
+    "outline",
     "spans",
     "wrap",
 ]

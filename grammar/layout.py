@@ -55,6 +55,10 @@ class Shape(Enum):
     REST = "rest"
 
 
+#: The shapes by themselves: to ask the enum for its member takes longer than to compare with it.
+COUNTED, FIXED, LITERAL, REST = Shape
+
+
 class Inside(Enum):
     """How the bytes of a field divide further."""
 
@@ -92,6 +96,8 @@ class Plan:
     struct: Any
     fields: tuple[Field, ...]
 
+
+_INTEGER, _MESSAGES = Role.INTEGER, Inside.MESSAGES
 
 #: Bytes of the length of each message in a batch.
 MESSAGE_WIDTH = int(wire.TEXT16.lengthfield.sizeof())
@@ -180,10 +186,11 @@ def measure(plan: Plan, data: bytes, offset: int) -> tuple[int, Field | None]:
     """
     stop = len(data)
     for field in plan.fields:
-        if field.shape is Shape.REST:
+        shape = field.shape
+        if shape is REST:
             return stop, None
         end = offset + field.width
-        if field.shape is Shape.COUNTED and end <= stop:
+        if shape is COUNTED and end <= stop:
             end += int.from_bytes(data[offset:end], "big")
         if end > stop:
             return stop, field
@@ -198,23 +205,26 @@ def values(plan: Plan, data: bytes, offset: int, stop: int) -> list[Any] | Field
     """
     found: list[Any] = []
     for field in plan.fields:
-        end = stop if field.shape is Shape.REST else offset + field.width
-        if field.shape is Shape.COUNTED:
-            offset, end = end, end + int.from_bytes(data[offset:end], "big")
-        content = data[offset:end]
-        if field.role is Role.INTEGER:
-            found.append(int.from_bytes(content, "big"))
-        elif field.inside is Inside.MESSAGES:
-            messages = _messages(content)
-            if messages is None:
-                return field
-            found.append(messages)
-        elif field.shape is Shape.LITERAL:
-            if content != field.literal:
-                return field
-        elif field.role is not Role.OPCODE:
+        shape = field.shape
+        if shape is COUNTED:
+            start = offset + field.width
+            offset = start + int.from_bytes(data[offset:start], "big")
+            content: Any = data[start:offset]
+            if field.inside is _MESSAGES:
+                content = _messages(content)
+                if content is None:
+                    return field
             found.append(content)
-        offset = end
+            continue
+        if shape is REST:
+            found.append(data[offset:stop])
+            break
+        start, offset = offset, offset + field.width
+        if shape is LITERAL:
+            if data[start:offset] != field.literal:
+                return field
+        elif field.role is _INTEGER:
+            found.append(int.from_bytes(data[start:offset], "big"))
     return found
 
 

@@ -13,10 +13,11 @@ it is, for a lie must stay one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Callable
+from functools import cached_property, lru_cache
+from typing import NamedTuple
 
-from grammar import Direction, Role, Span, frame_bounds, spans
+from grammar import Direction, Role, Span, frame_bounds, outline, spans
 from grammar.layout import PLANS, Inside
 
 #: Frames up to this many bytes go into the large cache: a case has a few of them, and an
@@ -27,12 +28,14 @@ WINDOW = 4_096
 #: Bytes of a segment in which frames are told apart; the rest is part of the last one.
 SEGMENT_WINDOW = 16_384
 
-#: The role and inner structure of each field of a client frame, by its path.
+#: The path and role of each field of a client frame, and whether it holds CBOR, by the path of
+#: its length.
 _FIELDS = {
-    field.path: (field.role, field.inside)
+    field.length_path: (field.path, field.role, field.inside is Inside.CBOR)
     for plan in PLANS[Direction.CLIENT].values()
     for field in plan.fields
 }
+_CBOR_LENGTHS = frozenset(path for path, (_, _, holds_cbor) in _FIELDS.items() if holds_cbor)
 #: Opcodes with a field that holds CBOR.
 CBOR_OPCODES = frozenset(
     opcode
@@ -41,11 +44,13 @@ CBOR_OPCODES = frozenset(
 )
 #: The roles of what a field holds that ends with its segment.
 _UNCOUNTED = (Role.NAME, Role.KEY, Role.TEXT)
+# To ask an enum for its member takes longer than to compare with it.
+_HEAD, _VALUE = Role.CBOR_HEAD, Role.CBOR_VALUE
+_LENGTH, _TEXT = Role.LENGTH, Role.TEXT
 _MAX_ARGUMENT = {1: 23, 2: 0xFF, 3: 0xFFFF, 5: 0xFFFF_FFFF, 9: 0xFFFF_FFFF_FFFF_FFFF}
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """The content of a field: ``length`` bytes at ``offset``, which may be none.
 
     ``counter`` is the LENGTH or CBOR_HEAD span that counts it, None for a field that ends
@@ -60,20 +65,54 @@ class Part:
     counter: Span | None
 
 
-@dataclass(frozen=True, slots=True)
 class Anatomy:
-    """The fields of the frame ``data``.
+    """The fields of the frame ``data``, and what counts them.
 
-    ``spans`` tile it. ``counters`` are the spans that count others, in order; ``lengths``
-    those of them with the role LENGTH. ``parts`` are the contents of all fields and of the
-    strings in CBOR.
+    Most operations ask for a small part of it, so that each part is found when it is asked for,
+    and what is within CBOR last.
     """
 
-    data: bytes
-    spans: tuple[Span, ...]
-    counters: tuple[Span, ...]
-    lengths: tuple[Span, ...]
-    parts: tuple[Part, ...]
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+    @cached_property
+    def outline(self) -> tuple[Span, ...]:
+        """Return spans that tile the frame, with all that is in a field of CBOR as one."""
+        return _cut(self.data, outline)
+
+    @cached_property
+    def spans(self) -> tuple[Span, ...]:
+        """Return the spans that tile the frame."""
+        whole = not any(span.role is _VALUE for span in self.outline)
+        return self.outline if whole else _cut(self.data, spans)
+
+    @cached_property
+    def lengths(self) -> tuple[Span, ...]:
+        """Return the spans with the role LENGTH, in order."""
+        return tuple([span for span in self.outline if span.role is _LENGTH])
+
+    @cached_property
+    def counters(self) -> tuple[Span, ...]:
+        """Return the spans that count others, in order: lengths, and the heads of strings."""
+        if self.spans is self.outline:
+            return self.lengths
+        return tuple([span for span in self.spans if span.counts is not None])
+
+    @cached_property
+    def fields(self) -> tuple[Part, ...]:
+        """Return the contents of all fields: what is counted first."""
+        return _parts(self.lengths, self.outline)
+
+    @cached_property
+    def parts(self) -> tuple[Part, ...]:
+        """Return the contents of all fields and of the strings in CBOR: what is counted first."""
+        whole = self.spans is self.outline
+        return self.fields if whole else _parts(self.counters, self.spans)
+
+    @property
+    def cbor(self) -> list[Part]:
+        """Return the contents of the fields that hold CBOR."""
+        return [_part(span) for span in self.lengths if span.path in _CBOR_LENGTHS]
 
     def content(self, part: Part) -> bytes:
         """Return the bytes of ``part``."""
@@ -86,7 +125,7 @@ class Anatomy:
     def value(self, counter: Span) -> int:
         """Return the number that a LENGTH or the CBOR_HEAD of a string holds."""
         start, end = counter.offset, counter.offset + counter.length
-        if counter.role is Role.CBOR_HEAD:
+        if counter.role is _HEAD:
             if counter.length == 1:
                 return self.data[start] & 31
             start += 1
@@ -103,15 +142,23 @@ class Anatomy:
         delta = len(new) - length
         if not delta:
             return out
-        for counter in reversed(self.counters):
-            if counter.counts is None or counter.offset >= offset:
+        for counter in reversed(self._around(offset)):
+            counts = counter.counts
+            if counts is None or counter.offset >= offset or counts[0] + counts[1] < end:
                 continue
-            start, size = counter.counts
-            if start <= offset and end <= start + size and self.is_true(counter):
+            start, size = counts
+            if start <= offset and self.is_true(counter):
                 adjusted = _adjusted(self.data[counter.offset], counter, size + delta)
                 out = out[: counter.offset] + adjusted + out[start:]
                 delta += len(adjusted) - counter.length
         return out
+
+    def _around(self, offset: int) -> tuple[Span, ...]:
+        """Return the spans that may count what is at ``offset``, and others."""
+        for span in self.outline:
+            if span.role is _VALUE and span.offset < offset <= span.offset + span.length:
+                return self.counters
+        return self.lengths
 
     def replace(self, part: Part, new: bytes) -> bytes:
         """Return the frame with another content of ``part``, all lengths kept true."""
@@ -135,32 +182,35 @@ def cbor_head(major: int, argument: int, width: int = 1) -> bytes:
 
 
 def _adjusted(first: int, counter: Span, size: int) -> bytes:
-    if counter.role is Role.CBOR_HEAD:
+    if counter.role is _HEAD:
         return cbor_head(first >> 5, size, counter.length)
     return min(size, (1 << 8 * counter.length) - 1).to_bytes(counter.length, "big")
 
 
-def _dissect(data: bytes) -> Anatomy:
-    found = spans(data if len(data) <= WINDOW else data[:WINDOW], Direction.CLIENT)
-    if len(data) > WINDOW:
-        found = tuple(_unclipped(span, data) for span in found)
-    counters = tuple(span for span in found if span.counts is not None)
+def _cut(data: bytes, cut: Callable[[bytes, Direction], tuple[Span, ...]]) -> tuple[Span, ...]:
+    if len(data) <= WINDOW:
+        return cut(data, Direction.CLIENT)
+    return tuple(_unclipped(span, data) for span in cut(data[:WINDOW], Direction.CLIENT))
+
+
+def _parts(counters: tuple[Span, ...], found: tuple[Span, ...]) -> tuple[Part, ...]:
+    """Return what ``counters`` count, and what else of the spans ``found`` is a whole field."""
     parts = [_part(span) for span in counters]
     counted = {part.offset for part in parts}
     for span in found:
         if span.role in _UNCOUNTED and span.offset not in counted:
             parts.append(Part(span.path, span.offset, span.length, span.role, False, None))
-    lengths = tuple(span for span in counters if span.role is Role.LENGTH)
-    return Anatomy(data, found, counters, lengths, tuple(parts))
+    return tuple(parts)
 
 
 def _part(counter: Span) -> Part:
-    path = counter.path[: counter.path.rindex(".")]
     start, size = counter.counts or (counter.offset + counter.length, 0)
-    if counter.role is Role.CBOR_HEAD:
-        return Part(path, start, size, Role.CBOR_VALUE, False, counter)
-    role, inside = _FIELDS.get(path, (Role.TEXT, Inside.PLAIN))
-    return Part(path, start, size, role, inside is Inside.CBOR, counter)
+    known = _FIELDS.get(counter.path)
+    if known is not None:
+        path, role, holds_cbor = known
+        return Part(path, start, size, role, holds_cbor, counter)
+    path = counter.path[: counter.path.rindex(".")]
+    return Part(path, start, size, _VALUE if counter.role is _HEAD else _TEXT, False, counter)
 
 
 def _unclipped(span: Span, data: bytes) -> Span:
@@ -177,13 +227,13 @@ def _unclipped(span: Span, data: bytes) -> Span:
     return Span(span.path, span.offset, length, span.role, counts)
 
 
-_dissect_small = lru_cache(maxsize=4_096)(_dissect)
-_dissect_large = lru_cache(maxsize=64)(_dissect)
+_anatomy_small = lru_cache(maxsize=4_096)(Anatomy)
+_anatomy_large = lru_cache(maxsize=64)(Anatomy)
 
 
 def anatomy_of(data: bytes) -> Anatomy:
     """Return the anatomy of the frame that ``data`` begins with, and of all after it."""
-    return _dissect_small(data) if len(data) <= SMALL else _dissect_large(data)
+    return _anatomy_small(data) if len(data) <= SMALL else _anatomy_large(data)
 
 
 def _bounds(data: bytes) -> tuple[tuple[int, int, int], ...]:

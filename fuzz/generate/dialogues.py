@@ -67,9 +67,10 @@ _CONFIRMS, _JOINS = 0.3, 0.6
 #: Of the dialogues, those in which all come back in the end: what a server still holds for one,
 #: or has lost, shows when that one logs in.
 _COLLECTS = 0.5
-#: Fields that name a user of the dialogue, and those that name its group.
-_USERS = frozenset({"user", "target", "recipient", "sender"})
-_GROUPS = frozenset({"group_id", "name"})
+#: Fields that name a user of the dialogue, and those that name its group: in an order, for a user
+#: is drawn for each.
+_USERS = ("user", "target", "recipient", "sender")
+_GROUPS = ("group_id", "name")
 _WAIT = Step(StepKind.WAIT)
 
 

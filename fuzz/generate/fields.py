@@ -14,6 +14,10 @@ from fuzz.generate.values import odd_name
 from grammar import Role, Span
 from grammar.limits import boundaries, field_limit
 
+#: What a server compares, or reads as a text.
+_TEXTS = (Role.NAME, Role.LITERAL, Role.CBOR_VALUE)
+# To ask an enum for its member takes longer than to compare with it.
+_INTEGER, _NAME = Role.INTEGER, Role.NAME
 #: Bytes that are repeated within a field at most: a CBOR item or two.
 _RUN = 8
 
@@ -74,11 +78,12 @@ def resize_untold(draft: Draft) -> bool:
 def repeat_within(draft: Draft) -> bool:
     """Repeat a few bytes of a field where they stand: more of what the server loops over."""
     place = draft.pick_frame()
-    if place is None or not place.anatomy.parts:
+    parts = () if place is None else place.anatomy.parts
+    if place is None or not parts:
         return False
     # A map of a hundred strings is one field all the same, and what follows it is in no string.
-    whole = [part for part in place.anatomy.parts if part.holds_cbor] if draft.chance(0.5) else []
-    part = draft.pick(whole or place.anatomy.parts)
+    whole = [part for part in parts if part.holds_cbor] if draft.chance(0.5) else []
+    part = draft.pick(whole or parts)
     if part.length == 0:
         return False
     size, end = 1 + draft.below(_RUN), part.offset + part.length
@@ -98,10 +103,13 @@ def repeat_within(draft: Draft) -> bool:
 
 def boundary_integer(draft: Draft) -> bool:
     """Give an integer a value at which integers turn over, or a neighbour of its own."""
-    found = _pick_span(draft, (Role.INTEGER,))
-    if found is None:
+    place = draft.pick_frame()
+    if place is None:
         return False
-    place, span = found
+    spans = [span for span in place.anatomy.outline if span.role is _INTEGER]
+    if not spans:
+        return False
+    span = draft.pick(spans)
     modulus = 1 << 8 * span.length
     if draft.chance(0.2):
         old = int.from_bytes(place.data[span.offset : span.offset + span.length], "big")
@@ -115,16 +123,19 @@ def boundary_integer(draft: Draft) -> bool:
 
 def other_name(draft: Draft) -> bool:
     """Name somebody else: another user, the case's group or message, nobody, an odd name."""
-    found = _pick_part(draft, (Role.NAME,))
-    if found is None:
+    place = draft.pick_frame()
+    if place is None:
         return False
-    place, part = found
+    names = [part for part in place.anatomy.fields if part.role is _NAME]
+    if not names:
+        return False
+    part = draft.pick(names)
     return draft.set_part(place, part, _name_for(draft, part))
 
 
 def word_for_field(draft: Draft) -> bool:
     """Put a word of the dictionary in the place of a field's content."""
-    found = _pick_part(draft, ())
+    found = _pick_part(draft)
     if found is None:
         return False
     place, part = found
@@ -133,7 +144,7 @@ def word_for_field(draft: Draft) -> bool:
 
 def insert_word(draft: Draft) -> bool:
     """Insert a word of the dictionary into a field."""
-    found = _pick_part(draft, ())
+    found = _pick_part(draft)
     if found is None:
         return False
     place, part = found
@@ -156,10 +167,13 @@ def overwrite_word(draft: Draft) -> bool:
 
 def damage_text(draft: Draft) -> bool:
     """Damage a name, a literal or a key by one bit, one byte or its case."""
-    found = _pick_span(draft, (Role.NAME, Role.LITERAL, Role.CBOR_VALUE))
-    if found is None:
+    place = draft.pick_frame()
+    if place is None:
         return False
-    place, span = found
+    spans = [span for span in place.anatomy.spans if span.role in _TEXTS]
+    if not spans:
+        return False
+    span = draft.pick(spans)
     text = bytearray(place.data[span.offset : span.offset + span.length])
     at = draft.below(len(text))
     kind = draft.below(4)
@@ -176,18 +190,19 @@ def damage_text(draft: Draft) -> bool:
 
 
 def _resize(draft: Draft, *, truly: bool) -> bool:
-    found = _pick_part(draft, ())
+    found = _pick_part(draft)
     if found is None:
         return False
     place, part = found
     size = _size_at_limit(draft, place, part)
     if size is None:
         return False
-    old = place.anatomy.content(part) or b"A"
+    anatomy = place.anatomy
+    old = anatomy.content(part) or b"A"
     new = (old * (size // len(old) + 1))[:size]
     if truly:
-        return draft.set_frame(place, place.anatomy.replace(part, new))
-    return draft.set_frame(place, place.anatomy.overwrite(part.offset, part.length, new))
+        return draft.set_frame(place, anatomy.replace(part, new))
+    return draft.set_frame(place, anatomy.overwrite(part.offset, part.length, new))
 
 
 def _size_at_limit(draft: Draft, place: Place, part: Part) -> int | None:
@@ -243,25 +258,16 @@ def _set_number(draft: Draft, place: Place, span: Span, value: int) -> bool:
 
 
 def _pick_length(draft: Draft) -> tuple[Place, Span] | None:
-    return _pick_span(draft, (Role.LENGTH,))
-
-
-def _pick_span(draft: Draft, roles: tuple[Role, ...]) -> tuple[Place, Span] | None:
-    """Return a span with one of ``roles`` in a random frame, or None if it has none."""
     place = draft.pick_frame()
-    if place is None:
-        return None
-    spans = [span for span in place.anatomy.spans if span.role in roles]
-    return (place, draft.pick(spans)) if spans else None
+    lengths = () if place is None else place.anatomy.lengths
+    return (place, draft.pick(lengths)) if place is not None and lengths else None
 
 
-def _pick_part(draft: Draft, roles: tuple[Role, ...]) -> tuple[Place, Part] | None:
-    """Return a part with one of ``roles`` (any if none is given) in a random frame."""
+def _pick_part(draft: Draft) -> tuple[Place, Part] | None:
+    """Return the content of a field, or of a string in CBOR, of a random frame."""
     place = draft.pick_frame()
-    if place is None:
-        return None
-    parts = [part for part in place.anatomy.parts if not roles or part.role in roles]
-    return (place, draft.pick(parts)) if parts else None
+    parts = () if place is None else place.anatomy.parts
+    return (place, draft.pick(parts)) if place is not None and parts else None
 
 
 OPERATIONS = (

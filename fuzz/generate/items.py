@@ -7,18 +7,18 @@ then mostly kept true, so that the server's own decoder gets to see the damage.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache, partial
+from itertools import pairwise
 
 from fuzz.generate.anatomy import CBOR_OPCODES, SMALL, bounds_of, cbor_head
 from fuzz.generate.dictionary import CBOR_KEYS, CBOR_ODDITIES
 from fuzz.generate.draft import TRUTH, Draft, Operation, Place
 from grammar import cbor
-from grammar.cbor import Kind, walk
+from grammar.cbor import Item, Kind, Walk, walk
 
 #: Items of one field that are told apart: far above any map of the protocol, and it bounds
 #: an operation on a field full of one-byte items.
-MAX_NODES = 512
+MAX_ITEMS = 512
 #: Nesting, mostly at most: past the depth of any map of the protocol.
 DEPTH = 6
 #: And in one of five, as far as there is room: past every decoder's own ceiling. Such bytes cost
@@ -29,6 +29,8 @@ _GREAT_ODDS = 0.2
 _STRINGS = (Kind.BYTES, Kind.TEXT)
 _CONTAINERS = (Kind.ARRAY, Kind.MAP)
 _COUNTED = _STRINGS + _CONTAINERS
+#: Kinds whose argument may be said in more bytes than it needs.
+_ARGUED = tuple(Kind)[:7]
 
 #: One small item of each kind.
 SAMPLES = tuple(
@@ -51,166 +53,140 @@ _ODDITIES = tuple(CBOR_ODDITIES.values())
 _KEYS = tuple(cbor.dumps(key) for key in CBOR_KEYS)
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
-    """An item with its extent: ``offset`` to ``end``, of which the first ``head`` bytes are
-    its head. ``parent`` is the index of the item it is in, -1 for the outermost.
-    """
+#: Content and its items to other content, or None where there is nothing to work on.
+Change = Callable[[Draft, bytes, Walk], bytes | None]
 
-    offset: int
-    head: int
-    end: int
-    kind: Kind
-    argument: int | None
-    parent: int
+_walk = partial(walk, max_items=MAX_ITEMS)
+_walk_small = lru_cache(maxsize=1_024)(_walk)
+_walk_large = lru_cache(maxsize=64)(_walk)
 
 
-#: Content and its nodes to other content, or None where there is nothing to work on.
-Change = Callable[[Draft, bytes, Sequence[Node]], bytes | None]
+def walk_of(content: bytes) -> Walk:
+    """Return the items that ``content`` begins with, as far as they are CBOR."""
+    return _walk_small(content) if len(content) <= SMALL else _walk_large(content)
 
 
-def _nodes(content: bytes) -> tuple[Node, ...]:
-    walked = walk(content, max_items=MAX_NODES)
-    ends = [walked.end] * len(walked.items)
-    parents: list[int] = []
-    opened: list[int] = []
-    for index, item in enumerate(walked.items):
-        while opened and walked.items[opened[-1]].depth >= item.depth:
-            ends[opened.pop()] = item.offset
-        parents.append(opened[-1] if opened else -1)
-        opened.append(index)
-    return tuple(
-        Node(item.offset, item.head, end, item.kind, item.argument, parent)
-        for item, end, parent in zip(walked.items, ends, parents, strict=True)
-    )
-
-
-_nodes_small = lru_cache(maxsize=1_024)(_nodes)
-
-
-def nodes_of(content: bytes) -> tuple[Node, ...]:
-    """Return the items that ``content`` begins with, outermost first, as far as they are CBOR."""
-    return _nodes_small(content) if len(content) <= SMALL else _nodes(content)
-
-
-def nest(draft: Draft, content: bytes, nodes: Sequence[Node]) -> bytes | None:
+def nest(draft: Draft, content: bytes, walked: Walk) -> bytes | None:
     """Wrap an item in arrays, maps or tags, some in very many; open ones may stay open."""
-    node = draft.pick(nodes)
+    index = _pick(draft, walked)
     shell = draft.pick(_SHELLS)
     most = GREAT_DEPTH if draft.chance(_GREAT_ODDS) else DEPTH
     depth = 1 + draft.below(min(most, max(1, draft.growth() // (len(shell) + 1))))
     closing = b"\xff" * depth if shell == b"\x9f" and draft.chance(0.5) else b""
-    item = content[node.offset : node.end]
-    return _put(content, node, shell * depth + item + closing)
+    item = content[walked.items[index].offset : walked.end_of(index)]
+    return _put(content, walked, index, shell * depth + item + closing)
 
 
-def other_kind(draft: Draft, content: bytes, nodes: Sequence[Node]) -> bytes | None:
+def other_kind(draft: Draft, content: bytes, walked: Walk) -> bytes | None:
     """Put an item of another kind in the place of one, or something that is no item."""
-    node = draft.pick(nodes)
-    return _put(content, node, draft.pick(SAMPLES if draft.chance(0.8) else _ODDITIES))
+    index = _pick(draft, walked)
+    return _put(content, walked, index, draft.pick(SAMPLES if draft.chance(0.8) else _ODDITIES))
 
 
-def open_item(draft: Draft, content: bytes, nodes: Sequence[Node]) -> bytes | None:
+def open_item(draft: Draft, content: bytes, walked: Walk) -> bytes | None:
     """Give a string or a container an indefinite length, with its break or without."""
     # The outermost item half of the time: what is open there runs to the end of its field.
-    node = nodes[0] if draft.chance(0.5) else _pick_kind(draft, nodes, _COUNTED)
-    if node is None or node.kind not in _COUNTED or node.argument is None:
+    index = 0 if draft.chance(0.5) else _pick_kind(draft, walked, _COUNTED)
+    if index is None:
         return None
-    start = node.offset if node.kind in _STRINGS else node.offset + node.head
+    item = walked.items[index]
+    if item.kind not in _COUNTED or item.argument is None:
+        return None
+    start = item.offset if item.kind in _STRINGS else item.offset + item.head
+    inside = content[start : walked.end_of(index)]
     ending = b"\xff" if draft.chance(0.5) else b""
-    return _put(content, node, bytes([node.kind << 5 | 31]) + content[start : node.end] + ending)
+    return _put(content, walked, index, bytes([item.kind << 5 | 31]) + inside + ending)
 
 
-def add_tag(draft: Draft, content: bytes, nodes: Sequence[Node]) -> bytes | None:
+def add_tag(draft: Draft, content: bytes, walked: Walk) -> bytes | None:
     """Put a tag on an item."""
-    node = draft.pick(nodes)
+    item = draft.pick(walked.items)
     tag = cbor_head(Kind.TAG, draft.pick(_TAGS))
-    return content[: node.offset] + tag + content[node.offset :]
+    return content[: item.offset] + tag + content[item.offset :]
 
 
-def to_float(draft: Draft, content: bytes, nodes: Sequence[Node]) -> bytes | None:
+def to_float(draft: Draft, content: bytes, walked: Walk) -> bytes | None:
     """Put a float in the place of an item: not a number, infinite, the least, the largest."""
-    return _put(content, draft.pick(nodes), draft.pick(FLOATS))
+    return _put(content, walked, _pick(draft, walked), draft.pick(FLOATS))
 
 
-def lie_in_count(draft: Draft, content: bytes, nodes: Sequence[Node]) -> bytes | None:
+def lie_in_count(draft: Draft, content: bytes, walked: Walk) -> bytes | None:
     """Let a string or a container claim another size: off by one, or huge."""
-    node = _pick_kind(draft, nodes, _COUNTED)
-    if node is None or node.argument is None:
+    index = _pick_kind(draft, walked, _COUNTED)
+    item = None if index is None else walked.items[index]
+    if item is None or item.argument is None:
         return None
-    near = (max(0, node.argument - 1), node.argument + 1)
+    near = (max(0, item.argument - 1), item.argument + 1)
     count = draft.pick(near if draft.chance(0.5) else _COUNTS)
-    return _put_head(content, node, cbor_head(node.kind, count))
+    return _put_head(content, item, cbor_head(item.kind, count))
 
 
-def widen_head(draft: Draft, content: bytes, nodes: Sequence[Node]) -> bytes | None:
+def widen_head(draft: Draft, content: bytes, walked: Walk) -> bytes | None:
     """Say the argument of an item in more bytes than it needs."""
-    node = _pick_kind(draft, nodes, tuple(Kind)[:7])
-    if node is None or node.argument is None or node.head == 9:
+    index = _pick_kind(draft, walked, _ARGUED)
+    item = None if index is None else walked.items[index]
+    if item is None or item.argument is None or item.head == 9:
         return None
-    widths = [width for width in (2, 3, 5, 9) if width > node.head]
-    return _put_head(content, node, cbor_head(node.kind, node.argument, draft.pick(widths)))
+    widths = [width for width in (2, 3, 5, 9) if width > item.head]
+    return _put_head(content, item, cbor_head(item.kind, item.argument, draft.pick(widths)))
 
 
-def drop_item(draft: Draft, content: bytes, nodes: Sequence[Node]) -> bytes | None:
+def drop_item(draft: Draft, content: bytes, walked: Walk) -> bytes | None:
     """Leave an item out of a container, or a pair out of a map."""
-    picked = _pick_children(draft, content, nodes)
+    picked = _pick_children(draft, content, walked)
     if picked is None:
         return None
     container, children = picked
-    at, size = _unit(draft, nodes[container], children)
-    del children[at : at + size]
-    return _rebuilt(draft, content, nodes, container, children)
+    at, size = _unit(draft, walked.items[container], children)
+    return _rebuilt(draft, content, walked, container, children[:at] + children[at + size :])
 
 
-def double_item(draft: Draft, content: bytes, nodes: Sequence[Node]) -> bytes | None:
+def double_item(draft: Draft, content: bytes, walked: Walk) -> bytes | None:
     """Repeat an item of a container, or a pair of a map: then a key comes twice."""
-    picked = _pick_children(draft, content, nodes)
+    picked = _pick_children(draft, content, walked)
     if picked is None:
         return None
     container, children = picked
-    at, size = _unit(draft, nodes[container], children)
+    at, size = _unit(draft, walked.items[container], children)
     times = 1 + (draft.below(30) if draft.chance(0.1) else 0)
     children[at:at] = children[at : at + size] * times
-    return _rebuilt(draft, content, nodes, container, children)
+    return _rebuilt(draft, content, walked, container, children)
 
 
-def double_key(draft: Draft, content: bytes, nodes: Sequence[Node]) -> bytes | None:
+def double_key(draft: Draft, content: bytes, walked: Walk) -> bytes | None:
     """Let a key of a map come twice, with another value the second time."""
-    maps = [i for i, node in enumerate(nodes) if node.kind is Kind.MAP]
-    index = draft.pick(maps) if maps else -1
-    children = _children(content, nodes, index) if maps else []
-    if len(children) < 2:
+    index = _pick_kind(draft, walked, (Kind.MAP,))
+    children = [] if index is None else _children(content, walked, index)
+    if index is None or len(children) < 2:
         return None
     key = children[2 * draft.below(len(children) // 2)]
-    return _rebuilt(draft, content, nodes, index, [*children, key, draft.pick(SAMPLES)])
+    return _rebuilt(draft, content, walked, index, [*children, key, draft.pick(SAMPLES)])
 
 
-def swap_items(draft: Draft, content: bytes, nodes: Sequence[Node]) -> bytes | None:
+def swap_items(draft: Draft, content: bytes, walked: Walk) -> bytes | None:
     """Exchange two items of a container: in a map, keys and values too."""
-    picked = _pick_children(draft, content, nodes)
+    picked = _pick_children(draft, content, walked)
     if picked is None or len(picked[1]) < 2:
         return None
     container, children = picked
     first, second = draft.rng.sample(range(len(children)), 2)
     children[first], children[second] = children[second], children[first]
-    return _rebuilt(draft, content, nodes, container, children)
+    return _rebuilt(draft, content, walked, container, children)
 
 
-def insert_item(draft: Draft, content: bytes, nodes: Sequence[Node]) -> bytes | None:
+def insert_item(draft: Draft, content: bytes, walked: Walk) -> bytes | None:
     """Put one more item into a container, or one more pair into a map."""
-    containers = [i for i, node in enumerate(nodes) if node.kind in _CONTAINERS]
-    if not containers:
+    container = _pick_kind(draft, walked, _CONTAINERS)
+    if container is None:
         return None
-    container = draft.pick(containers)
-    children = _children(content, nodes, container)
+    children = _children(content, walked, container)
     at = draft.below(len(children) + 1)
     new = [draft.pick(SAMPLES)]
-    if nodes[container].kind is Kind.MAP:
+    if walked.items[container].kind is Kind.MAP:
         at -= at % 2
         new.insert(0, draft.pick(_KEYS))
     children[at:at] = new
-    return _rebuilt(draft, content, nodes, container, children)
+    return _rebuilt(draft, content, walked, container, children)
 
 
 def _apply(change: Change, draft: Draft) -> bool:
@@ -218,13 +194,14 @@ def _apply(change: Change, draft: Draft) -> bool:
     place = _pick_place(draft)
     if place is None:
         return False
-    parts = [part for part in place.anatomy.parts if part.holds_cbor]
+    anatomy = place.anatomy
+    parts = anatomy.cbor
     if not parts:
         return False
     part = draft.pick(parts)
-    content = place.anatomy.content(part)
-    nodes = nodes_of(content)
-    new = change(draft, content, nodes) if nodes else draft.pick(SAMPLES + _ODDITIES)
+    content = anatomy.content(part)
+    walked = walk_of(content)
+    new = change(draft, content, walked) if walked.items else draft.pick(SAMPLES + _ODDITIES)
     if new is None:
         return False
     return draft.set_part(place, part, new)
@@ -243,40 +220,44 @@ def _pick_place(draft: Draft) -> Place | None:
     return Place(index, offset, draft.steps[index].data[offset : offset + length])
 
 
-def _put(content: bytes, node: Node, new: bytes) -> bytes:
-    return content[: node.offset] + new + content[node.end :]
+def _put(content: bytes, walked: Walk, index: int, new: bytes) -> bytes:
+    return content[: walked.items[index].offset] + new + content[walked.end_of(index) :]
 
 
-def _put_head(content: bytes, node: Node, head: bytes) -> bytes:
-    return content[: node.offset] + head + content[node.offset + node.head :]
+def _put_head(content: bytes, item: Item, head: bytes) -> bytes:
+    return content[: item.offset] + head + content[item.offset + item.head :]
 
 
-def _pick_kind(draft: Draft, nodes: Sequence[Node], kinds: Sequence[Kind]) -> Node | None:
-    fitting = [node for node in nodes if node.kind in kinds]
+def _pick(draft: Draft, walked: Walk) -> int:
+    return draft.below(len(walked.items))
+
+
+def _pick_kind(draft: Draft, walked: Walk, kinds: Sequence[Kind]) -> int | None:
+    """Return an item of one of ``kinds``, by index, or None where there is none."""
+    fitting = [index for index, item in enumerate(walked.items) if item.kind in kinds]
     return draft.pick(fitting) if fitting else None
 
 
-def _pick_children(
-    draft: Draft, content: bytes, nodes: Sequence[Node]
-) -> tuple[int, list[bytes]] | None:
+def _pick_children(draft: Draft, content: bytes, walked: Walk) -> tuple[int, list[bytes]] | None:
     """Return a container that is not empty, by index, and the bytes of what is in it."""
-    parents = {node.parent for node in nodes if node.kind is not Kind.BREAK}
-    full = [i for i in sorted(parents) if i >= 0 and nodes[i].kind in _CONTAINERS]
+    # What is in a container stands right behind its head.
+    full = [
+        index
+        for index, (item, after) in enumerate(pairwise(walked.items))
+        if item.kind in _CONTAINERS and after.depth > item.depth and after.kind is not Kind.BREAK
+    ]
     if not full:
         return None
     container = draft.pick(full)
-    return container, _children(content, nodes, container)
+    return container, _children(content, walked, container)
 
 
-def _children(content: bytes, nodes: Sequence[Node], container: int) -> list[bytes]:
-    return [
-        content[node.offset : node.end]
-        for node in nodes[container + 1 :]
-        if node.parent == container and node.kind is not Kind.BREAK
-    ]
+def _children(content: bytes, walked: Walk, container: int) -> list[bytes]:
+    children = walked.children(container)
+    return [content[walked.items[at].offset : walked.end_of(at)] for at in children]
 
 
-def _unit(draft: Draft, container: Node, children: Sequence[bytes]) -> tuple[int, int]:
+def _unit(draft: Draft, container: Item, children: Sequence[bytes]) -> tuple[int, int]:
     """Return where an item begins and how many children it is: mostly a pair in a map."""
     at = draft.below(len(children))
     if container.kind is Kind.MAP and draft.chance(0.8):
@@ -285,17 +266,18 @@ def _unit(draft: Draft, container: Node, children: Sequence[bytes]) -> tuple[int
 
 
 def _rebuilt(
-    draft: Draft, content: bytes, nodes: Sequence[Node], container: int, children: Sequence[bytes]
+    draft: Draft, content: bytes, walked: Walk, container: int, children: Sequence[bytes]
 ) -> bytes:
     """Return ``content`` with other children of a container, its count mostly kept true."""
-    node = nodes[container]
-    inside = sum(len(child) for child in _children(content, nodes, container))
-    start = node.offset + node.head
-    head = content[node.offset : start]
-    if node.argument is not None and draft.chance(TRUTH):
-        count = len(children) // (2 if node.kind is Kind.MAP else 1)
-        head = cbor_head(node.kind, count, node.head)
-    return content[: node.offset] + head + b"".join(children) + content[start + inside :]
+    item = walked.items[container]
+    start = item.offset + item.head
+    before = walked.children(container)
+    end = walked.end_of(before[-1]) if before else start
+    head = content[item.offset : start]
+    if item.argument is not None and draft.chance(TRUTH):
+        count = len(children) // (2 if item.kind is Kind.MAP else 1)
+        head = cbor_head(item.kind, count, item.head)
+    return content[: item.offset] + head + b"".join(children) + content[end:]
 
 
 def _operation(name: str, weight: int, change: Change) -> Operation:

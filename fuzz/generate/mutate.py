@@ -75,6 +75,8 @@ _GROWING = 0.5
 #: Operations drawn until one finds something to work on. Most of the table works on any
 #: case that sends a frame, so this many misses mean a case with next to nothing in it.
 MAX_DRAWS = 12
+# To ask an enum for its member takes longer than to compare with it.
+_SEND = StepKind.SEND
 #: The first step of every case that starts from nothing.
 _LOGIN = Step(StepKind.LOGIN, 0, USER_TOKENS[0])
 #: The least that is asked of ``max_bytes``: room for one login.
@@ -204,5 +206,5 @@ def _fitted(source: Iterable[Step], bound: int) -> list[Step]:
 
 def _finished(draft: Draft) -> Case:
     """Return the draft without segments that send nothing, and with one step at least."""
-    kept = tuple(step for step in draft.steps if step.data or step.kind is not StepKind.SEND)
+    kept = tuple([step for step in draft.steps if step.data or step.kind is not _SEND])
     return Case(kept or (_LOGIN,))

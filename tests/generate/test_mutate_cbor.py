@@ -6,12 +6,10 @@ from collections.abc import Callable
 
 import cbor2
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from fuzz.generate import items
 from fuzz.generate.draft import Draft, Operation
-from fuzz.generate.items import Node, nodes_of
+from fuzz.generate.items import walk_of
 from grammar import CborMsg, Direction, E2eeMsg, decode, encode
 from grammar.cbor import Kind
 from tests.generate.support import Truthful, draft_of, drafts, send
@@ -21,7 +19,7 @@ CONTENT = cbor2.dumps(VALUE)
 
 
 def outcomes(change: Callable[..., bytes | None], kind: type[Draft] = Draft) -> list[bytes]:
-    made = [change(draft, CONTENT, nodes_of(CONTENT)) for draft in drafts(kind=kind)]
+    made = [change(draft, CONTENT, walk_of(CONTENT)) for draft in drafts(kind=kind)]
     outs = [out for out in made if out is not None]
     assert len(outs) > 20
     return outs
@@ -39,42 +37,8 @@ def loads(data: bytes) -> object:
 
 def whole(data: bytes) -> bool:
     """Tell whether ``data`` is one item as grammar walks it, to its last byte."""
-    nodes = nodes_of(data)
-    return bool(nodes) and nodes[0].end == len(data)
-
-
-@given(
-    st.recursive(
-        st.integers()
-        | st.binary(max_size=30)
-        | st.text(max_size=9)
-        | st.floats()
-        | st.booleans()
-        | st.none(),
-        lambda inner: (
-            st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=3), inner, max_size=4)
-        ),
-        max_leaves=12,
-    )
-)
-@settings(max_examples=150, deadline=None, derandomize=True)  # fmt: skip
-def test_nodes_are_the_items(value: object) -> None:
-    content = cbor2.dumps(value)
-    nodes = nodes_of(content)
-    assert (nodes[0].offset, nodes[0].end, nodes[0].parent) == (0, len(content), -1)
-    for node in nodes[1:]:
-        parent = nodes[node.parent]
-        assert parent.offset < node.offset <= node.end <= parent.end
-        cbor2.loads(content[node.offset : node.end])
-
-
-def test_an_open_container_ends_with_its_break() -> None:
-    content = b"\x9f\x01\xbf\x61a\x02\xff\xff"
-    nodes = nodes_of(content)
-    extents = [(n.offset, n.end, n.parent) for n in nodes if n.kind is not Kind.BREAK]
-    assert extents == [
-        (0, 8, -1), (1, 2, 0), (2, 7, 0), (3, 5, 2), (5, 6, 2),
-    ]  # fmt: skip
+    walked = walk_of(data)
+    return bool(walked.items) and walked.end_of(0) == len(data)
 
 
 def test_a_shallow_shell_is_still_an_item_and_a_great_one_is_deep() -> None:
@@ -98,14 +62,14 @@ def test_open_items_are_the_same_with_a_break_and_cut_short_without() -> None:
 
 def test_a_tag_goes_before_an_item() -> None:
     for out in outcomes(items.add_tag):
-        tags = [node for node in nodes_of(out) if node.kind is Kind.TAG]
+        tags = [item for item in walk_of(out).items if item.kind is Kind.TAG]
         assert len(tags) == 1
         assert len(CONTENT) < len(out) <= len(CONTENT) + 9
 
 
 def test_floats_take_places() -> None:
     for out in outcomes(items.to_float):
-        assert sum(node.kind is Kind.FLOAT for node in nodes_of(out)) >= 1
+        assert sum(item.kind is Kind.FLOAT for item in walk_of(out).items) >= 1
 
 
 def test_counts_lie_in_one_head() -> None:
@@ -143,8 +107,8 @@ def test_a_pair_leaves_a_map() -> None:
 
 def test_a_key_comes_twice() -> None:
     for out in outcomes(items.double_key, Truthful):
-        top = [node for node in nodes_of(out) if node.parent == 0]
-        keys = [out[node.offset : node.end] for node in top[::2]]
+        walked = walk_of(out)
+        keys = [out[walked.items[at].offset : walked.end_of(at)] for at in walked.children(0)[::2]]
         assert len(keys) == 4
         assert len(set(keys)) == 3
 
@@ -176,9 +140,3 @@ def test_broken_cbor_is_borne(operation: Operation, content: bytes) -> None:
         draft = draft_of(send(encode(CborMsg(b"bob", content))), seed=seed)
         operation.apply(draft)
         assert draft.steps[0].data[:1] == b"\x10"
-
-
-def test_a_node_of_a_broken_item_ends_with_the_walk() -> None:
-    (outer, inner) = nodes_of(b"\x82\x01")
-    assert outer == Node(0, 1, 2, Kind.ARRAY, 2, -1)
-    assert inner == Node(1, 1, 2, Kind.UNSIGNED, 1, 0)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -18,6 +22,8 @@ from fuzz.generate.values import fresh_frame
 from fuzz.settings import FAMILIES as NAMED
 from grammar import ClientOpcode, Direction, decode
 from tests.generate.support import RICH, byte_mutator, on
+
+ROOT = Path(__file__).resolve().parents[2]
 
 steps = st.one_of(
     st.builds(
@@ -91,6 +97,30 @@ def test_the_same_seed_gives_the_same_cases() -> None:
 
     assert walk(3) == walk(3)
     assert walk(3) != walk(4)
+
+
+_MADE = """
+from hashlib import sha1
+from random import Random
+from fuzz.case import encode_case
+from fuzz.generate.mutate import Mutator
+from tests.generate.support import RICH, byte_mutator
+mutator = Mutator(Random(3), byte_mutator(3))
+made = [mutator.dialogue(9_000) for _ in range(40)]
+made += [mutator.mutate(RICH, 9_000) for _ in range(400)]
+print(sha1(b"".join(map(encode_case, made))).hexdigest())
+"""
+
+
+def test_the_same_seed_gives_the_same_cases_in_another_process() -> None:
+    """A set of strings has another order in each process; chance may not go by it."""
+
+    def run(hashes: str) -> str:
+        environment = {**os.environ, "PYTHONHASHSEED": hashes}
+        command = [sys.executable, "-c", _MADE]
+        return subprocess.check_output(command, env=environment, cwd=ROOT, text=True, timeout=60)
+
+    assert run("0") == run("1")
 
 
 def test_an_empty_case_begins_with_a_login_and_one_segment() -> None:

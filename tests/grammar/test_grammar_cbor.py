@@ -94,6 +94,34 @@ def test_an_item_says_what_its_head_holds() -> None:
     assert walked.fault is None
 
 
+@quick
+@given(cbor_items())
+def test_an_item_is_whole_within_what_holds_it(data: bytes) -> None:
+    walked = walk(data)
+    assert walked.end_of(0) == len(data)
+    held = [0]
+    for index, item in enumerate(walked.items):
+        for child in walked.children(index):
+            held.append(child)
+            inner = walked.items[child]
+            assert item.offset < inner.offset < walked.end_of(child) <= walked.end_of(index)
+            # A chunk or a shared value may not load alone; a head and its bytes are walked.
+            assert walk(data, inner.offset).end == walked.end_of(child)
+    assert sorted(held) == [i for i, one in enumerate(walked.items) if one.kind is not Kind.BREAK]
+
+
+def test_an_open_container_ends_with_its_break() -> None:
+    walked = walk(b"\x9f\x01\xbf\x61a\x02\xff\xff")
+    assert [walked.end_of(index) for index in range(5)] == [8, 2, 7, 5, 6]
+    assert [walked.children(index) for index in range(5)] == [[1, 2], [], [3, 4], [], []]
+
+
+def test_an_item_that_is_cut_short_ends_with_the_walk() -> None:
+    walked = walk(b"\x82\x01\x43a")
+    assert [walked.end_of(index) for index in range(3)] == [4, 2, 4]
+    assert walked.children(0) == [1, 2]
+
+
 @pytest.mark.parametrize(
     ("text", "offset", "reason"),
     [

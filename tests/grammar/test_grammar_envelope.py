@@ -9,6 +9,7 @@ from wsproto.frame_protocol import FrameDecoder
 
 from grammar import NEED_DATA, DecodeError, Direction, EncodeError
 from grammar.envelope import (
+    _HEADER,
     MASKING_KEY,
     Envelope,
     MessageKind,
@@ -116,3 +117,41 @@ def test_what_an_envelope_cannot_say_is_refused(envelope: Envelope, path: str) -
     with pytest.raises(EncodeError) as caught:
         encode_envelope(envelope)
     assert caught.value.path == path
+
+
+@quick
+@given(st.binary(max_size=24))
+def test_headers_are_read_and_written_as_they_are_declared(data: bytes) -> None:
+    data += bytes(300)
+    try:
+        decoded = decode_envelope(data)
+    except DecodeError:
+        assert _HEADER.parse(data).size >= 1 << 63
+        return
+    declared = _HEADER.parse(data)
+    if decoded is NEED_DATA:
+        assert declared.size > 200
+        return
+    envelope, end = decoded
+    bits = declared.bits
+    assert (envelope.fin, envelope.reserved, envelope.kind) == (
+        bits.fin,
+        bits.reserved,
+        bits.opcode,
+    )
+    assert (envelope.key, len(envelope.payload)) == (declared.key, declared.size)
+    assert encode_envelope(envelope) == data[:end]
+    assert data.startswith(_HEADER.build(declared))
+
+
+@pytest.mark.parametrize(
+    "envelope",
+    [
+        Envelope(b"", kind=16), Envelope(b"", kind=-1), Envelope(b"", reserved=8),
+        Envelope(b"", key=b"abc"), Envelope(b"", key=b""), Envelope(b"", width=64, told=1 << 64),
+        Envelope(b"", told=-1),
+    ],
+)  # fmt: skip
+def test_what_a_header_cannot_say_is_refused(envelope: Envelope) -> None:
+    with pytest.raises(EncodeError, match=r"^envelope: "):
+        encode_envelope(envelope)

@@ -20,6 +20,7 @@ from grammar import (
     decode_one,
     encode,
     frame_bounds,
+    outline,
     spans,
 )
 from grammar.spans import MAX_SPANS
@@ -54,6 +55,29 @@ def test_spans_tile_any_bytes(direction: Direction, data: bytes) -> None:
             assert start == at
             assert 0 <= length <= len(data) - start
     assert at == len(data)
+
+
+@quick
+@given(directions, any_bytes)
+def test_an_outline_is_the_spans_with_each_field_of_cbor_as_one(
+    direction: Direction, data: bytes
+) -> None:
+    cut, at = spans(data, direction), 0
+    for span in outline(data, direction):
+        assert span.offset == at
+        at += span.length
+        inside = [one for one in cut if span.offset <= one.offset < at]
+        if span.role is Role.CBOR_VALUE:
+            assert all(one.path.startswith(span.path) for one in inside)
+            assert sum(one.length for one in inside) == span.length
+        else:
+            assert inside == [span]
+    assert at == len(data)
+
+
+def test_an_outline_leaves_a_map_whole() -> None:
+    frame = encode(CborMsg(b"bob", b"\xa1\x61n\x01"))
+    assert [span.length for span in outline(frame, C)] == [1, 2, 3, 4, 4]
 
 
 @quick

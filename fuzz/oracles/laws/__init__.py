@@ -9,6 +9,7 @@ silent. So a finding of a law needs no second opinion.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 
 from fuzz.evidence import Evidence, Pulse
 from fuzz.finding import Finding
@@ -82,6 +83,12 @@ LAWS: tuple[tuple[Law, tuple[type[Frame], ...]], ...] = (
 )
 
 
+@lru_cache(maxsize=4_096)
+def _asked(kinds: frozenset[type[Frame]]) -> tuple[Law, ...]:
+    """Return the laws that may have something to say of frames of these classes."""
+    return tuple(law for law, about in LAWS if not about or not kinds.isdisjoint(about))
+
+
 def judge_laws(observation: Observation) -> tuple[Finding, ...]:
     """Return what the laws say of one play: the first of them that is broken speaks.
 
@@ -98,10 +105,7 @@ def judge_laws(observation: Observation) -> tuple[Finding, ...]:
     for finding in websocket(observation):
         return (finding,)
     dialogue = Dialogue(observation)
-    kinds = dialogue.kinds | dialogue.heard_kinds
-    for law, about in LAWS:
-        if about and kinds.isdisjoint(about):
-            continue
+    for law in _asked(dialogue.heard_kinds | dialogue.kinds):
         for finding in law(dialogue):
             return (finding,)
     return tuple(golden(observation))

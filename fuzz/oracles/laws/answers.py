@@ -9,6 +9,9 @@ from fuzz.finding import Cause, Finding, Kind
 from fuzz.oracles.laws import wire
 from fuzz.oracles.laws.dialogue import Dialogue, Link, Said
 from grammar import (
+    CLIENT_OPCODES,
+    ClientFrame,
+    ClientOpcode,
     GetStatus,
     Login,
     ReadReceipt,
@@ -26,8 +29,8 @@ def unanswered(dialogue: Dialogue) -> Iterator[Finding]:
     for link in dialogue.links:
         if not (link.clean and link.read_to_the_end):
             continue
-        asked = Counter(said.frame.opcode for said in link.said if _must_be_answered(said))
-        for opcode, count in asked.items():
+        asked = [said.frame.opcode for said in link.said if _must_be_answered(said)]
+        for opcode, count in Counter(asked).items() if asked else ():
             replies = RULES[opcode].replies
             if sum(isinstance(frame, replies) for frame in link.heard) < count:
                 yield Finding(
@@ -48,9 +51,17 @@ def unanswered(dialogue: Dialogue) -> Iterator[Finding]:
                 return
 
 
+def _answered(state: State) -> frozenset[type[ClientFrame]]:
+    answered = {CLIENT_OPCODES[o] for o in ClientOpcode if always_answered(o, state)}
+    return frozenset(answered - {Login})
+
+
+#: What must always be answered, but for LOGIN: before it, and behind it.
+_ANSWERED = (_answered(State.CONNECTED), _answered(State.LOGGED_IN))
+
+
 def _must_be_answered(said: Said) -> bool:
-    state = State.CONNECTED if said.user is None else State.LOGGED_IN
-    return not isinstance(said.frame, Login) and always_answered(said.frame.opcode, state)
+    return type(said.frame) in _ANSWERED[said.user is not None]
 
 
 def status(dialogue: Dialogue) -> Iterator[Finding]:

@@ -19,8 +19,8 @@ def conformance(dialogue: Dialogue) -> Iterator[Finding]:
     for link in dialogue.links:
         if not link.readable:
             continue
-        unknown = next((f for f in link.heard if isinstance(f, UnknownFrame)), None)
-        if unknown is not None:
+        if UnknownFrame in link.kinds:
+            unknown = next(f for f in link.heard if isinstance(f, UnknownFrame))
             behind = _name(link.heard[: link.heard.index(unknown)])
             words = "sent something that is no frame of a server's"
         elif link.fault is not None:
@@ -43,5 +43,5 @@ def conformance(dialogue: Dialogue) -> Iterator[Finding]:
         return
 
 
-def _name(frames: list[Frame]) -> str:
+def _name(frames: tuple[Frame, ...]) -> str:
     return type(frames[-1]).__name__ if frames else "nothing"

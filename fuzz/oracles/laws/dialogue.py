@@ -20,10 +20,11 @@ full a bucket is.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cached_property
+from contextlib import suppress
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from math import inf
+from typing import NamedTuple
 
 from fuzz.observation import ConnectionTrace, Ending, Observation
 from grammar import (
@@ -53,17 +54,21 @@ from grammar.errors import GrammarError
 #: so; what comes near that is not judged.
 _BIG = 32_768
 
+#: Replies up to this long are likely to come again, byte for byte: they name nobody.
+_SHORT = 64
 
 #: What a server says to a LOGIN that it does not accept, and to what else it refuses.
 _SHUT_OUT = (AuthFailed, LoginRateLimited)
 _REFUSALS = (Error, RateLimited)
 
+# To ask an enum for its member takes longer than to compare with it.
+_CLOSED, _UNUSED = Ending.CLOSED, Ending.UNUSED
+
 #: What is said of a frame that came in more than one segment.
 CUT = " that was cut by TCP"
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(NamedTuple):
     """A frame that a client sent: when, and as which user (None before LOGIN).
 
     ``place`` counts the frames of its connection. ``cut`` tells that it came in more than one
@@ -89,8 +94,7 @@ class Said:
         return self.frame.opcode.name + (CUT if self.cut else "")
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """A message to one user, as it must arrive; ``link`` is the connection that sent it.
 
     ``how`` names the frame it was in, and tells if that was cut.
@@ -104,8 +108,7 @@ class Message:
     how: str
 
 
-@dataclass(frozen=True, slots=True)
-class Stay:
+class Stay(NamedTuple):
     """A user on a connection: from its LOGIN until the connection, or the user, has gone.
 
     ``until`` is None for a connection that the peer ended.
@@ -125,14 +128,16 @@ class Link:
         self.ending = trace.ending
         self.left = trace.left
         self.readable = trace.plain or trace.messages
-        self.heard, self.fault, self.rest = _heard(trace.replies())
+        heard = _heard(trace.replies())
+        self.heard, self.fault, self.rest = heard.frames, heard.fault, heard.rest
         self.said, whole, self.pending = _said(trace)
         #: The classes of the frames that were heard.
-        self.kinds = frozenset(map(type, self.heard))
-        self.logins = tuple(said.order for said in self.said if isinstance(said.frame, Login))
-        accepted = sum(isinstance(frame, LoginOk) for frame in self.heard)
+        self.kinds = heard.kinds
+        #: Whether anything that was sent may have been refused.
+        self.refused = not self.kinds.isdisjoint(_REFUSALS)
+        self.logins = tuple([said.order for said in self.said if isinstance(said.frame, Login)])
         self.sure = (
-            self.readable and whole and self.fault is None and len(self.logins) == accepted
+            self.readable and whole and self.fault is None and len(self.logins) == heard.accepted
             and self.kinds.isdisjoint(_SHUT_OUT)
         )  # fmt: skip
 
@@ -144,15 +149,10 @@ class Link:
         """
         return self.sure and not self.refused and not self.pending
 
-    @cached_property
-    def refused(self) -> bool:
-        """Tell whether anything that was sent may have been refused."""
-        return not self.kinds.isdisjoint(_REFUSALS)
-
     @property
     def read_to_the_last_byte(self) -> bool:
         """Tell whether the server ended it in order, after we had."""
-        return self.ending is Ending.CLOSED and self.left is not None
+        return self.ending is _CLOSED and self.left is not None
 
     @property
     def read_to_the_end(self) -> bool:
@@ -179,8 +179,11 @@ class Dialogue:
         self.users = observation.users
         self.seconds = observation.seconds
         self.restarts = observation.restarts
-        self.links = [Link(t) for t in observation.traces if t.ending is not Ending.UNUSED]
+        self.links = [Link(t) for t in observation.traces if t.ending is not _UNUSED]
         self.sure = all(link.sure for link in self.links)
+        #: The classes of the frames that were sent, and of those that were heard.
+        self.kinds = {type(said.frame) for link in self.links for said in link.said}
+        self.heard_kinds = frozenset[type[Frame]]().union(*[link.kinds for link in self.links])
 
     @cached_property
     def messages(self) -> list[Message]:
@@ -195,16 +198,6 @@ class Dialogue:
             for target, body in messages_in(said)
         ]
         return sorted(sent, key=lambda message: message.order)
-
-    @cached_property
-    def kinds(self) -> frozenset[type[ClientFrame]]:
-        """Return the classes of the frames that were sent."""
-        return frozenset(type(said.frame) for link in self.links for said in link.said)
-
-    @cached_property
-    def heard_kinds(self) -> frozenset[type[Frame]]:
-        """Return the classes of the frames that were heard."""
-        return frozenset[type[Frame]]().union(*(link.kinds for link in self.links))
 
     def over_a_restart(self, since: int, until: int) -> bool:
         """Tell whether the server was restarted between two orders, the first included."""
@@ -230,16 +223,36 @@ class Dialogue:
         return by_user
 
 
-def _heard(replies: bytes) -> tuple[list[Frame], GrammarError | None, bytes]:
-    """Return the server's frames, what ended them too early, and the bytes left over."""
-    stream = Stream(Direction.SERVER)
-    try:
+class _Heard(NamedTuple):
+    """The server's frames, what ended them too early, and the bytes left over.
+
+    ``kinds`` are the classes of the frames, and ``accepted`` counts those that are LOGIN_OK.
+    """
+
+    frames: tuple[Frame, ...]
+    fault: GrammarError | None
+    rest: bytes
+    kinds: frozenset[type[Frame]]
+    accepted: int
+
+
+def _read(replies: bytes) -> _Heard:
+    stream, frames, rest = Stream(Direction.SERVER), list[Frame](), b""
+    with suppress(GrammarError):  # which the stream keeps
         frames = stream.feed(replies)
-    except GrammarError as fault:
-        return [], fault, b""
-    if stream.fault is not None:
-        return frames, stream.fault, b""
-    return frames, None, stream.close()
+    fault = stream.fault
+    if fault is None:
+        rest = stream.close()
+    kinds = [type(frame) for frame in frames]
+    return _Heard(tuple(frames), fault, rest, frozenset(kinds), kinds.count(LoginOk))
+
+
+_read_short = lru_cache(maxsize=4_096)(_read)
+
+
+def _heard(replies: bytes) -> _Heard:
+    """Return what the server said on a connection: in most plays what it said in others too."""
+    return _read_short(replies) if len(replies) <= _SHORT else _read(replies)
 
 
 def _said(trace: ConnectionTrace) -> tuple[list[Said], bool, int]:
@@ -260,8 +273,8 @@ def _said(trace: ConnectionTrace) -> tuple[list[Said], bool, int]:
                 return said, False, 0
             if isinstance(frame, Login):
                 user = frame.user
-            moment = segment.at, segment.done
-            said.append(Said(segment.order, len(said), user, frame, cut, *moment))
+            place = len(said)
+            said.append(Said(segment.order, place, user, frame, cut, segment.at, segment.done))
             cut = False
         if not trace.plain and (len(frames) != 1 or stream.pending):
             return said, False, 0

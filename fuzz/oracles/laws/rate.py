@@ -40,10 +40,12 @@ def rate(dialogue: Dialogue) -> Iterator[Finding]:
     """Judge refusals, the waits that they tell, and bursts that were let through."""
     if not dialogue.sure or dialogue.restarts:
         return
-    sent = Counter(message.sender for message in dialogue.messages)
-    refused = any(isinstance(f, RateLimited) for link in dialogue.links for f in link.heard)
-    if not refused and max(sent.values(), default=0) <= RATE_BURST:
+    refused = RateLimited in dialogue.heard_kinds
+    if not refused and len(dialogue.messages) <= RATE_BURST:
         return  # the usual play: spare it the count of who sent what
+    sent = Counter(message.sender for message in dialogue.messages)
+    if not refused and max(sent.values(), default=0) <= RATE_BURST:
+        return
     for finding in (*_waits(dialogue), *_early(dialogue, sent), *_accounts(dialogue, sent)):
         yield finding
         return
@@ -256,7 +258,8 @@ def _too_few(dialogue: Dialogue, account: _Account) -> Iterator[Finding]:
     if not account.clear:
         return
     must = account.least()
-    places = {charge.target: _place(dialogue, account, charge.target) for charge in account.charges}
+    targets = dict.fromkeys(charge.target for charge in account.charges)
+    places = {target: _place(dialogue, account, target) for target in targets}
     for target, (least, why) in must.items():
         link = places[target]
         if account.refusals and link is not None and account.came[target] < least:

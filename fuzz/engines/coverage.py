@@ -5,7 +5,8 @@ its counters after each call. Playing one case at a time would leave node and ha
 waiting for each other, so cases are collected and played at once, sixteen or more, with one
 reading of the node's coverage for all. libFuzzer meanwhile sees only the constant counter
 for each of them. When the reading of a batch holds something new, its cases are played
-again one by one; those that earned something go on the list of *credits*. The next time
+again one by one, as soon as there is time for that; those that earned something go on the list of
+*credits*. The next time
 libFuzzer asks for a mutation it is handed a credited case instead, and when it runs that,
 the counters that the case had earned alone are put before it: it keeps the case and
 learns from it as if it had just been played.
@@ -17,13 +18,14 @@ keeps them all. Behind those stand the levels of cost, if cost is to be maximise
 
 from __future__ import annotations
 
-import functools
 import random
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache, partial
 
 from fuzz.case import Case, decode_case, encode_case
+from fuzz.engines.allowance import Allowance
 from fuzz.engines.board import Board
 from fuzz.engines.cost_levels import CLIMB_SHARE, LEVELS, CostLevels, Spent, spent_by
 from fuzz.engines.counters import Counters
@@ -54,6 +56,10 @@ from fuzz.watchdog.attributed import Attributed
 from fuzz.watchdog.leaks import LeakSurvey
 from fuzz.watchdog.watchdog import Glance, Watchdog, calm
 
+#: The share of the time for playing again, one by one, what was in a batch with news. In the first
+#: seconds nearly all are such, and the search would stand still; what waits is looked into later,
+#: or found explained by then. No more batches wait than are of a second.
+_CREDITING, _PENDING = 0.25, 64
 #: Mutations that are tried in the place of one that shows a known bug.
 _MAKES = 8
 #: Decoded cases kept: libFuzzer mutates the same few hundred units again and again.
@@ -116,12 +122,14 @@ class CoverageEngine:
         self._cases = Memory(self._size)
         self._queue: list[bytes] = []
         self._breadth = Breadth()
+        self._unexplained: deque[tuple[list[Case], News]] = deque()
+        self._crediting = Allowance(rig.clock, _CREDITING)
         self._credits: deque[tuple[bytes, Features]] = deque()
         self._due: dict[bytes, Features] = {}
         self._ascents: set[bytes] = set()
         self._made: dict[bytes, Case] = {}
         self._stock = Stock()
-        self._decoded = functools.lru_cache(_DECODED)(decode_case)
+        self._decoded = lru_cache(_DECODED)(decode_case)
         self._seeding = True
         #: The seeds, less those that have raised an alarm: what a filter must let through.
         self.ordinary = [self._case(data) for data in seeds]
@@ -276,13 +284,15 @@ class CoverageEngine:
             self._cases.learn(self._last_features)
             self._batches.account(self._last_features)
         elif news and self._feedback:
-            self._credit([c for c, o in zip(cases, observations, strict=True) if calm(o)], news)
+            played_well = [c for c, o in zip(cases, observations, strict=True) if calm(o)]
+            self._unexplained.append((played_well, news))
         if self.costs is not None:
             if len(cases) == 1 and not glance.alarmed:
                 self.costs.note(cases[0], observations[0], glance.reductions, glance.hottest)
             if not self._seeding:
                 self._climb(self.costs, cases, observations, glance)
         if not self._seeding:
+            self._explain()
             self._kept.work()
         if self._survey is not None:
             self._look_for_leaks(self._survey)
@@ -303,9 +313,17 @@ class CoverageEngine:
                 survey.dismiss(attributed.finding.cause.reason)
             self._found(attributed)
 
+    def _explain(self) -> None:
+        """Look into the news of batches, the oldest first, as far as there is time for it."""
+        pending = self._unexplained
+        while pending and (self._crediting.left() or len(pending) > _PENDING):
+            self._crediting.spend(partial(self._credit, *pending.popleft()))
+
     def _credit(self, cases: Sequence[Case], news: News) -> None:
         """Play cases alone until the news is explained; credit those that earn something."""
-        unexplained = set(news.hit)
+        unexplained = {index for index in news.hit if not self._cases.knows(index)}
+        if not (unexplained or news.louder):
+            return  # another batch that hit the same was looked into
         for case in cases:
             features = self._alone(case, lawful=True)
             if features is None:

@@ -52,6 +52,10 @@ class Memory:
                 new.add(index)
         return new
 
+    def knows(self, index: int) -> bool:
+        """Tell whether a case has hit the counter ``index`` alone."""
+        return self._seen[index] > 0
+
 
 @dataclass(frozen=True, slots=True)
 class News:

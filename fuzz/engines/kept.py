@@ -23,7 +23,7 @@ from fuzz.watchdog.leaks import LeakSurvey
 
 #: The shares of the time for trimming, which takes minutes to catch up, and for surveys, which keep
 #: pace from the first seconds on.
-_TRIMMING, _SURVEYING = 0.1, 0.2
+_TRIMMING, _SURVEYING = 0.05, 0.15
 
 #: Cases that wait, of each sort: with some minutes' work ahead, what comes then is not waited with.
 _MOST = 2_048

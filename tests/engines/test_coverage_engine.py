@@ -112,6 +112,10 @@ class Bench:
             "base": hit(0),
             "new": hit(3),
             "loud": hit(4, 9),
+            "other": hit(5),
+            "sixth": hit(6),
+            "moody": self._be_moody,
+            "slow": lambda rig: rig.clock.advance(1.0),
             "busy": works(100_000),
             "busier": works(400_000),
             "crash": reports(STATEM),
@@ -148,6 +152,13 @@ class Bench:
             return play(cases, *patience)  # type: ignore[arg-type]
 
         self.rig.play = logged  # type: ignore[assignment]
+
+    def _be_moody(self, rig: FakeRig) -> None:
+        """Hit one more point from the second time on."""
+        hit(5)(rig)
+        if "moody" in self.log:
+            hit(6)(rig)
+        self.log.append("moody")
 
     def _known(self, finding: Finding) -> bool:
         return finding.fingerprint in {one.finding.fingerprint for one in self.found}
@@ -247,6 +258,30 @@ def test_a_case_that_earned_something_comes_back_with_what_it_did_alone() -> Non
     assert (bench.engine.totals.corpus, bench.engine.totals.cases) == (1, 3 + BATCH)
     assert bench.judged_cases == 3 + BATCH  # and not those that were played alone
     assert bench.engine.mutate(SEEDS[0], MOST) != credited
+
+
+def test_news_waits_while_looking_into_it_has_taken_its_share_of_the_time() -> None:
+    bench = Bench()
+    bench.seed()
+    bench.batch(case("new", "slow"))
+    assert len(bench.evolved) == 1
+    bench.batch(case("other", "slow"))
+    assert len(bench.evolved) == 1, "it would be three seconds of five"
+    bench.rig.clock.advance(10.0)
+    bench.batch()
+    assert bench.evolved[1:] == [encode_case(case("other", "slow"))]
+
+
+def test_news_that_was_explained_meanwhile_is_not_looked_into() -> None:
+    bench = Bench()
+    bench.seed()
+    bench.batch(case("new", "slow"))
+    bench.batch(case("moody", "slow"))
+    bench.batch(case("sixth", "slow"))
+    bench.rig.clock.advance(60.0)
+    bench.batch()
+    # Alone, the moody case has hit what the other showed.
+    assert bench.evolved[1:] == [encode_case(case("moody", "slow"))]
 
 
 def test_what_is_kept_loses_its_idle_steps_unless_its_shape_is_to_stay() -> None:

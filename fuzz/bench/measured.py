@@ -198,7 +198,10 @@ def used() -> Used:
             # Others of ours are helpers of multiprocessing.
             if "--multiprocessing-fork" in child.cmdline():
                 memory += child.memory_info().rss / _MEBIBYTE
-                workers += _processor(child)
+                own = child.cpu_times()
+                workers += own.user + own.system
+                # A node that has ended is counted with its parent from then on.
+                nodes += own.children_user + own.children_system
                 nodes += sum(map(_processor, child.children(recursive=True)))
     return Used(memory, workers, nodes)
 

@@ -125,7 +125,7 @@ class Breadth:
 def features_of(coverage: bytes) -> Features:
     """Return ``(index, count)`` pairs from the agent's sparse form, four bytes each."""
     words = struct.unpack(f">{len(coverage) // 4}I", coverage)
-    return tuple((word >> 8, word & 0xFF) for word in words)
+    return tuple(zip([word >> 8 for word in words], coverage[3::4], strict=True))
 
 
 def loud(features: Features, wanted: set[int]) -> dict[int, int]:

@@ -1,4 +1,4 @@
-"""A share of the time of a campaign, for work that must not eat it up."""
+"""A share of what a campaign spends, for work that must not eat it up."""
 
 from __future__ import annotations
 
@@ -15,22 +15,27 @@ _SAVED = 5.0
 
 
 class Allowance:
-    """Time for work: ``share`` of what goes by on ``clock``, from now on."""
+    """Leave for work: ``share`` of what goes by on ``clock``, from now on.
 
-    def __init__(self, clock: Clock, share: float) -> None:
+    That is mostly seconds, but may be anything that is counted upwards. ``saved`` is how much of it
+    may be saved up for later.
+    """
+
+    def __init__(self, clock: Clock, share: float, saved: float = _SAVED) -> None:
         self._clock = clock
         self._share = share
+        self._saved = saved
         self._since = clock.now()
         self._spent = 0.0
 
     def left(self) -> bool:
-        """Tell whether there is time for more; what is begun then may take longer."""
+        """Tell whether there is any left; what is begun then may take more."""
         earned = self._share * (self._clock.now() - self._since)
-        self._spent = max(self._spent, earned - _SAVED)
+        self._spent = max(self._spent, earned - self._saved)
         return self._spent <= earned
 
     def spend(self, work: Callable[[], T]) -> T:
-        """Do ``work``, and count the time that it takes."""
+        """Do ``work``, and count what it takes."""
         start = self._clock.now()
         try:
             return work()

@@ -56,10 +56,13 @@ from fuzz.watchdog.attributed import Attributed
 from fuzz.watchdog.leaks import LeakSurvey
 from fuzz.watchdog.watchdog import Glance, Watchdog, calm
 
-#: The share of the time for playing again, one by one, what was in a batch with news. In the first
-#: seconds nearly all are such, and the search would stand still; what waits is looked into later,
-#: or found explained by then. No more batches wait than are of a second.
-_CREDITING, _PENDING = 0.25, 64
+#: The share of all plays in which cases are played again, one by one, since there was news in their
+#: batch. In the first seconds nearly all are such, and the search would stand still; what waits is
+#: looked into later, or found explained by then. It is counted in plays, so that a search goes the
+#: same way on a slow machine. What is saved up is enough for eight large batches.
+_CREDITING, _SAVED = 0.25, 256
+#: No more batches wait than are of a second.
+_PENDING = 64
 #: Mutations that are tried in the place of one that shows a known bug.
 _MAKES = 8
 #: Decoded cases kept: libFuzzer mutates the same few hundred units again and again.
@@ -73,6 +76,10 @@ class Totals:
     cases: int = 0
     replays: int = 0
     corpus: int = 0
+
+    def now(self) -> float:
+        """Return how much was played: what a share of the plays is taken of."""
+        return self.cases + self.replays
 
 
 class CoverageEngine:
@@ -123,7 +130,7 @@ class CoverageEngine:
         self._queue: list[bytes] = []
         self._breadth = Breadth()
         self._unexplained: deque[tuple[list[Case], News]] = deque()
-        self._crediting = Allowance(rig.clock, _CREDITING)
+        self._crediting = Allowance(self.totals, _CREDITING, _SAVED)
         self._credits: deque[tuple[bytes, Features]] = deque()
         self._due: dict[bytes, Features] = {}
         self._ascents: set[bytes] = set()

@@ -38,6 +38,7 @@ from fuzz.events import (
 from fuzz.finding import Finding, Kind
 from fuzz.generate.edges import spread_seeds
 from fuzz.generate.mutate import Mutator
+from fuzz.processors import stay
 from fuzz.rig import rig_of
 from fuzz.settings import FAMILIES, FuzzSettings, Place
 from fuzz.store.corpus import EvolvedCorpus, load_seeds
@@ -98,6 +99,8 @@ class Worker:
         """
         loaded = load_seeds(self._settings.seeds)
         unjudged = self._journal.unjudged()
+        if self._settings.place is not None:
+            stay(self._settings.place.number, self._settings.jobs)
         self._rig.start()
         edges = len(self._rig.endpoint.edges())
         offered = dict.fromkeys([*unjudged, *(data for _, data in loaded.seeds)])

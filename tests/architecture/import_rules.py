@@ -61,6 +61,7 @@ LAYERS = (
             "fuzz.node",
             "fuzz.observation",
             "fuzz.pace",
+            "fuzz.processors",
             "fuzz.scratch",
             "fuzz.wakeful",
         ),

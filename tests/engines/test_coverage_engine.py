@@ -115,7 +115,6 @@ class Bench:
             "other": hit(5),
             "sixth": hit(6),
             "moody": self._be_moody,
-            "slow": lambda rig: rig.clock.advance(1.0),
             "busy": works(100_000),
             "busier": works(400_000),
             "crash": reports(STATEM),
@@ -260,28 +259,28 @@ def test_a_case_that_earned_something_comes_back_with_what_it_did_alone() -> Non
     assert bench.engine.mutate(SEEDS[0], MOST) != credited
 
 
-def test_news_waits_while_looking_into_it_has_taken_its_share_of_the_time() -> None:
+def test_news_waits_while_looking_into_it_has_taken_its_share_of_the_plays() -> None:
     bench = Bench()
     bench.seed()
-    bench.batch(case("new", "slow"))
-    assert len(bench.evolved) == 1
-    bench.batch(case("other", "slow"))
-    assert len(bench.evolved) == 1, "it would be three seconds of five"
-    bench.rig.clock.advance(10.0)
+    bench.batch(*[case(f"{number}", "base") for number in range(9)], case("new"))
+    assert (len(bench.evolved), bench.engine.totals.replays) == (1, 10)
+    bench.batch(case("other"))
+    assert len(bench.evolved) == 1, "nearly half of all plays were to look into the first"
     bench.batch()
-    assert bench.evolved[1:] == [encode_case(case("other", "slow"))]
+    bench.batch()
+    assert bench.evolved[1:] == [encode_case(case("other"))]
 
 
 def test_news_that_was_explained_meanwhile_is_not_looked_into() -> None:
     bench = Bench()
     bench.seed()
-    bench.batch(case("new", "slow"))
-    bench.batch(case("moody", "slow"))
-    bench.batch(case("sixth", "slow"))
-    bench.rig.clock.advance(60.0)
-    bench.batch()
+    bench.batch(*[case(f"{number}", "base") for number in range(9)], case("new"))
+    bench.batch(case("moody"))
+    bench.batch(case("sixth"))
+    for _ in range(5):
+        bench.batch()
     # Alone, the moody case has hit what the other showed.
-    assert bench.evolved[1:] == [encode_case(case("moody", "slow"))]
+    assert bench.evolved[1:] == [encode_case(case("moody"))]
 
 
 def test_what_is_kept_loses_its_idle_steps_unless_its_shape_is_to_stay() -> None:

@@ -5,11 +5,10 @@ its counters after each call. Playing one case at a time would leave node and ha
 waiting for each other, so cases are collected and played at once, sixteen or more, with one
 reading of the node's coverage for all. libFuzzer meanwhile sees only the constant counter
 for each of them. When the reading of a batch holds something new, its cases are played
-again one by one, as soon as there is time for that; those that earned something go on the list of
-*credits*. The next time
-libFuzzer asks for a mutation it is handed a credited case instead, and when it runs that,
-the counters that the case had earned alone are put before it: it keeps the case and
-learns from it as if it had just been played.
+again one by one, in their turn; those that earned something go on the list of *credits*.
+The next time libFuzzer asks for a mutation it is handed a credited case instead, and when
+it runs that, the counters that the case had earned alone are put before it: it keeps the
+case and learns from it as if it had just been played.
 
 The seeds come first, one at a time, each with a counter of its own, so that libFuzzer
 keeps them all. Behind those stand the levels of cost, if cost is to be maximised: see
@@ -22,10 +21,9 @@ import random
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 
 from fuzz.case import Case, decode_case, encode_case
-from fuzz.engines.allowance import Allowance
 from fuzz.engines.board import Board
 from fuzz.engines.cost_levels import CLIMB_SHARE, LEVELS, CostLevels, Spent, spent_by
 from fuzz.engines.counters import Counters
@@ -44,6 +42,7 @@ from fuzz.engines.kept import Kept
 from fuzz.engines.lawful import Lawful
 from fuzz.engines.stock import Made, Stock
 from fuzz.engines.turns import Turns
+from fuzz.engines.unexplained import Unexplained
 from fuzz.errors import CaseFileError
 from fuzz.evidence import Cost
 from fuzz.generate.mutate import Mutator
@@ -56,13 +55,6 @@ from fuzz.watchdog.attributed import Attributed
 from fuzz.watchdog.leaks import LeakSurvey
 from fuzz.watchdog.watchdog import Glance, Watchdog, calm
 
-#: The share of all plays in which cases are played again, one by one, since there was news in their
-#: batch. In the first seconds nearly all are such, and the search would stand still; what waits is
-#: looked into later, or found explained by then. It is counted in plays, so that a search goes the
-#: same way on a slow machine. What is saved up is enough for eight large batches.
-_CREDITING, _SAVED = 0.25, 256
-#: No more batches wait than are of a second.
-_PENDING = 64
 #: Mutations that are tried in the place of one that shows a known bug.
 _MAKES = 8
 #: Decoded cases kept: libFuzzer mutates the same few hundred units again and again.
@@ -78,7 +70,7 @@ class Totals:
     corpus: int = 0
 
     def now(self) -> float:
-        """Return how much was played: what a share of the plays is taken of."""
+        """Return how many plays there were: what :class:`Unexplained` takes a share of."""
         return self.cases + self.replays
 
 
@@ -129,8 +121,7 @@ class CoverageEngine:
         self._cases = Memory(self._size)
         self._queue: list[bytes] = []
         self._breadth = Breadth()
-        self._unexplained: deque[tuple[list[Case], News]] = deque()
-        self._crediting = Allowance(self.totals, _CREDITING, _SAVED)
+        self._unexplained = Unexplained(self.totals, self._credit)
         self._credits: deque[tuple[bytes, Features]] = deque()
         self._due: dict[bytes, Features] = {}
         self._ascents: set[bytes] = set()
@@ -292,14 +283,14 @@ class CoverageEngine:
             self._batches.account(self._last_features)
         elif news and self._feedback:
             played_well = [c for c, o in zip(cases, observations, strict=True) if calm(o)]
-            self._unexplained.append((played_well, news))
+            self._unexplained.add(played_well, news)
         if self.costs is not None:
             if len(cases) == 1 and not glance.alarmed:
                 self.costs.note(cases[0], observations[0], glance.reductions, glance.hottest)
             if not self._seeding:
                 self._climb(self.costs, cases, observations, glance)
         if not self._seeding:
-            self._explain()
+            self._unexplained.work()
             self._kept.work()
         if self._survey is not None:
             self._look_for_leaks(self._survey)
@@ -319,12 +310,6 @@ class CoverageEngine:
             if attributed.dismissed:
                 survey.dismiss(attributed.finding.cause.reason)
             self._found(attributed)
-
-    def _explain(self) -> None:
-        """Look into the news of batches, the oldest first, as far as there is time for it."""
-        pending = self._unexplained
-        while pending and (self._crediting.left() or len(pending) > _PENDING):
-            self._crediting.spend(partial(self._credit, *pending.popleft()))
 
     def _credit(self, cases: Sequence[Case], news: News) -> None:
         """Play cases alone until the news is explained; credit those that earn something."""

@@ -227,7 +227,7 @@ def _unclipped(span: Span, data: bytes) -> Span:
     return Span(span.path, span.offset, length, span.role, counts)
 
 
-_anatomy_small = lru_cache(maxsize=4_096)(Anatomy)
+_anatomy_small = lru_cache(maxsize=2_048)(Anatomy)
 _anatomy_large = lru_cache(maxsize=64)(Anatomy)
 
 

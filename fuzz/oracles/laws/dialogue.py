@@ -247,7 +247,8 @@ def _read(replies: bytes) -> _Heard:
     return _Heard(tuple(frames), fault, rest, frozenset(kinds), kinds.count(LoginOk))
 
 
-_read_short = lru_cache(maxsize=4_096)(_read)
+#: What recurs is few replies; most hold a name or an id that is never seen again.
+_read_short = lru_cache(maxsize=512)(_read)
 
 
 def _heard(replies: bytes) -> _Heard:

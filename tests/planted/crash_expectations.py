@@ -76,6 +76,9 @@ CRASH_EXPECTED: Mapping[str, Broken] = MappingProxyType(
         "build_up": Broken(
             "crash", "error:{badmatch,false}", _CONN, "in iris_ref_mishap:refused/0"
         ),
+        "later_position": Broken("crash", "error:badarith", _CONN, "in erlang:div/2"),
+        "later_call": Broken("crash", _CLAUSE, _CONN, "in iris_ref_later:resumed/1"),
+        "later_header": Broken("crash", "error:badarg", _CONN, "in erlang:element/2"),
         "restart_refuses": Broken(
             "crash", "error:{badmatch,false}", "iris_ref_offline:init/1",
             "its port refuses connections (stopped: iris_ref)", ("node",),

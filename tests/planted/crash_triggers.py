@@ -144,6 +144,19 @@ _STEPS: Mapping[str, tuple[str, tuple[Step, ...]]] = {
         "empty-message-stored-over-a-restart",
         (_login(), _send(SendMessage(B, b"")), Step(StepKind.RESTART)),
     ),
+    # What only a later version of the protocol says.
+    "later_position": (
+        "position-of-scale-zero",
+        (_login(), _send(b"\x40\x03\x9ckm\x80\x00")),
+    ),
+    "later_call": (
+        "call-held-twice",
+        (_login(), *(_send(b"\x50" + verb) for verb in (b"OFFER", b"ACCEPT", b"HOLD", b"HOLD"))),
+    ),
+    "later_header": (
+        "e2ee-header-kept-for-six-weeks",
+        (_login(), _send(E2eeMsg(B, cbor.dumps({"ttl": 6 * 604_800}), b""))),
+    ),
     # What hangs, grows, or takes too long.
     "hang": ("cbor-map-without-break", (_login(), _send(CborMsg(B, b"\xbf")))),
     "call_cycle": ("send-seq-to-oneself", (_login(), _send(SendSeq(A, 0, b"")))),

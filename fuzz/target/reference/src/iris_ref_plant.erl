@@ -41,7 +41,8 @@ catalogue() ->
         iris_ref_plants_stay:catalogue() ++ iris_ref_plants_law:catalogue() ++
         iris_ref_plants_relation:catalogue() ++ iris_ref_plants_storm:catalogue() ++
         iris_ref_plants_decode:catalogue() ++ iris_ref_plants_cluster:catalogue() ++
-        iris_ref_plants_restart:catalogue() ++ iris_ref_plants_transport:catalogue().
+        iris_ref_plants_restart:catalogue() ++ iris_ref_plants_transport:catalogue() ++
+        iris_ref_plants_later:catalogue().
 
 %% Tell whether a defect is switched on.
 -spec on(name()) -> boolean().

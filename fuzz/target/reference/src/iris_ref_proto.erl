@@ -57,7 +57,7 @@ first(<<16#75, _/binary>>) ->
 first(<<Opcode, Rest/binary>>) ->
     case layout(Opcode) of
         {Tag, Fields} -> fields(Fields, Rest, 1, [Tag]);
-        error -> {error, <<"unknown opcode">>}
+        error -> iris_ref_later:first(Opcode, Rest)
     end.
 
 -spec layout(byte()) -> {atom(), [field()]} | error.

@@ -110,7 +110,11 @@ handle({cbor_msg, Target, Payload}, S) ->
     with_map(Payload, fun(_) -> send(Target, [Payload], S) end, S);
 handle({e2ee_msg, Recipient, Header, Ciphertext}, #session{user = User} = S) ->
     Body = iris_ref_proto:e2ee(User, Header, Ciphertext),
-    with_map(Header, fun(_) -> send(Recipient, [Body], S) end, S);
+    Send = fun(Pairs) ->
+        ok = iris_ref_later:header(Pairs),
+        send(Recipient, [Body], S)
+    end,
+    with_map(Header, Send, S);
 handle({upload_prekeys, Bundle}, #session{user = User} = S) ->
     uploaded(iris_ref_core:call(iris_ref_keys, upload, [User, Bundle]), S);
 handle({fetch_prekeys, User}, S) ->
@@ -143,7 +147,10 @@ handle({read_receipt, MsgId, Sender}, #session{user = User} = S) ->
     Now = iris_ref_clock:now(second),
     Read = iris_ref_lapse:read_id(MsgId),
     ok = iris_ref_router:relay(Sender, iris_ref_proto:receipt(Read, User, Now)),
-    {ok, [], S}.
+    {ok, [], S};
+handle({Later, _} = Frame, S) when Later =:= position; Later =:= call ->
+    {Refusal, S1} = later(Frame, S),
+    refuse(Refusal, S1).
 
 reply(Frame, S) -> {ok, [Frame], S}.
 
@@ -157,6 +164,10 @@ written(Frame, S) -> reply(Frame, S#session{written = true}).
 lapse(Function, Value, #session{planted = Memory} = S) ->
     {NewValue, NewMemory} = iris_ref_lapse:Function(Value, Memory),
     {NewValue, S#session{planted = NewMemory}}.
+
+later(Frame, #session{planted = Memory} = S) ->
+    {Refusal, NewMemory} = iris_ref_later:handle(Frame, Memory),
+    {Refusal, S#session{planted = NewMemory}}.
 
 with_map(Cbor, Continue, S) ->
     case iris_ref_cbor:map(Cbor) of

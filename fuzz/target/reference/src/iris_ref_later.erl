@@ -1,0 +1,100 @@
+%%% Frames of a later version of the protocol, which no grammar knows: planted defects in stages.
+%%%
+%%% Theory of operation. Two opcodes that nobody has, and a key in the header of E2EE_MSG, mean
+%%% something while their defect is on. What stands in the way of the defect is checked one after the
+%%% other, each in a clause of its own: who sees which code was run learns of each step, and who does
+%%% not has to guess all of it at once. A frame takes all the rest of its segment, as one of an unknown
+%%% opcode does, and is answered by ERROR whatever it says; so to who knows only the published
+%%% protocol, nothing is odd until the defect shows.
+-module(iris_ref_later).
+
+-export([first/2, handle/2, header/1]).
+-export_type([frame/0]).
+
+-type frame() :: {position | call, binary()}.
+
+%% What a connection remembers of its call.
+-type memory() :: iris_ref_lapse:memory().
+
+-define(POSITION, 16#40).
+-define(CALL, 16#50).
+
+%% What is behind an opcode that has no layout.
+-spec first(byte(), binary()) -> iris_ref_proto:decoded().
+first(?POSITION, Body) -> frame(later_position, {position, Body});
+first(?CALL, Body) -> frame(later_call, {call, Body});
+first(_, _) -> unknown().
+
+frame(Plant, Frame) ->
+    case iris_ref_plant:on(Plant) of
+        true -> {ok, Frame, <<>>};
+        false -> unknown()
+    end.
+
+unknown() -> {error, <<"unknown opcode">>}.
+
+%% Every frame is refused, with what is wrong with it.
+-spec handle(frame(), memory()) -> {Refusal :: binary(), memory()}.
+handle({position, Body}, Memory) ->
+    {position(Body), Memory};
+handle({call, Verb}, Memory) ->
+    {State, Refusal} = call(Verb, maps:get(later_call, Memory, idle)),
+    {Refusal, Memory#{later_call => State}}.
+
+%%% A position: a version, a projection, a unit, and a scale.
+
+position(<<3, Place/binary>>) -> projected(Place);
+position(<<Version, _/binary>>) when Version > 3 -> <<"the position is of a later version">>;
+position(_) -> <<"the position is of an old version">>.
+
+projected(<<16#9C, Place/binary>>) -> measured(Place);
+projected(<<16#9D, _/binary>>) -> <<"the projection is not used any more">>;
+projected(_) -> <<"there is no such projection">>.
+
+measured(<<"km", Scale:16, _/binary>>) -> scaled(1000, Scale);
+measured(<<"ft", Scale:16, _/binary>>) -> scaled(3281, Scale);
+measured(_) -> <<"there is no such unit">>.
+
+%% PLANTED: later_position - a scale from 32,768 on has its highest bit cut off, and what is left of
+%% the first of them is zero.
+scaled(Unit, Scale) when Scale >= 16#8000 ->
+    _ = Unit div (Scale band 16#7F00),
+    <<"the scale is too large">>;
+scaled(_, _) ->
+    <<"positions are not served here">>.
+
+%%% A call: an offer, an answer, and the line on hold.
+
+call(<<"OFFER", _/binary>>, idle) -> {offered, <<"nobody is called">>};
+call(<<"ACCEPT", _/binary>>, offered) -> {accepted, <<"nobody is there to talk to">>};
+call(<<"HOLD", _/binary>>, accepted) -> {held, <<"the line is on hold">>};
+call(<<"HOLD", _/binary>>, held) -> {resumed(held), <<"the line is open">>};
+call(<<"BYE", _/binary>>, _) -> {idle, <<"there is no call">>};
+call(_, State) -> {State, <<"there is no such verb now">>}.
+
+%% PLANTED: later_call - who puts a line on hold that is on hold meets no clause.
+resumed(accepted) -> accepted.
+
+%%% The header of E2EE_MSG: a key that says for how long a message is kept.
+
+-spec header([{Name :: binary(), Value :: binary()}]) -> ok.
+header(Pairs) ->
+    case iris_ref_plant:on(later_header) of
+        true -> lists:foreach(fun({Name, Value}) -> key(iris_ref_cbor:name(Name), Value) end, Pairs);
+        false -> ok
+    end.
+
+key({ok, <<"ttl">>}, Value) -> kept(Value);
+key(_, _) -> ok.
+
+%% A number of CBOR: of 32 bits, or a shorter one.
+kept(<<16#1A, Seconds:32>>) -> kept_for(Seconds);
+kept(_) -> ok.
+
+%% PLANTED: later_header - a message that is kept for more than a week goes to a table of weeks that
+%% has five entries.
+kept_for(Seconds) when Seconds > 604800 ->
+    _ = element(Seconds div 604800, {one, two, three, four, five}),
+    ok;
+kept_for(_) ->
+    ok.

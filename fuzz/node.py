@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -102,17 +103,40 @@ class Point:
         return f"{self.module}:{self.function}/{self.arity}" if self.function else self.module
 
 
+#: What the pattern or the guard of a branch compares with: a number, or bytes.
+Constant = int | bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """A branch that constants decide about.
+
+    ``point`` is the number of the coverage point that stands in it, and ``around`` that of the body
+    which the branch is in; None for a clause of a function.
+    """
+
+    point: int
+    around: int | None
+    constants: tuple[Constant, ...]
+
+    def renumbered(self, numbers: Mapping[int, int] | Sequence[int]) -> Gate:
+        """Return the same, where points have other ``numbers``."""
+        around = None if self.around is None else numbers[self.around]
+        return Gate(numbers[self.point], around, self.constants)
+
+
 @dataclass(frozen=True, slots=True)
 class Instrumentation:
     """The points by number, and the modules that have none, with the reason.
 
     ``native`` are the modules that could not be instrumented, with the reason, and that the
-    emulator counts by itself.
+    emulator counts by itself. Code that was instrumented has ``gates``.
     """
 
     points: tuple[Point, ...]
     failures: tuple[tuple[str, str], ...]
     native: tuple[tuple[str, str], ...] = ()
+    gates: tuple[Gate, ...] = ()
 
 
 class EventKind(StrEnum):

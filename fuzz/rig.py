@@ -26,7 +26,7 @@ from fuzz.executor import Endpoint, Executor, Names, Patience
 from fuzz.executor.endpoint import CONFIRMING, SEARCHING
 from fuzz.executor.tokens import Tokens
 from fuzz.greeting import greet
-from fuzz.node import NodeInfo, NodeSeen, Point
+from fuzz.node import Gate, NodeInfo, NodeSeen, Point
 from fuzz.observation import Observation
 from fuzz.pace import Pace
 from fuzz.settings import CoverageSettings, TargetSettings
@@ -81,6 +81,7 @@ class Rig:
         #: When each node was started, by its name; see :class:`fuzz.node.NodeInfo`.
         self.births: dict[str, int] = {}
         self.points: tuple[Point, ...] = ()
+        self.gates: tuple[Gate, ...] = ()
         #: The applications whose coverage is read, and what cannot be read, in sentences.
         self.covered: tuple[str, ...] = ()
         self.notes: list[str] = []
@@ -342,7 +343,7 @@ class Rig:
         self.node, self.nodes = self.agent.info, self._agents.seen()
         self.births = births_of(self.agent)
         found = self.agent.instrument(self._coverage.include, self._coverage.exclude)
-        self.points = found.points
+        self.points, self.gates = found.points, found.gates
         self.covered = covered_applications(self.node, found)
         self.notes = coverage_notes(self.node, found, self._agents.left_out())
 

@@ -53,10 +53,11 @@ def check_clock_skew(seconds: float, edges: int) -> None:
 MAXIMISABLE = ("cost",)
 
 #: What cases can be changed by: the families of operations of :mod:`fuzz.generate.mutate`. All but
-#: ``bytes`` know the grammar; ``cross`` makes one case of two.
+#: ``bytes`` know the grammar; ``cross`` makes one case of two, and ``constants`` says what the node
+#: compares with, so both need another family beside them.
 FAMILIES = (
     "fields", "items", "frames", "segments", "steps", "dialogues", "envelopes", "bytes", "parts",
-    "cross",
+    "cross", "constants",
 )  # fmt: skip
 
 
@@ -373,8 +374,9 @@ class FuzzSettings:
             raise SettingsError(
                 f"there is no family of mutations {unknown}; choose of {', '.join(FAMILIES)}"
             )
-        if self.families == ("cross",):
-            raise SettingsError("cases are not changed by `cross` alone: name another family too")
+        if self.families and set(self.families) <= {"cross", "constants"}:
+            alone = " and ".join(self.families)
+            raise SettingsError(f"cases are not changed by {alone} alone: name another family too")
 
     def _check_jobs(self) -> None:
         if not 1 <= self.jobs <= MAX_JOBS:

@@ -16,9 +16,11 @@ from fuzz.decoding import Batch, Candidates, Ended, Shape
 from fuzz.errors import AgentError, AgentRefusalError
 from fuzz.node import (
     Application,
+    Constant,
     Detached,
     Event,
     EventKind,
+    Gate,
     Holding,
     Instrumentation,
     NodeInfo,
@@ -139,13 +141,24 @@ def applications(value: Any) -> tuple[Application, ...]:
 
 
 def instrumentation(value: Any) -> Instrumentation:
-    """Return the points, the failures and the native modules of an instrument request."""
-    points, failures, native = value
+    """Return the points, the failures, the native modules and the gates of an instrument request.
+
+    A gate is ``{Point, Around | none, {Constant, ...}}``, a constant an integer or a binary.
+    """
+    points, failures, native, gates = value
     return Instrumentation(
         tuple(Point(_text(m), _text(f), a, line, _text(kind)) for m, f, a, line, kind in points),
         _pairs(failures),
         _pairs(native),
+        tuple(
+            Gate(point, around if isinstance(around, int) else None, _constants(constants))
+            for point, around, constants in gates
+        ),
     )
+
+
+def _constants(value: Any) -> tuple[Constant, ...]:
+    return tuple(one if isinstance(one, int) else bytes(one.value) for one in value)
 
 
 def suspects(value: Any) -> tuple[Suspect, ...]:

@@ -18,6 +18,7 @@ from fuzz.node import (
     Application,
     Detached,
     Event,
+    Gate,
     Holding,
     Instrumentation,
     NodeInfo,
@@ -45,12 +46,17 @@ class FakeAgent:
         applications: Iterable[Application] = (),
         failures: Iterable[tuple[str, str]] = (),
         name: str = _INFO.name,
+        gates: Iterable[Gate] = (),
     ) -> None:
-        """Be the agent of a node with these points, all its applications running."""
+        """Be the agent of a node with these points, all its applications running.
+
+        ``gates`` go by the numbers of the points as they are ordered by their modules.
+        """
         known = tuple(applications)
         self._info = replace(_INFO, name=name, applications=known)
         self._available = tuple(sorted(points, key=lambda p: p.module))
         self._failures = tuple(failures)
+        self._gates = tuple(gates)
         self._known = [app.name for app in known]
         self._running = set(self._known)
         self._selection: tuple[tuple[str, ...], tuple[str, ...]] | None = None
@@ -104,8 +110,11 @@ class FakeAgent:
                 "the agent refused: the node is instrumented already, with another selection"
             )
         self._selection = selection
-        self._points = tuple(p for p in self._available if _selected(p.module, *selection))
-        return Instrumentation(self._points, self._failures)
+        chosen = [n for n, p in enumerate(self._available) if _selected(p.module, *selection)]
+        self._points = tuple(self._available[number] for number in chosen)
+        numbers = {old: new for new, old in enumerate(chosen)}
+        gates = tuple(gate.renumbered(numbers) for gate in self._gates if gate.point in numbers)
+        return Instrumentation(self._points, self._failures, gates=gates)
 
     def read(self) -> Reading:
         """See :meth:`fuzz.beam.agent.Agent.read`."""

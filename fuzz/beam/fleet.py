@@ -48,10 +48,10 @@ from fuzz.errors import AgentError, AgentRefusalError
 from fuzz.node import (
     DURABLE,
     Detached,
+    Gate,
     Holding,
     Instrumentation,
     NodeInfo,
-    Point,
     Reading,
     Rest,
     Suspect,
@@ -141,7 +141,7 @@ class Fleet:
         What is the same on two nodes is one point. A node that cannot be instrumented is among the
         failures; it is an error only if that goes for all.
         """
-        own: list[tuple[Member, tuple[Point, ...]]] = []
+        own: list[tuple[Member, Instrumentation]] = []
         failures: list[tuple[str, str]] = []
         native: list[tuple[str, str]] = []
         errors: list[AgentError] = []
@@ -164,16 +164,18 @@ class Fleet:
                 continue
             failures += ((on_node(module, member.label), why) for module, why in done.failures)
             native += ((on_node(module, member.label), why) for module, why in done.native)
-            own.append((member, done.points))
+            own.append((member, done))
         if len(errors) == len(asked):
             raise errors[0]
-        union = dict.fromkeys(point for _, points in own for point in points)
+        union = dict.fromkeys(point for _, told in own for point in told.points)
         points = tuple(sorted(union, key=lambda point: point.module))
         numbers = {point: number for number, point in enumerate(points)}
+        gates: dict[Gate, None] = {}
         for member, told in own:
-            member.numbers = tuple(numbers[point] for point in told)
+            member.numbers = tuple(numbers[point] for point in told.points)
+            gates |= dict.fromkeys(gate.renumbered(member.numbers) for gate in told.gates)
         self._selection = include, exclude
-        self._instrumented = Instrumentation(points, tuple(failures), tuple(native))
+        self._instrumented = Instrumentation(points, tuple(failures), tuple(native), tuple(gates))
         return self._instrumented
 
     def read(self) -> Reading:

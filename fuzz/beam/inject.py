@@ -25,7 +25,7 @@ SOURCES = Path(__file__).parent / "agent"
 NAME = "iris_fuzz"
 
 #: The version of the protocol that :mod:`fuzz.beam.client` speaks.
-PROTOCOL_VERSION = 4
+PROTOCOL_VERSION = 5
 
 _START = "-eval catch(code:load_file(iris_fuzz_agent)),catch(iris_fuzz_agent:start())"
 

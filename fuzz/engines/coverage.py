@@ -38,6 +38,7 @@ from fuzz.engines.feedback import (
     shape_of,
 )
 from fuzz.engines.filters import Filters
+from fuzz.engines.frontier import Frontier
 from fuzz.engines.kept import Kept
 from fuzz.engines.lawful import Lawful
 from fuzz.engines.stock import Made, Stock
@@ -55,8 +56,6 @@ from fuzz.watchdog.attributed import Attributed
 from fuzz.watchdog.leaks import LeakSurvey
 from fuzz.watchdog.watchdog import Glance, Watchdog, calm
 
-#: Mutations that are tried in the place of one that shows a known bug.
-_MAKES = 8
 #: Decoded cases kept: libFuzzer mutates the same few hundred units again and again.
 _DECODED = 4096
 
@@ -134,6 +133,7 @@ class CoverageEngine:
         self._last_features: Features = ()
         self._random = chance or random.Random()
         self._turns = Turns(self._random)
+        self._frontier = Frontier(rig.points, rig.gates if feedback else (), self._random)
         self.filters = Filters(self._random)
         self._survey = None if self._blind else LeakSurvey(rig, watchdog)
         self._kept = Kept(evolved, board, self._survey, self._alone, rig.clock, trims)
@@ -176,6 +176,11 @@ class CoverageEngine:
             ascent = self._handed(self._made_of(lambda: self._mutator.grow(hill, max_bytes)))
             self._ascents.add(ascent)
             return ascent
+        errand = self._frontier.errand()
+        if errand is not None:
+            close = self._case(self._kept.shorter(errand.case))
+            words, beside = errand.constants, errand.beside
+            return self._ordered(lambda: self._mutator.say(close, words, beside, max_bytes))
         base = self._chosen(data)
         return self._ordered(lambda: self._mutator.mutate(base, max_bytes))
 
@@ -223,12 +228,8 @@ class CoverageEngine:
         return self._handed(self._stock.trade(lambda: self._made_of(make)))
 
     def _made_of(self, make: Callable[[], Case]) -> Made:
-        """Return a case that ``make`` makes, one that no filter holds back if there is any."""
-        case = make()
-        for _ in range(_MAKES):
-            if not self.filters.blocks(case):
-                break
-            case = make()
+        """Return a case that ``make`` makes, and its file form."""
+        case = self.filters.through(make)
         return encode_case(case), case
 
     def _handed(self, made: Made) -> bytes:
@@ -264,7 +265,9 @@ class CoverageEngine:
         self._last_features = () if alarmed else self._features(observations, glance)
         if self._board is not None:
             heard = self._board.take_in(self.filters, self._kept.hear, self._batches, self._cases)
-            self._credits.extend(heard)
+            for data, features in heard:
+                self._frontier.learn(data, features)
+                self._credits.append((data, features))
         news = self._batches.learn(self._last_features, len(cases))
         costly = Cost(
             glance.reductions, sum(one.sent_bytes() for one in cases), len(cases)
@@ -281,6 +284,7 @@ class CoverageEngine:
         if self._seeding:
             self._cases.learn(self._last_features)
             self._batches.account(self._last_features)
+            self._frontier.learn(queue[0], self._last_features)
         elif news and self._feedback:
             played_well = [c for c, o in zip(cases, observations, strict=True) if calm(o)]
             self._unexplained.add(played_well, news)
@@ -322,7 +326,9 @@ class CoverageEngine:
                 continue
             earned = self._cases.learn(features)
             if earned:
-                self._credits.append((self._kept.keep(case, features, earned), features))
+                leads = self._frontier.learn(encode_case(case), features)
+                data = self._kept.keep(case, features, earned, leads)
+                self._credits.append((data, features))
                 self.totals.corpus += 1
             unexplained.difference_update(index for index, _ in features)
             if news.hit and not unexplained:

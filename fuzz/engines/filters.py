@@ -8,10 +8,13 @@ is known that the bug is still there.
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
 from fuzz.case import Case
 from fuzz.triage.pattern import Pattern, Sieve
 
+#: Mutations that are tried in the place of one that shows a known bug.
+_MAKES = 8
 #: One in so many cases that match is played.
 _LET_THROUGH = 100
 
@@ -36,3 +39,12 @@ class Filters:
         if self._sieve.catch(case) is None:
             return False
         return self._chance.randrange(_LET_THROUGH) > 0
+
+    def through(self, make: Callable[[], Case]) -> Case:
+        """Return a case that ``make`` makes, one that no filter holds back if there is any."""
+        case = make()
+        for _ in range(_MAKES):
+            if not self.blocks(case):
+                break
+            case = make()
+        return case

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from fuzz.case import Case, decode_case, encode_case
 from fuzz.clock import Clock
 from fuzz.engines.allowance import Allowance
 from fuzz.engines.board import Board, Earned, OfCase, Shortened
 from fuzz.engines.feedback import Features, loud
-from fuzz.engines.trim import trim
+from fuzz.engines.trim import cut_short, trim
 from fuzz.store.corpus import EvolvedCorpus
 from fuzz.watchdog.leaks import LeakSurvey
 
@@ -30,6 +31,16 @@ _MOST = 2_048
 
 #: What a case does alone, None if that is to be looked into.
 Alone = Callable[[Case], Features | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Idle:
+    """A case that may have idle steps, its file form, and the buckets that it earned."""
+
+    data: bytes
+    case: Case
+    wanted: dict[int, int]
+    leads: bool
 
 
 class Kept:
@@ -54,19 +65,23 @@ class Kept:
         self._alone = alone
         self._trims = trims
         self._shorter: dict[bytes, bytes] = {}
-        self._to_trim: deque[tuple[bytes, Case, dict[int, int]]] = deque()
+        self._to_trim: deque[_Idle] = deque()
         self._to_survey: deque[bytes] = deque()
         self._trimming = Allowance(clock, _TRIMMING)
         self._surveying = Allowance(clock, _SURVEYING)
 
-    def keep(self, case: Case, features: Features, earned: set[int]) -> bytes:
-        """Keep ``case``, which ``earned`` something; return its file form."""
+    def keep(self, case: Case, features: Features, earned: set[int], leads: bool) -> bytes:
+        """Keep ``case``, which ``earned`` something; return its file form.
+
+        What is to be built upon at once, since it ``leads`` on, is made short first.
+        """
         data = encode_case(case)
         self._evolved.add(data)
         if self._board is not None and not self._evolved.full:
             self._board.tell(Earned(data, features))
-        if self._trims and len(self._to_trim) < _MOST:
-            self._to_trim.append((data, case, loud(features, earned)))
+        if self._trims and (leads or len(self._to_trim) < _MOST):
+            put = self._to_trim.appendleft if leads else self._to_trim.append
+            put(_Idle(data, case, loud(features, earned), leads))
         self._to_be_surveyed(data)
         return data
 
@@ -93,7 +108,7 @@ class Kept:
     def work(self) -> None:
         """Trim and survey what waits for it, as far as there is time."""
         while self._to_trim and self._trimming.left():
-            self._trimming.spend(lambda: self._trim(*self._to_trim.popleft()))
+            self._trimming.spend(lambda: self._trim(self._to_trim.popleft()))
         while self._to_survey and self._surveying.left():
             self._surveying.spend(self._look_for_leaks)
 
@@ -102,15 +117,17 @@ class Kept:
         assert self._survey is not None
         self._survey.survey(decode_case(self.shorter(self._to_survey.popleft())))
 
-    def _trim(self, data: bytes, case: Case, wanted: dict[int, int]) -> None:
+    def _trim(self, idle: _Idle) -> None:
         def earns(shorter: Case) -> bool:
             found = self._alone(shorter)
-            return found is not None and loud(found, set(wanted)) == wanted
+            return found is not None and loud(found, set(idle.wanted)) == idle.wanted
 
-        trimmed = trim(case, earns)
-        if trimmed == case:
+        trimmed = trim(idle.case, earns)
+        if idle.leads:
+            trimmed = cut_short(trimmed, earns)
+        if trimmed == idle.case:
             return
-        shorter = encode_case(trimmed)
+        data, shorter = idle.data, encode_case(trimmed)
         self._shorter[data] = shorter
         self._evolved.replace(data, shorter)
         if self._board is not None:

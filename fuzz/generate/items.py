@@ -189,11 +189,32 @@ def insert_item(draft: Draft, content: bytes, walked: Walk) -> bytes | None:
     return _rebuilt(draft, content, walked, container, children)
 
 
+def into_map(draft: Draft, place: Place, key: bytes | None, value: bytes | None) -> bool:
+    """Put a pair into a map of CBOR; what is None is any, or that of a pair that is there."""
+
+    def change(draft: Draft, content: bytes, walked: Walk) -> bytes | None:
+        index = _pick_kind(draft, walked, (Kind.MAP,))
+        if index is None:
+            return None
+        children = _children(content, walked, index)
+        old = 2 * draft.below(len(children) // 2) if len(children) > 1 else None
+        if old is not None and (key is None or draft.chance(0.3)):
+            kept_key, kept_value = children[old : old + 2]
+            children[old : old + 2] = [key or kept_key, value or kept_value]
+        else:
+            children += [key or draft.pick(_KEYS), value or draft.pick(SAMPLES)]
+        return _rebuilt(draft, content, walked, index, children)
+
+    return place.data[0] in CBOR_OPCODES and _apply_at(place, change, draft)
+
+
 def _apply(change: Change, draft: Draft) -> bool:
     """Carry ``change`` out on a CBOR field of a random frame that has one."""
     place = _pick_place(draft)
-    if place is None:
-        return False
+    return place is not None and _apply_at(place, change, draft)
+
+
+def _apply_at(place: Place, change: Change, draft: Draft) -> bool:
     anatomy = place.anatomy
     parts = anatomy.cbor
     if not parts:

@@ -22,6 +22,7 @@ from types import MappingProxyType
 
 from fuzz.case import MAX_FILE_BYTES, USER_TOKENS, Case, Step, StepKind
 from fuzz.generate import (
+    constants,
     cross,
     dialogues,
     envelopes,
@@ -45,9 +46,11 @@ from fuzz.generate.draft import (
     replace_data,
 )
 from fuzz.generate.values import fresh_frame
+from fuzz.node import Constant
 
 #: Every operation, by family; ``weight`` is its share among them all. The names are those of
-#: :data:`fuzz.settings.FAMILIES`; that of making one case of two is :data:`CROSS`.
+#: :data:`fuzz.settings.FAMILIES`; that of making one case of two is :data:`CROSS`, and that of
+#: saying what the node compares with is :data:`CONSTANTS`.
 FAMILIES: Mapping[str, tuple[Operation, ...]] = MappingProxyType(
     {
         "fields": fields.OPERATIONS,
@@ -61,7 +64,7 @@ FAMILIES: Mapping[str, tuple[Operation, ...]] = MappingProxyType(
         "parts": rawbytes.PART_OPERATIONS,
     }
 )
-CROSS = "cross"
+CROSS, CONSTANTS = "cross", "constants"
 OPERATIONS = tuple(operation for family in FAMILIES.values() for operation in family)
 
 #: The same where there are several edges.
@@ -70,6 +73,8 @@ CLUSTER_OPERATIONS = (*OPERATIONS, *edge_operations.OPERATIONS)
 #: Odds, added up, of stacking one, two, three or four operations: mostly one, since a case
 #: with one change tells which change coverage rewards.
 _STACK = (0.5, 0.75, 0.9)
+#: The share of cases in which a constant is said and nothing else is changed.
+_SAYING = 0.6
 #: The share of a search for cost that only repeats: what is there has to be found first.
 _GROWING = 0.5
 #: Operations drawn until one finds something to work on. Most of the table works on any
@@ -105,9 +110,10 @@ class Mutator:
         self._edges = edges
         self._operations = OPERATIONS if edges < 2 else CLUSTER_OPERATIONS
         if families:
-            named = (FAMILIES[name] for name in families if name != CROSS)
+            named = (FAMILIES[name] for name in families if name in FAMILIES)
             self._operations = tuple(operation for family in named for operation in family)
         self._crosses = not families or CROSS in families
+        self._says = not families or CONSTANTS in families
         self._cumulated = tuple(accumulate(operation.weight for operation in self._operations))
         self._rng = rng
         self._byte_mutate = byte_mutate
@@ -138,6 +144,27 @@ class Mutator:
         if repeated and encoded_size(draft.steps) <= draft.max_bytes:
             return _finished(draft)
         return self.mutate(case, max_bytes)
+
+    def say(
+        self, case: Case, words: Sequence[Constant], beside: Sequence[bytes], max_bytes: int
+    ) -> Case:
+        """Return ``case`` with one of ``words`` said in it, and now and then changed besides.
+
+        For ``beside`` see :func:`fuzz.generate.constants.say`; the bounds are those of
+        :meth:`mutate`.
+        """
+        if not self._says:
+            return self.mutate(case, max_bytes)
+        draft = self._draft(case, max_bytes)
+        before = list(draft.steps)
+        for _ in range(MAX_DRAWS):
+            said = constants.say(draft, words, beside)
+            if said and encoded_size(draft.steps) <= draft.max_bytes:
+                break
+            draft.steps[:] = before
+        if draft.steps == before or not draft.chance(_SAYING):
+            self._change(draft)
+        return _finished(draft)
 
     def cross(self, a: Case, b: Case, max_bytes: int) -> Case:
         """Return a case made of parts of ``a`` and ``b``, with the bounds of :meth:`mutate`."""

@@ -11,7 +11,7 @@ from fuzz.beam import Agent, Application, Event, EventKind, FakeAgent, Point
 from fuzz.beam.fleet import Fleet
 from fuzz.beam.members import Member
 from fuzz.errors import AgentError
-from fuzz.node import on_node
+from fuzz.node import Gate, on_node
 from tests.beam.nodes import AgentNode
 
 INCLUDE = ("fixture*",)
@@ -42,7 +42,8 @@ def _fake_agent(name: str = "fake@here") -> FakeAgent:
         Application("kernel", "8", True, ()),
         Application("fixture", "1.2.3", False, ()),
     ]
-    return FakeAgent(points, applications, name=name)
+    gates = [Gate(0, None, (b"all",)), Gate(1, None, (3,)), Gate(2, None, (b"hello",))]
+    return FakeAgent(points, applications, name=name, gates=gates)
 
 
 def _fakes(*agents: FakeAgent, fleet: bool = True) -> Stage:
@@ -108,6 +109,17 @@ def test_the_same_selection_gives_the_same_points(stage: Stage) -> None:
     assert modules == sorted(modules)
     assert "fixture_plain" in modules
     assert "fixture_ctl" not in modules
+
+
+def test_gates_go_by_the_numbers_of_the_points_that_were_selected(stage: Stage) -> None:
+    found = stage.agent.instrument(INCLUDE, EXCLUDE)
+    assert found.gates
+    for gate in found.gates:
+        point = found.points[gate.point]
+        assert gate.constants
+        if gate.around is not None:
+            around = found.points[gate.around]
+            assert (around.module, around.function) == (point.module, point.function)
 
 
 def test_another_selection_is_refused(stage: Stage) -> None:

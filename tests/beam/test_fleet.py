@@ -14,7 +14,7 @@ from fuzz.beam.members import Member
 from fuzz.clock import FakeClock
 from fuzz.decoding import Decoder, Ended, Outcome, Shape
 from fuzz.errors import AgentError, AgentRefusalError
-from fuzz.node import Holding, QuickVitals, Suspect
+from fuzz.node import Gate, Holding, QuickVitals, Suspect
 
 CONN = Point("conn", "handle", 2, 10, "function")
 STORE = Point("store", "keep", 1, 20, "function")
@@ -70,6 +70,16 @@ def test_the_same_body_on_two_nodes_is_one_point(cluster: Cluster) -> None:
     # FakeAgent sorts points by module, as the real one does.
     assert cluster.fleet.instrument().points == (CONN, ROUTER, STORE)
     assert cluster.fleet.instrument().points == (CONN, ROUTER, STORE)
+
+
+def test_gates_go_by_the_numbers_of_all_points_and_are_told_once() -> None:
+    word, inner = Gate(0, None, (b"GP",)), Gate(1, 0, (3,))
+    points = CONN, ROUTER
+    one, two = (FakeAgent(points, [SERVER], (), f"{n}@here", [word, inner]) for n in "ab")
+    core = FakeAgent([STORE, ROUTER], [SERVER], (), "core@here", [Gate(1, 0, (b"keep",))])
+    fleet = Fleet([Member(one), Member(two), Member(core, edge=False)])
+    assert fleet.instrument().points == (CONN, ROUTER, STORE)
+    assert fleet.instrument().gates == (word, inner, Gate(2, 1, (b"keep",)))
 
 
 def test_cores_are_left_alone_if_they_are_not_asked_for() -> None:

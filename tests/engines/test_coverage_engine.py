@@ -15,7 +15,7 @@ from fuzz.engines.coverage import CoverageEngine
 from fuzz.engines.feedback import BATCH, CALM_BATCHES, WIDE
 from fuzz.finding import Finding
 from fuzz.generate.mutate import Mutator
-from fuzz.node import Point
+from fuzz.node import Constant, Gate, Point
 from fuzz.store.corpus import EvolvedCorpus
 from fuzz.store.journal import Journal
 from fuzz.watchdog.attribute import Investigator
@@ -77,12 +77,19 @@ class Echo:
     def __init__(self) -> None:
         self.next: list[Case] = []
         self.given: list[Case] = []
+        self.said: list[tuple[Case, tuple[Constant, ...], tuple[bytes, ...]]] = []
         self.made = 0
 
     def mutate(self, given: Case, _max_bytes: int) -> Case:
         self.given.append(given)
         self.made += 1
         return self.next.pop(0) if self.next else case(f"plain{self.made}", "base")
+
+    def say(
+        self, given: Case, words: Sequence[Constant], beside: Sequence[bytes], max_bytes: int
+    ) -> Case:
+        self.said.append((given, tuple(words), tuple(beside)))
+        return self.mutate(given, max_bytes)
 
     def grow(self, case: Case, max_bytes: int) -> Case:
         return self.mutate(case, max_bytes)
@@ -101,6 +108,7 @@ class Bench:
         climb: bool = False,
         board: Board | None = None,
         trims: bool = True,
+        gates: tuple[Gate, ...] = (),
     ) -> None:
         self.log: list[str] = []
         self.judged_cases = 0
@@ -119,9 +127,9 @@ class Bench:
             "busier": works(400_000),
             "crash": reports(STATEM),
         }
-        self.rig = FakeRig(words, POINTS)
+        self.rig = FakeRig(words, POINTS, gates)
         if not agent:
-            self.rig.agent, self.rig.points = None, ()
+            self.rig.agent, self.rig.points, self.rig.gates = None, (), ()
         self._keep_log()
         self.mutator = Echo()
         watchdog = Watchdog(self.rig.as_rig())
@@ -296,6 +304,42 @@ def test_what_is_kept_loses_its_idle_steps_unless_its_shape_is_to_stay() -> None
         given = set(map(encode_case, bench.mutator.given))
         assert set(bench.evolved) < given, "what was kept is what is changed"
         assert (credited not in given) is trims
+
+
+def test_a_part_of_the_mutations_say_what_a_branch_beside_the_run_ones_compares_with() -> None:
+    bench = Bench(gates=(Gate(3, None, (b"new",)), Gate(5, None, (b"other", 7))))
+    bench.seed()
+    for _ in range(200):
+        bench.engine.mutate(SEEDS[0], MOST)
+    assert 20 < len(bench.mutator.said) < 100
+    assert {given for given, _, _ in bench.mutator.said} <= {
+        case(f"seed{n}", "base") for n in "012"
+    }
+    assert {told[1:] for told in bench.mutator.said} == {
+        ((b"new",), (b"other",)), ((b"other", 7), (b"new",)),
+    }  # fmt: skip
+
+
+def test_a_branch_that_was_taken_is_not_spoken_to_any_more_and_its_case_leads_on() -> None:
+    bench = Bench(gates=(Gate(3, None, (b"new",)), Gate(5, None, (b"other",))))
+    bench.seed()
+    bench.batch(case("new", "base"))
+    bench.engine.mutate(SEEDS[0], MOST)
+    bench.mutator.said.clear()
+    for _ in range(200):
+        bench.engine.mutate(SEEDS[0], MOST)
+    assert {words for _, words, _ in bench.mutator.said} == {(b"other",)}
+    # By then it has lost what is of no use: the word "base".
+    led = [given for given, _, _ in bench.mutator.said if given == case("new")]
+    assert len(led) > len(bench.mutator.said) / 3
+
+
+def test_without_feedback_the_node_is_not_asked_what_it_compares_with() -> None:
+    bench = Bench(feedback=False, gates=(Gate(3, None, (b"new",)),))
+    bench.seed()
+    for _ in range(200):
+        bench.engine.mutate(SEEDS[0], MOST)
+    assert bench.mutator.said == []
 
 
 def test_a_costly_case_takes_fewer_turns_once_there_is_a_cheap_one() -> None:

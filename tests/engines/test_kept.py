@@ -9,7 +9,7 @@ from typing import cast
 
 import pytest
 
-from fuzz.case import Case, encode_case
+from fuzz.case import Case, Step, StepKind, decode_case, encode_case
 from fuzz.clock import FakeClock
 from fuzz.engines.board import Board, Earned, Shortened
 from fuzz.engines.feedback import Features
@@ -46,8 +46,8 @@ class Desk:
         self.clock.advance(SURVEY)
         self.surveyed.append(looked_at)
 
-    def keep(self, *cases: Case) -> list[bytes]:
-        return [self.kept.keep(one, EARNED, {3}) for one in cases]
+    def keep(self, *cases: Case, leads: bool = False) -> list[bytes]:
+        return [self.kept.keep(one, EARNED, {3}, leads) for one in cases]
 
     def files(self) -> set[bytes]:
         return {path.read_bytes() for path in self.folder.iterdir()}
@@ -105,6 +105,21 @@ def test_both_take_their_share_of_the_time_and_all_comes_to_its_turn(desk: Desk)
         assert worked < 0.5, "the search is never kept waiting for long"
         assert rounds < 1000
     assert len({encode_case(one) for one in desk.surveyed}) <= len(many)
+
+
+def test_what_leads_on_is_made_short_before_all_else_and_its_segments_too(desk: Desk) -> None:
+    end = Step(StepKind.SEND, 0, b"z" * 40)
+    first, lead = Case((*LONG.steps, end)), Case((*numbered(1).steps, end))
+    desk.keep(first)
+    desk.keep(lead, leads=True)
+    desk.kept.work()  # there is time for one
+    assert desk.kept.shorter(encode_case(first)) == encode_case(first)
+    (step,) = decode_case(desk.kept.shorter(encode_case(lead))).steps[-1:]
+    assert (step.kind, len(step.data)) == (StepKind.SEND, 1)
+    for _ in range(50):
+        desk.clock.advance(1.0)
+        desk.kept.work()
+    assert desk.kept.shorter(encode_case(first)) != encode_case(first)
 
 
 def test_with_too_much_ahead_what_comes_then_stays_as_it_is(desk: Desk) -> None:

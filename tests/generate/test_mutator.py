@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from fuzz.case import MAX_PAUSE_MS, Case, Step, StepKind, decode_case, encode_case
 from fuzz.generate import mutate as module
 from fuzz.generate.draft import MAX_STEPS, Draft, Operation, encoded_size
-from fuzz.generate.mutate import CROSS, FAMILIES, MIN_BYTES, OPERATIONS, Mutator
+from fuzz.generate.mutate import CONSTANTS, CROSS, FAMILIES, MIN_BYTES, OPERATIONS, Mutator
 from fuzz.generate.seeds import SEEDS
 from fuzz.generate.values import fresh_frame
 from fuzz.settings import FAMILIES as NAMED
@@ -42,6 +42,10 @@ cases = st.one_of(
 )
 
 
+#: Bytes and numbers that fit somewhere, and some that fit nowhere.
+WORDS = (b"GP", b"\xff\xfe", b"w" * 64, b"\x1a", 0, 3, -7, 65_535, 2**32, 2**64 - 1, -(2**63))
+
+
 def check(case: Case, max_bytes: int) -> None:
     data = encode_case(case)
     assert decode_case(data) == case
@@ -62,6 +66,7 @@ def test_any_case_gives_a_case_within_the_limits(a: Case, b: Case, seed: int, mo
         a = chance.mutate(a, most)
         check(a, most)
         check(chance.cross(a, b, most), most)
+        check(chance.say(a, WORDS, (b"ik",), most), most)
 
 
 def test_a_long_walk_stays_within_the_limits_and_does_not_dwindle() -> None:
@@ -226,7 +231,7 @@ def test_large_fields_are_rare() -> None:
 
 
 def test_the_families_are_those_that_the_settings_name_and_together_all_there_is() -> None:
-    assert (*FAMILIES, CROSS) == NAMED
+    assert (*FAMILIES, CROSS, CONSTANTS) == NAMED
     assert [o for family in FAMILIES.values() for o in family] == list(OPERATIONS)
     assert len({operation.name for operation in OPERATIONS}) == len(OPERATIONS)
 
@@ -238,6 +243,21 @@ def test_with_families_of_fields_a_case_keeps_its_shape() -> None:
     made += [chance.cross(RICH, case, 4_000) for case in made]
     assert all([(s.kind, s.connection) for s in case.steps] == shape for case in made)
     assert len(set(made)) > 100
+
+
+def test_a_word_of_the_node_is_said_somewhere_and_in_many_ways() -> None:
+    chance = mutator(3)
+    said = [chance.say(RICH, (b"\x03GP!",), (), 4_000) for _ in range(400)]
+    assert sum(b"\x03GP!" in encode_case(case) for case in said) > 320
+    assert len(set(said)) > 200
+    # Now and then in a segment of its own, behind what was said before.
+    assert 50 < sum(len(case.steps) > len(RICH.steps) for case in said) < 200
+
+
+def test_without_the_family_of_constants_none_is_said() -> None:
+    chance = Mutator(Random(1), byte_mutator(1), families=("fields", "items"))
+    said = [chance.say(RICH, (b"\x03GP!",), (), 4_000) for _ in range(100)]
+    assert not any(b"\x03GP!" in encode_case(case) for case in said)
 
 
 def test_with_bytes_alone_one_segment_changes_and_nothing_else() -> None:

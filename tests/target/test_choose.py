@@ -167,7 +167,11 @@ def test_a_count_of_cases_is_above_zero() -> None:
 
 @pytest.mark.parametrize(
     ("families", "said"),
-    [(("fields", "felds"), "no family of mutations felds"), (("cross",), "another family")],
+    [
+        (("fields", "felds"), "no family of mutations felds"),
+        (("cross",), "another family"),
+        (("cross", "constants"), "cross and constants alone"),
+    ],
 )
 def test_families_that_change_nothing_are_refused(families: tuple[str, ...], said: str) -> None:
     with pytest.raises(SettingsError, match=said):

@@ -12,7 +12,7 @@ from fuzz.clock import FakeClock
 from fuzz.evidence import Pulse
 from fuzz.executor import Endpoint, Patience
 from fuzz.executor.endpoint import SEARCHING
-from fuzz.node import Application, Event, Point
+from fuzz.node import Application, Event, Gate, Point
 from fuzz.observation import Ending, NodeExit, Observation
 from fuzz.rig import Recovery, Rig
 from fuzz.settings import TargetSettings
@@ -57,12 +57,14 @@ class FakeRig:
         self,
         words: Mapping[str, Callable[[FakeRig], Observation | None]],
         points: tuple[Point, ...] = (),
+        gates: tuple[Gate, ...] = (),
     ) -> None:
         self.clock = FakeClock()
         self.endpoint = Endpoint("127.0.0.1", 1)
         self.target = FakeTarget(self.clock)
-        self.agent: FakeAgent | None = FakeAgent(points, applications=[APPLICATION])
-        self.points = self.agent.instrument().points
+        self.agent: FakeAgent | None = FakeAgent(points, applications=[APPLICATION], gates=gates)
+        found = self.agent.instrument()
+        self.points, self.gates = found.points, found.gates
         self.node = self.agent.info
         self.births = {"": 0}
         self.ailing = ""

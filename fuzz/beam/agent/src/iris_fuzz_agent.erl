@@ -35,7 +35,7 @@
 }.
 
 %% Version of the control protocol; the client refuses any other.
--define(VERSION, 4).
+-define(VERSION, 5).
 
 %% Modules of OTP that only a session, a report or the end needs.
 -define(USED_LATER, [gen_tcp, inet_tcp, string, unicode_util, sys]).

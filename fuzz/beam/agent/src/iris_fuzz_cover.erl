@@ -24,7 +24,10 @@
 }.
 %% A module with the reason for which it is not covered, or not otherwise than natively.
 -type reason() :: {Module :: name(), Reason :: binary()}.
--type result() :: {[point()], Failures :: [reason()], Native :: [reason()]}.
+%% As in iris_fuzz_forms, but with a tuple: small numbers in a list would travel as a string.
+-type gate() :: {Point :: non_neg_integer(), Around :: non_neg_integer() | none, tuple()}.
+-type result() ::
+    {[point()], Failures :: [reason()], Native :: [reason()], [gate()]}.
 
 %% Processes of connections that have just been closed end in no time; one that stays in
 %% instrumented code for longer will not leave it soon.
@@ -131,7 +134,11 @@ load_all({Plans, Bare, Unplanned}) ->
          || {Module, Own} <- Points, {F, A, Line, Kind} <- Own
         ],
         told(Unplanned ++ Unloaded ++ Uncounted),
-        told([{Module, Why} || {{Module, _, _, _}, _, Why} <- Native])
+        told([{Module, Why} || {{Module, _, _, _}, _, Why} <- Native]),
+        [
+            {Point, Around, list_to_tuple(Constants)}
+         || #{gates := Gates} <- Plans, {Point, Around, Constants} <- Gates
+        ]
     }.
 
 told(Reasons) ->

@@ -6,22 +6,34 @@
 %%% an element. Patterns and guards stay as they are, and so do the filters of comprehensions:
 %%% a filter that is a guard must stay one, for a guard that fails is false and does not crash.
 %%%
+%%% Where constants decide whether a body is run, they make its point a gate: what has to be said to get
+%%% there from the body around it (see iris_fuzz_constants).
+%%%
 %%% A point is a call of a function that is added to the module itself, so that code which is
 %%% still running when the agent leaves needs nothing of the agent's.
 -module(iris_fuzz_forms).
 
 -export([transform/2, slot/1, mark/1, block_size/0, slots/1]).
--export_type([point/0]).
+-export_type([point/0, gate/0]).
 
 -type point() :: {
     Function :: atom(), Arity :: arity(), Line :: non_neg_integer(), Kind :: atom()
+}.
+
+%% A point, that of the body around it (a clause of a function has none), and what opens it.
+-type gate() :: {
+    Point :: non_neg_integer(),
+    Around :: non_neg_integer() | none,
+    [iris_fuzz_constants:constant()]
 }.
 
 -record(walk, {
     next :: non_neg_integer(),
     function = '' :: atom(),
     arity = 0 :: arity(),
-    points = [] :: [point()]
+    around = none :: non_neg_integer() | none,
+    points = [] :: [point()],
+    gates = [] :: [gate()]
 }).
 
 -define(HIT, '-iris_fuzz_hit-').
@@ -51,12 +63,12 @@ slots(Points) ->
 
 %% Points are numbered from First, by their place in the source.
 -spec transform([erl_parse:abstract_form()], non_neg_integer()) ->
-    {[erl_parse:abstract_form()], [point()]}.
+    {[erl_parse:abstract_form()], [point()], [gate()]}.
 transform(Forms, First) ->
-    {Walked, #walk{points = Points}} =
+    {Walked, #walk{points = Points, gates = Gates}} =
         lists:mapfoldl(fun form/2, #walk{next = First}, lists:filter(fun is_kept/1, Forms)),
     {Before, After} = lists:splitwith(fun(Form) -> element(1, Form) =/= eof end, Walked),
-    {Before ++ [hit_function()] ++ After, lists:reverse(Points)}.
+    {Before ++ [hit_function()] ++ After, lists:reverse(Points), lists:reverse(Gates)}.
 
 %% The code has been through its parse transforms already.
 is_kept({attribute, _, compile, {parse_transform, _}}) -> false;
@@ -70,22 +82,28 @@ form(Form, Walk) ->
     {Form, Walk}.
 
 clauses(Kind, Clauses, Walk) ->
-    lists:mapfoldl(fun(Clause, W) -> clause(Kind, Clause, W) end, Walk, Clauses).
+    clauses(Kind, Clauses, [], Walk).
 
-clause(Kind, {clause, Anno, Patterns, Guards, Body}, Walk) ->
-    {Walked, Next} = body(Kind, Anno, Body, Walk),
+%% Asked are constants of the expression that chooses between the clauses.
+clauses(Kind, Clauses, Asked, Walk) ->
+    lists:mapfoldl(fun(Clause, W) -> clause(Kind, Clause, Asked, W) end, Walk, Clauses).
+
+clause(Kind, {clause, Anno, Patterns, Guards, Body}, Asked, Walk) ->
+    Constants = Asked ++ iris_fuzz_constants:of_clause(Patterns, Guards),
+    {Walked, Next} = body(Kind, Anno, Body, Constants, Walk),
     {{clause, Anno, Patterns, Guards, Walked}, Next}.
 
 %% A body with its point in front.
-body(Kind, Anno, Body, Walk) ->
+body(Kind, Anno, Body, Constants, #walk{next = Index, around = Around} = Walk) ->
     {Hit, Counted} = point(Kind, Anno, Walk),
-    {Walked, Next} = walk(Body, Counted),
-    {[Hit | Walked], Next}.
+    Gated = gate(Index, Constants, Counted),
+    {Walked, Next} = walk(Body, Gated#walk{around = Index}),
+    {[Hit | Walked], Next#walk{around = Around}}.
 
 %% An expression in a position of its own, with its point in front.
-branch(Kind, Expression, Walk) ->
+branch(Kind, Expression, Constants, Walk) ->
     Anno = element(2, Expression),
-    {Walked, Next} = body(Kind, Anno, [Expression], Walk),
+    {Walked, Next} = body(Kind, Anno, [Expression], Constants, Walk),
     {{block, Anno, Walked}, Next}.
 
 point(Kind, Anno, #walk{next = Index, function = Function, arity = Arity} = Walk) ->
@@ -94,6 +112,11 @@ point(Kind, Anno, #walk{next = Index, function = Function, arity = Arity} = Walk
     Point = {Function, Arity, line(Anno), Kind},
     Next = Walk#walk{next = Index + 1, points = [Point | Walk#walk.points]},
     {{call, Own, {atom, Own, ?HIT}, Numbers}, Next}.
+
+gate(_, [], Walk) ->
+    Walk;
+gate(Index, Constants, #walk{around = Around, gates = Gates} = Walk) ->
+    Walk#walk{gates = [{Index, Around, Constants} | Gates]}.
 
 line(Anno) ->
     case erl_anno:line(Anno) of
@@ -105,7 +128,7 @@ line(Anno) ->
 %% annotation, and parts to walk through.
 walk({'case', A, E, Cs}, W0) ->
     {E1, W1} = walk(E, W0),
-    {Cs1, W2} = clauses('case', Cs, W1),
+    {Cs1, W2} = clauses('case', Cs, iris_fuzz_constants:of_test(E), W1),
     {{'case', A, E1, Cs1}, W2};
 walk({'if', A, Cs}, W0) ->
     {Cs1, W1} = clauses('if', Cs, W0),
@@ -116,7 +139,7 @@ walk({'receive', A, Cs}, W0) ->
 walk({'receive', A, Cs, Timeout, After}, W0) ->
     {Cs1, W1} = clauses('receive', Cs, W0),
     {Timeout1, W2} = walk(Timeout, W1),
-    {After1, W3} = body('after', A, After, W2),
+    {After1, W3} = body('after', A, After, [], W2),
     {{'receive', A, Cs1, Timeout1, After1}, W3};
 walk({'try', A, Body, Of, Handlers, After}, W0) ->
     {Body1, W1} = walk(Body, W0),
@@ -140,17 +163,17 @@ walk({Match, A, Pattern, E}, W0) when Match =:= match; Match =:= maybe_match ->
     {{Match, A, Pattern, E1}, W1};
 walk({op, A, Op, L, R}, W0) when Op =:= 'andalso'; Op =:= 'orelse' ->
     {L1, W1} = walk(L, W0),
-    {R1, W2} = branch(Op, R, W1),
+    {R1, W2} = branch(Op, R, iris_fuzz_constants:of_test(L), W1),
     {{op, A, Op, L1, R1}, W2};
 walk({Comprehension, A, Template, Qualifiers}, W0) when
     Comprehension =:= lc; Comprehension =:= bc
 ->
     {Qualifiers1, W1} = lists:mapfoldl(fun qualifier/2, W0, Qualifiers),
-    {Template1, W2} = branch(Comprehension, Template, W1),
+    {Template1, W2} = branch(Comprehension, Template, [], W1),
     {{Comprehension, A, Template1, Qualifiers1}, W2};
 walk({mc, A, {map_field_assoc, FA, Key, Value}, Qualifiers}, W0) ->
     {Qualifiers1, W1} = lists:mapfoldl(fun qualifier/2, W0, Qualifiers),
-    {Key1, W2} = branch(mc, Key, W1),
+    {Key1, W2} = branch(mc, Key, [], W1),
     {Value1, W3} = walk(Value, W2),
     {{mc, A, {map_field_assoc, FA, Key1, Value1}, Qualifiers1}, W3};
 walk(Tuple, W0) when is_tuple(Tuple), tuple_size(Tuple) > 2, is_atom(element(1, Tuple)) ->

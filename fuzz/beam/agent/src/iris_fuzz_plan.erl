@@ -21,6 +21,7 @@
     count = 0 :: non_neg_integer(),
     first = 0 :: non_neg_integer(),
     points = [] :: [iris_fuzz_forms:point()],
+    gates = [] :: [iris_fuzz_forms:gate()],
     code = <<>> :: binary(),
     %% Why there are no forms, or none that compile.
     why = none :: binary() | none
@@ -33,7 +34,8 @@
     original := binary(),
     was_loaded := boolean(),
     code := binary(),
-    points := [iris_fuzz_forms:point()]
+    points := [iris_fuzz_forms:point()],
+    gates := [iris_fuzz_forms:gate()]
 }.
 -type bare() :: #{
     module := module(),
@@ -65,8 +67,8 @@ make(Include, Exclude, Settings) ->
 size(Plans) ->
     lists:sum([length(Points) || #{points := Points} <- Plans]).
 
-told(#plan{code = Code, points = Points} = Plan) ->
-    (original(Plan))#{code => Code, points => Points}.
+told(#plan{code = Code, points = Points, gates = Gates} = Plan) ->
+    (original(Plan))#{code => Code, points => Points, gates => Gates}.
 
 told_bare(#plan{why = Why} = Plan) ->
     (original(Plan))#{why => Why}.
@@ -113,7 +115,7 @@ with_forms(ok, #plan{module = Module, file = File, original = Original} = Plan) 
 read_forms(Module, File, Original) ->
     case iris_fuzz_source:forms(Module, File, Original) of
         {ok, Forms, Options} ->
-            {_, Points} = iris_fuzz_forms:transform(Forms, 0),
+            {_, Points, _} = iris_fuzz_forms:transform(Forms, 0),
             {ok, Forms, Options, Points};
         {error, _} = Error ->
             Error
@@ -189,10 +191,10 @@ await({Plan, {Worker, Monitor}}) ->
     end.
 
 compile(#plan{module = Module, forms = Forms, first = First} = Plan, Settings) ->
-    {Instrumented, Points} = iris_fuzz_forms:transform(Forms, First),
+    {Instrumented, Points, Gates} = iris_fuzz_forms:transform(Forms, First),
     Options = [binary, return_errors, {source, source(Module)} | Plan#plan.options],
     case iris_fuzz_cache:compile(Settings, Instrumented, Options) of
-        {ok, Module, Code} -> Plan#plan{points = Points, code = Code};
+        {ok, Module, Code} -> Plan#plan{points = Points, gates = Gates, code = Code};
         {error, Errors, _} -> Plan#plan{why = iris_fuzz_shape:text({does_not_compile, Errors})}
     end.
 

@@ -1,0 +1,186 @@
+"""What the server compares with, put where it may look.
+
+A branch that was never taken has constants in its pattern or its guard (see
+:class:`fuzz.node.Gate`). Where in a frame the server looks for one is not known: it is put into a
+field, a count, a CBOR map or bytes that the grammar cannot tell apart, at random. Now and then it
+is said in a segment of its own, behind what was said before: a server may wait for one word after
+the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from fuzz.generate.anatomy import bounds_of, cbor_head
+from fuzz.generate.draft import Draft, Place
+from fuzz.generate.items import into_map
+from fuzz.node import Constant
+from grammar import Role, cbor
+from grammar.cbor import Kind
+
+#: The odds that the segment is said once more first, and only the second one is changed.
+_AGAIN = 0.3
+#: The odds that a word goes where one of the branches beside stands, if it does.
+_INSTEAD = 0.6
+#: Of numbers, the share that is off by one: the far side of a comparison.
+_BESIDE = 0.4
+#: Bytes that a number is put as, besides as few as it needs.
+_WIDTHS = (1, 2, 4, 8)
+#: The odds that what follows a constant in a frame goes: it was said to another branch.
+_CUT = 0.3
+#: The odds that a constant goes to the head of a frame, which says what it is, or else to its end;
+#: and how far from its opcode that is, in bytes, on the mean.
+_HEAD_ODDS, _HEAD = (0.4, 0.7), 4.0
+#: Bytes of the argument of a CBOR item, by what its head says (RFC 8949, section 3).
+_ARGUMENTS = {24: 1, 25: 2, 26: 4, 27: 8}
+_INDEFINITE = 31
+
+# To ask an enum for its member takes longer than to compare with it.
+_INTEGER = Role.INTEGER
+
+Say = Callable[[Draft, Place, bytes], bool]
+SayNumber = Callable[[Draft, Place, int], bool]
+
+
+def say(draft: Draft, constants: Sequence[Constant], beside: Sequence[bytes] = ()) -> bool:
+    """Put one of ``constants`` somewhere; tell whether that changed anything.
+
+    Mostly that is in the place of one of the words ``beside``, if any was said.
+    """
+    place = _place(draft)
+    if place is None:
+        return False
+    constant = draft.pick(constants)
+    if isinstance(constant, bytes):
+        if draft.chance(_INSTEAD) and _instead(draft, place, constant, beside):
+            return True
+        return draft.pick(_BYTES)(draft, place, constant)
+    number = constant
+    if draft.chance(_BESIDE):
+        number += draft.pick((-1, 1))
+    return draft.pick(_NUMBERS)(draft, place, number)
+
+
+def _place(draft: Draft) -> Place | None:
+    """Return a frame to say something in: one that was there, or one that is said once more."""
+    index = draft.pick_send()
+    if index is None:
+        return None
+    if draft.chance(_AGAIN) and draft.insert(index + 1, draft.steps[index]):
+        index += 1
+    data = draft.steps[index].data
+    offset, length, _ = draft.pick(bounds_of(data))
+    return Place(index, offset, data[offset : offset + length])
+
+
+def _instead(draft: Draft, place: Place, data: bytes, beside: Sequence[bytes]) -> bool:
+    """Put bytes in the place of a word of a branch beside theirs."""
+    said = [word for word in beside if word in place.data[1:]]
+    if not said:
+        return False
+    word = draft.pick(said)
+    at = place.data.index(word, 1)
+    return draft.set_frame(place, place.anatomy.splice(at, len(word), data))
+
+
+def _in_frame(draft: Draft, place: Place, data: bytes) -> bool:
+    """Put bytes over others of a frame, between them, or behind them."""
+    size, where = len(place.data), draft.rng.random()
+    if where < _HEAD_ODDS[0]:
+        at = min(1 + int(draft.rng.expovariate(1 / _HEAD)), size)
+    else:
+        at = size if where < _HEAD_ODDS[1] else draft.below(size)
+    before, after = place.data[:at], place.data[at:]
+    if draft.chance(_CUT):
+        return draft.set_frame(place, before + data)
+    over = len(data) if draft.chance(0.5) else 0
+    return draft.set_frame(place, before + data + after[over:])
+
+
+def _in_field(draft: Draft, place: Place, data: bytes) -> bool:
+    """Put bytes into a field: as all of it, or somewhere in it."""
+    if not place.anatomy.parts:
+        return False
+    part = draft.pick(place.anatomy.parts)
+    if draft.chance(0.5):
+        return draft.set_part(place, part, data)
+    old = place.anatomy.content(part)
+    at = draft.below(len(old) + 1)
+    over = len(data) if draft.chance(0.5) else 0
+    return draft.set_part(place, part, old[:at] + data + old[at + over :])
+
+
+def _as_key(draft: Draft, place: Place, data: bytes) -> bool:
+    """Put a pair into a CBOR map, with bytes as its key."""
+    try:
+        key = cbor.dumps(data.decode())
+    except UnicodeDecodeError:
+        key = cbor.dumps(data)
+    return into_map(draft, place, key, None)
+
+
+def _as_head(draft: Draft, place: Place, data: bytes) -> bool:
+    """Put an item into a CBOR map that begins with a byte: what a decoder looks at."""
+    return into_map(draft, place, None, _item(draft, data[0]))
+
+
+def _in_bytes(draft: Draft, place: Place, number: int) -> bool:
+    """Put a number somewhere, in so many bytes as it needs or a few more."""
+    least = max(1, (abs(number).bit_length() + 7) // 8)
+    wide = [width for width in _WIDTHS if width >= least]
+    width = least if draft.chance(0.5) or not wide else draft.pick(wide)
+    data = (number % (1 << 8 * width)).to_bytes(width, "big")
+    return draft.pick((_in_frame, _in_field, _as_head))(draft, place, data)
+
+
+def _as_integer(draft: Draft, place: Place, number: int) -> bool:
+    """Give an integer of a frame the value of a number."""
+    spans = [span for span in place.anatomy.outline if span.role is _INTEGER]
+    if not spans:
+        return False
+    span = draft.pick(spans)
+    data = (number % (1 << 8 * span.length)).to_bytes(span.length, "big")
+    return draft.set_frame(place, place.anatomy.overwrite(span.offset, span.length, data))
+
+
+def _as_opcode(draft: Draft, place: Place, number: int) -> bool:
+    """Give a frame the opcode of a number."""
+    if not 0 <= number < 256:
+        return False
+    return draft.set_frame(place, bytes([number]) + place.data[1:])
+
+
+def _as_size(draft: Draft, place: Place, number: int) -> bool:
+    """Bring a field to as many bytes as a number says."""
+    if not place.anatomy.parts:
+        return False
+    part = draft.pick(place.anatomy.parts)
+    if not 0 <= number <= part.length + draft.growth():
+        return False
+    old = place.anatomy.content(part) or b"A"
+    return draft.set_part(place, part, (old * (number // len(old) + 1))[:number])
+
+
+def _as_value(draft: Draft, place: Place, number: int) -> bool:
+    """Put a pair into a CBOR map, or change one, with a number as its value."""
+    return into_map(draft, place, None, cbor.dumps(number))
+
+
+def _item(draft: Draft, head: int) -> bytes:
+    """Return a whole CBOR item with this first byte, if there can be one."""
+    kind, info = head >> 5, head & 31
+    if info == _INDEFINITE:
+        return bytes([head, 0xFF])
+    width = _ARGUMENTS.get(info, 0)
+    size = draft.below(4) if width else info
+    if kind in (Kind.UNSIGNED, Kind.NEGATIVE, Kind.SIMPLE):
+        return bytes([head]) + draft.rng.randbytes(width)
+    start = cbor_head(kind, size, 1 + width)
+    if kind in (Kind.BYTES, Kind.TEXT):
+        return start + b"A" * size
+    items = {Kind.ARRAY: size, Kind.MAP: 2 * size}.get(Kind(kind), 1)
+    return start + bytes(range(items))[:24]
+
+
+_BYTES: tuple[Say, ...] = (_in_frame, _in_frame, _in_field, _as_key, _as_head)
+_NUMBERS: tuple[SayNumber, ...] = (_in_bytes, _as_integer, _as_opcode, _as_size, _as_value)

@@ -179,8 +179,11 @@ class CoverageEngine:
         errand = self._frontier.errand()
         if errand is not None:
             close = self._case(self._kept.shorter(errand.case))
-            words, beside = errand.constants, errand.beside
-            return self._ordered(lambda: self._mutator.say(close, words, beside, max_bytes))
+            return self._ordered(
+                lambda: self._mutator.say(
+                    close, errand.constants, errand.beside, errand.passed, max_bytes
+                )
+            )
         base = self._chosen(data)
         return self._ordered(lambda: self._mutator.mutate(base, max_bytes))
 

@@ -42,11 +42,13 @@ class Errand:
     """A case that came close to a gate, in its file form, and what the gate compares with.
 
     ``beside`` are words of the branches beside it: where one of them stands, the server looks.
+    ``passed`` are those of branches of its module that were taken: it looks on behind one of them.
     """
 
     case: bytes
     constants: tuple[Constant, ...]
     beside: tuple[bytes, ...] = ()
+    passed: tuple[bytes, ...] = ()
 
 
 @dataclass(slots=True)
@@ -73,6 +75,9 @@ class Frontier:
         groups = _groups(points, known)
         self._beside = _beside(points, groups)
         self._words = _words(groups)
+        self._modules = {gate.point: points[gate.point].module for gate in known}
+        #: The words of gates that were passed, by module, in the order in which they were.
+        self._passed: defaultdict[str, dict[bytes, None]] = defaultdict(dict)
         #: The gates in view: errands that counted by then, a tie-break, the number of the point.
         self._due: list[tuple[int, float, int]] = []
         #: The most errands that the gate with the fewest ever had.
@@ -87,7 +92,7 @@ class Frontier:
 
         It does if there are gates to which it came close as the first, or from where none did.
         """
-        passed = [index for index, _ in features if self._closed.pop(index, None) is not None]
+        passed = [index for index, _ in features if self._pass(index)]
         leads = False
         for index, _ in features:
             for closed in self._closed_beside(index):
@@ -113,8 +118,18 @@ class Frontier:
             heapq.heapreplace(self._due, (closed.counted, self._random.random(), number))
             led = self._random.random() < _LED
             case = closed.lead if led else self._random.choice(closed.close)
-            return Errand(case, closed.gate.constants, self._words[number])
+            passed = self._passed[self._modules[number]]
+            return Errand(case, closed.gate.constants, self._words[number], tuple(passed))
         return None
+
+    def _pass(self, index: int) -> bool:
+        """Note that a point was hit; tell whether it stands in a gate that was closed until now."""
+        closed = self._closed.pop(index, None)
+        if closed is None:
+            return False
+        words = (word for word in closed.gate.constants if isinstance(word, bytes))
+        self._passed[self._modules[index]].update(dict.fromkeys(words))
+        return True
 
     def _closed_beside(self, index: int) -> Iterator[_Closed]:
         for number in self._beside.get(index, ()):

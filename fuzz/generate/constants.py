@@ -20,6 +20,8 @@ from grammar.cbor import Kind
 
 #: The odds that the segment is said once more first, and only the second one is changed.
 _AGAIN = 0.3
+#: The odds that a constant goes behind a word that was passed, if there is one.
+_BEHIND = 0.4
 #: The odds that a word goes where one of the branches beside stands, if it does.
 _INSTEAD = 0.6
 #: Of numbers, the share that is off by one: the far side of a comparison.
@@ -42,15 +44,23 @@ Say = Callable[[Draft, Place, bytes], bool]
 SayNumber = Callable[[Draft, Place, int], bool]
 
 
-def say(draft: Draft, constants: Sequence[Constant], beside: Sequence[bytes] = ()) -> bool:
+def say(
+    draft: Draft,
+    constants: Sequence[Constant],
+    beside: Sequence[bytes] = (),
+    passed: Sequence[bytes] = (),
+) -> bool:
     """Put one of ``constants`` somewhere; tell whether that changed anything.
 
-    Mostly that is in the place of one of the words ``beside``, if any was said.
+    Mostly that is in the place of one of the words ``beside``, or behind one of those ``passed``,
+    if any was said.
     """
     place = _place(draft)
     if place is None:
         return False
     constant = draft.pick(constants)
+    if draft.chance(_BEHIND) and _behind(draft, place, constant, passed):
+        return True
     if isinstance(constant, bytes):
         if draft.chance(_INSTEAD) and _instead(draft, place, constant, beside):
             return True
@@ -83,6 +93,16 @@ def _instead(draft: Draft, place: Place, data: bytes, beside: Sequence[bytes]) -
     return draft.set_frame(place, place.anatomy.splice(at, len(word), data))
 
 
+def _behind(draft: Draft, place: Place, constant: Constant, passed: Sequence[bytes]) -> bool:
+    """Put a constant behind a word that a branch was taken for, mostly the last of these."""
+    ends = [place.data.index(word, 1) + len(word) for word in passed if word in place.data[1:]]
+    if not ends:
+        return False
+    at = max(ends) if draft.chance(0.5) else draft.pick(ends)
+    data = constant if isinstance(constant, bytes) else _as_wide(draft, constant)
+    return _put_at(draft, place, at, data)
+
+
 def _in_frame(draft: Draft, place: Place, data: bytes) -> bool:
     """Put bytes over others of a frame, between them, or behind them."""
     size, where = len(place.data), draft.rng.random()
@@ -90,6 +110,11 @@ def _in_frame(draft: Draft, place: Place, data: bytes) -> bool:
         at = min(1 + int(draft.rng.expovariate(1 / _HEAD)), size)
     else:
         at = size if where < _HEAD_ODDS[1] else draft.below(size)
+    return _put_at(draft, place, at, data)
+
+
+def _put_at(draft: Draft, place: Place, at: int, data: bytes) -> bool:
+    """Put bytes at an offset: over what is there, before it, or in the place of what follows."""
     before, after = place.data[:at], place.data[at:]
     if draft.chance(_CUT):
         return draft.set_frame(place, before + data)
@@ -125,12 +150,16 @@ def _as_head(draft: Draft, place: Place, data: bytes) -> bool:
 
 
 def _in_bytes(draft: Draft, place: Place, number: int) -> bool:
-    """Put a number somewhere, in so many bytes as it needs or a few more."""
+    """Put a number somewhere, as bytes."""
+    return draft.pick((_in_frame, _in_field, _as_head))(draft, place, _as_wide(draft, number))
+
+
+def _as_wide(draft: Draft, number: int) -> bytes:
+    """Return a number in so many bytes as it needs, or a few more."""
     least = max(1, (abs(number).bit_length() + 7) // 8)
     wide = [width for width in _WIDTHS if width >= least]
     width = least if draft.chance(0.5) or not wide else draft.pick(wide)
-    data = (number % (1 << 8 * width)).to_bytes(width, "big")
-    return draft.pick((_in_frame, _in_field, _as_head))(draft, place, data)
+    return (number % (1 << 8 * width)).to_bytes(width, "big")
 
 
 def _as_integer(draft: Draft, place: Place, number: int) -> bool:

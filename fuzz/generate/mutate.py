@@ -146,19 +146,24 @@ class Mutator:
         return self.mutate(case, max_bytes)
 
     def say(
-        self, case: Case, words: Sequence[Constant], beside: Sequence[bytes], max_bytes: int
+        self,
+        case: Case,
+        words: Sequence[Constant],
+        beside: Sequence[bytes],
+        passed: Sequence[bytes],
+        max_bytes: int,
     ) -> Case:
         """Return ``case`` with one of ``words`` said in it, and now and then changed besides.
 
-        For ``beside`` see :func:`fuzz.generate.constants.say`; the bounds are those of
-        :meth:`mutate`.
+        For ``beside`` and ``passed`` see :func:`fuzz.generate.constants.say`; the bounds are those
+        of :meth:`mutate`.
         """
         if not self._says:
             return self.mutate(case, max_bytes)
         draft = self._draft(case, max_bytes)
         before = list(draft.steps)
         for _ in range(MAX_DRAWS):
-            said = constants.say(draft, words, beside)
+            said = constants.say(draft, words, beside, passed)
             if said and encoded_size(draft.steps) <= draft.max_bytes:
                 break
             draft.steps[:] = before

@@ -86,9 +86,14 @@ class Echo:
         return self.next.pop(0) if self.next else case(f"plain{self.made}", "base")
 
     def say(
-        self, given: Case, words: Sequence[Constant], beside: Sequence[bytes], max_bytes: int
+        self,
+        given: Case,
+        words: Sequence[Constant],
+        beside: Sequence[bytes],
+        passed: Sequence[bytes],
+        max_bytes: int,
     ) -> Case:
-        self.said.append((given, tuple(words), tuple(beside)))
+        self.said.append((given, tuple(words), (*beside, b"|", *passed)))
         return self.mutate(given, max_bytes)
 
     def grow(self, case: Case, max_bytes: int) -> Case:
@@ -316,7 +321,7 @@ def test_a_part_of_the_mutations_say_what_a_branch_beside_the_run_ones_compares_
         case(f"seed{n}", "base") for n in "012"
     }
     assert {told[1:] for told in bench.mutator.said} == {
-        ((b"new",), (b"other",)), ((b"other", 7), (b"new",)),
+        ((b"new",), (b"other", b"|")), ((b"other", 7), (b"new", b"|")),
     }  # fmt: skip
 
 
@@ -328,7 +333,7 @@ def test_a_branch_that_was_taken_is_not_spoken_to_any_more_and_its_case_leads_on
     bench.mutator.said.clear()
     for _ in range(200):
         bench.engine.mutate(SEEDS[0], MOST)
-    assert {words for _, words, _ in bench.mutator.said} == {(b"other",)}
+    assert {told[1:] for told in bench.mutator.said} == {((b"other",), (b"new", b"|", b"new"))}
     # By then it has lost what is of no use: the word "base".
     led = [given for given, _, _ in bench.mutator.said if given == case("new")]
     assert len(led) > len(bench.mutator.said) / 3

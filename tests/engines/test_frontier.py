@@ -72,7 +72,9 @@ def test_a_case_that_passes_a_gate_brings_others_into_view_at_once() -> None:
     one = frontier(WORD, LARGE)
     one.learn(b"case", ((2, 1),))
     one.learn(b"deeper", ((0, 1), (3, 1)))
-    assert set(errands(one)) == {Errand(b"deeper", LARGE.constants)}
+    assert {(errand.case, errand.constants) for errand in errands(one)} == {
+        (b"deeper", LARGE.constants)
+    }
 
 
 def test_gates_have_as_many_errands_as_one_another() -> None:
@@ -113,6 +115,12 @@ def test_of_the_cases_that_came_close_the_first_the_short_and_the_latest_are_sen
     assert 0.4 < counted[25] / counted.total() < 0.6
 
 
+def test_words_that_were_passed_in_the_module_are_told_with_an_errand() -> None:
+    one = frontier(WORD, OTHER, LARGE)
+    one.learn(b"case", ((0, 1), (3, 1)))
+    assert {errand.passed for errand in errands(one)} == {(b"GP",)}
+
+
 def test_what_passes_a_gate_leads_on_to_those_beside_it() -> None:
     one = frontier(WORD, OTHER)
     assert one.learn(b"case", ((2, 1),))
@@ -120,5 +128,5 @@ def test_what_passes_a_gate_leads_on_to_those_beside_it() -> None:
     errands(one, 20_000)
     assert one.learn(b"further", ((0, 1),))
     led = errands(one, 1_000)
-    assert led[Errand(b"further", OTHER.constants, (b"GP",))] > led.total() / 3
+    assert led[Errand(b"further", OTHER.constants, (b"GP",), (b"GP",))] > led.total() / 3
     assert led.total() > 0.8 * SHARE * 1_000, "it is as if it were new"

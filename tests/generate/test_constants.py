@@ -16,12 +16,17 @@ from tests.generate.support import B, draft_of, login, send
 TRIES = 3_000
 
 
-def said(constant: Constant, *steps: Step, beside: tuple[bytes, ...] = ()) -> list[list[bytes]]:
+def said(
+    constant: Constant,
+    *steps: Step,
+    beside: tuple[bytes, ...] = (),
+    passed: tuple[bytes, ...] = (),
+) -> list[list[bytes]]:
     """Return the segments of all that comes of saying ``constant`` in a case."""
     made = []
     for seed in range(TRIES):
         draft = draft_of(login(), *steps, seed=seed)
-        if say(draft, (constant,), beside):
+        if say(draft, (constant,), beside, passed):
             made.append([step.data for step in Case(tuple(draft.steps)).steps[1:]])
     return made
 
@@ -107,6 +112,14 @@ def test_where_a_word_of_a_branch_beside_stands_the_server_looks() -> None:
     assert made.count([b"\x50" + b"z" * 40 + b"ACCEPT;"]) > TRIES / 4
     # As a sequence too: first the one, then the other.
     assert [frame.data, b"\x50" + b"z" * 40 + b"ACCEPT;"] in made
+
+
+def test_behind_a_word_that_was_passed_the_server_looks_on() -> None:
+    start = b"\x40" + b"z" * 40 + b"km"
+    made = said(0x8000, send(start + b"--;"), passed=(b"z", b"km"))
+    behind = [[start + b"\x80\x00;"], [start + b"\x80\x00--;"], [start + b"\x80\x00"]]
+    assert sum(map(made.count, behind)) > TRIES / 20
+    assert all(one in made for one in behind)
 
 
 def test_the_length_around_the_word_stays_true() -> None:

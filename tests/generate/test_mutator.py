@@ -66,7 +66,7 @@ def test_any_case_gives_a_case_within_the_limits(a: Case, b: Case, seed: int, mo
         a = chance.mutate(a, most)
         check(a, most)
         check(chance.cross(a, b, most), most)
-        check(chance.say(a, WORDS, (b"ik",), most), most)
+        check(chance.say(a, WORDS, (b"ik",), (b"k", b"n"), most), most)
 
 
 def test_a_long_walk_stays_within_the_limits_and_does_not_dwindle() -> None:
@@ -247,7 +247,7 @@ def test_with_families_of_fields_a_case_keeps_its_shape() -> None:
 
 def test_a_word_of_the_node_is_said_somewhere_and_in_many_ways() -> None:
     chance = mutator(3)
-    said = [chance.say(RICH, (b"\x03GP!",), (), 4_000) for _ in range(400)]
+    said = [chance.say(RICH, (b"\x03GP!",), (), (), 4_000) for _ in range(400)]
     assert sum(b"\x03GP!" in encode_case(case) for case in said) > 320
     assert len(set(said)) > 200
     # Now and then in a segment of its own, behind what was said before.
@@ -256,7 +256,7 @@ def test_a_word_of_the_node_is_said_somewhere_and_in_many_ways() -> None:
 
 def test_without_the_family_of_constants_none_is_said() -> None:
     chance = Mutator(Random(1), byte_mutator(1), families=("fields", "items"))
-    said = [chance.say(RICH, (b"\x03GP!",), (), 4_000) for _ in range(100)]
+    said = [chance.say(RICH, (b"\x03GP!",), (), (), 4_000) for _ in range(100)]
     assert not any(b"\x03GP!" in encode_case(case) for case in said)
 
 

@@ -112,17 +112,21 @@ class Gate:
     """A branch that constants decide about.
 
     ``point`` is the number of the coverage point that stands in it, and ``around`` that of the body
-    which the branch is in; None for a clause of a function.
+    which the branch is in; None for a clause of a function. ``constants`` are those of its pattern,
+    its guard, and of what is looked at to choose between it and others; ``context`` those in
+    variables of the body around, and what its module searches texts and tables for. One of the two
+    may be empty.
     """
 
     point: int
     around: int | None
     constants: tuple[Constant, ...]
+    context: tuple[Constant, ...] = ()
 
     def renumbered(self, numbers: Mapping[int, int] | Sequence[int]) -> Gate:
         """Return the same, where points have other ``numbers``."""
         around = None if self.around is None else numbers[self.around]
-        return Gate(numbers[self.point], around, self.constants)
+        return Gate(numbers[self.point], around, self.constants, self.context)
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,7 +143,8 @@ def applications(value: Any) -> tuple[Application, ...]:
 def instrumentation(value: Any) -> Instrumentation:
     """Return the points, the failures, the native modules and the gates of an instrument request.
 
-    A gate is ``{Point, Around | none, {Constant, ...}}``, a constant an integer or a binary.
+    A gate is ``{Point, Around | none, {Constant, ...}, {Constant, ...}}``, a constant an integer
+    or a binary.
     """
     points, failures, native, gates = value
     return Instrumentation(
@@ -151,8 +152,13 @@ def instrumentation(value: Any) -> Instrumentation:
         _pairs(failures),
         _pairs(native),
         tuple(
-            Gate(point, around if isinstance(around, int) else None, _constants(constants))
-            for point, around, constants in gates
+            Gate(
+                point,
+                around if isinstance(around, int) else None,
+                _constants(own),
+                _constants(context),
+            )
+            for point, around, own, context in gates
         ),
     )
 

@@ -70,7 +70,7 @@ class Plan:
     deeper: tuple[str, ...]
 
 
-#: About two hours, as these times add up.
+#: About three hours, as these times add up.
 FULL = Plan(
     rounds=5,
     bare=3.0,
@@ -83,22 +83,23 @@ FULL = Plan(
     points=(100, 1_000, 10_000, 50_000),
     workers=(2, 4),
     defects=("limit_exact", "node_abort", "deep_cbor", "app_intensity", "heap_killed",
-             "group_after_leave", "receipt_known", "duplicate_seq"),
+             "group_after_leave", "receipt_known", "duplicate_seq", "later_position", "later_call",
+             "later_header"),
     deeper=("receipt_known", "hang"),
 )  # fmt: skip
-#: About a quarter of an hour: the same shape, and a wider spread.
+#: About twenty minutes: the same shape, and a wider spread.
 QUICK = Plan(
     rounds=3,
     bare=1.0,
     warm=3.0,
     rate=3.0,
     age=12.0,
-    clock=6.0,
+    clock=12.0,
     storm=15.0,
     sizes=(10, 1_000),
     points=(100, 50_000),
     workers=(2,),
-    defects=("limit_exact", "group_after_leave"),
+    defects=("limit_exact", "group_after_leave", "later_header"),
     deeper=("group_after_leave",),
 )
 

@@ -24,7 +24,7 @@ from fuzz.benchmark import Benchmark
 from fuzz.campaign import Campaign
 from fuzz.events import Ended
 from fuzz.scratch import scratch_prefix
-from fuzz.settings import FuzzSettings, TargetSettings
+from fuzz.settings import FAMILIES, FuzzSettings, TargetSettings
 from fuzz.target.planted import Planted
 
 _ABOUT = (
@@ -48,10 +48,12 @@ class Way:
 
 #: Without spans, what is changed is a segment as a string of bytes.
 _BYTES = ("bytes",)
+_NO_CONSTANTS = tuple(name for name in FAMILIES if name != "constants")
 WAYS: Mapping[str, Way] = MappingProxyType(
     {
         WHOLE: Way(),
         "without the node's coverage": Way(feedback=False),
+        "without the node's constants": Way(families=_NO_CONSTANTS),
         "without spans (bytes only)": Way(families=_BYTES),
         "blind (neither)": Way(feedback=False, families=_BYTES),
     }

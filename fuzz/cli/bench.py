@@ -22,7 +22,7 @@ MAX_AGE = 86_400.0
 
 @click.command(short_help="Measure the harness: throughput, scale, workers, strength, storm.")
 @click.option(
-    "--quick", is_flag=True, help="A quarter of an hour in place of two hours, and a wider spread."
+    "--quick", is_flag=True, help="Twenty minutes in place of three hours, and a wider spread."
 )
 @click.option(
     "--only",

@@ -33,13 +33,17 @@ SHARE, LATER_SHARE = 0.25, 0.05
 #: Cases that are remembered as having come close: short ones, since little in them is of no use,
 #: and the latest.
 _SHORT, _LATEST = 2, 4
+#: What an errand counts for to a gate without constants of its own: little is to be hoped for.
+_FAINT = 4
+#: The share of errands with the constants of the gate itself, where it has any.
+_OWN = 0.75
 #: The share of errands from the case that led on to the gate: of a sequence, it has said the most.
 _LED = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """A case that came close to a gate, in its file form, and what the gate compares with.
+    """A case that came close to a gate, in its file form, and what may open it: some constants.
 
     ``beside`` are words of the branches beside it: where one of them stands, the server looks.
     ``passed`` are those of branches of its module that were taken: it looks on behind one of them.
@@ -114,13 +118,17 @@ class Frontier:
             if self._random.random() >= (SHARE if closed.errands < FRESH else LATER_SHARE):
                 return None
             closed.errands += 1
-            closed.counted += 1
+            closed.counted += 1 if closed.gate.constants else _FAINT
             heapq.heapreplace(self._due, (closed.counted, self._random.random(), number))
             led = self._random.random() < _LED
             case = closed.lead if led else self._random.choice(closed.close)
             passed = self._passed[self._modules[number]]
-            return Errand(case, closed.gate.constants, self._words[number], tuple(passed))
+            return Errand(case, self._said_for(closed.gate), self._words[number], tuple(passed))
         return None
+
+    def _said_for(self, gate: Gate) -> tuple[Constant, ...]:
+        own = gate.constants
+        return own if own and self._random.random() < _OWN else gate.context or own
 
     def _pass(self, index: int) -> bool:
         """Note that a point was hit; tell whether it stands in a gate that was closed until now."""

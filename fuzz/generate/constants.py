@@ -15,11 +15,14 @@ from fuzz.generate.anatomy import bounds_of, cbor_head
 from fuzz.generate.draft import Draft, Place
 from fuzz.generate.items import into_map
 from fuzz.node import Constant
-from grammar import Role, cbor
+from grammar import ClientOpcode, Role, cbor
 from grammar.cbor import Kind
 
 #: The odds that the segment is said once more first, and only the second one is changed.
 _AGAIN = 0.3
+#: Of an unknown frame, the bytes among which lengths of one byte are looked for, and how long a
+#: field is that is put into it, at most.
+_NEAR, _FIELD = 32, 8
 #: The odds that a constant goes behind a word that was passed, if there is one.
 _BEHIND = 0.4
 #: The odds that a word goes where one of the branches beside stands, if it does.
@@ -39,6 +42,9 @@ _INDEFINITE = 31
 
 # To ask an enum for its member takes longer than to compare with it.
 _INTEGER = Role.INTEGER
+
+#: Opcodes whose frames the grammar tells apart.
+KNOWN_OPCODES = frozenset(int(opcode) for opcode in ClientOpcode)
 
 Say = Callable[[Draft, Place, bytes], bool]
 SayNumber = Callable[[Draft, Place, int], bool]
@@ -130,7 +136,8 @@ def _in_field(draft: Draft, place: Place, data: bytes) -> bool:
     if draft.chance(0.5):
         return draft.set_part(place, part, data)
     old = place.anatomy.content(part)
-    at = draft.below(len(old) + 1)
+    # A text that begins, or goes on, with a word is another one.
+    at = draft.pick((0, len(old), draft.below(len(old) + 1)))
     over = len(data) if draft.chance(0.5) else 0
     return draft.set_part(place, part, old[:at] + data + old[at + over :])
 
@@ -142,6 +149,38 @@ def _as_key(draft: Draft, place: Place, data: bytes) -> bool:
     except UnicodeDecodeError:
         key = cbor.dumps(data)
     return into_map(draft, place, key, None)
+
+
+def _counted(draft: Draft, place: Place, data: bytes) -> bool:
+    """Put bytes where others stand behind what looks like their length, which is made true."""
+    found = _counts(place.data)
+    if not found:
+        return False
+    at, size = draft.pick(found)
+    behind = place.data[at + 1 + size :]
+    return draft.set_frame(place, place.data[:at] + bytes([len(data)]) + data + behind)
+
+
+def _counts(data: bytes) -> list[tuple[int, int]]:
+    """Return the offsets of bytes that may count those behind them, and how many these are.
+
+    No opcode does; nothing in a frame that the grammar knows has a length of one byte.
+    """
+    if data[0] in KNOWN_OPCODES:
+        return []
+    near = enumerate(data[1 : _NEAR + 1], 1)
+    return [(at, size) for at, size in near if size and at + 1 + size <= len(data)]
+
+
+def _tagged(draft: Draft, place: Place, number: int) -> bool:
+    """Put a number in front of a few bytes with their length: the tag of one more field."""
+    if not 0 <= number < 256 or place.data[0] in KNOWN_OPCODES:
+        return False
+    size = 1 + draft.below(_FIELD)
+    field = bytes([number, size]) + draft.rng.randbytes(size)
+    ends = [at + 1 + counted for at, counted in _counts(place.data)]
+    at = draft.pick(ends) if ends and draft.chance(0.5) else draft.pick((1, len(place.data)))
+    return draft.set_frame(place, place.data[:at] + field + place.data[at:])
 
 
 def _as_head(draft: Draft, place: Place, data: bytes) -> bool:
@@ -160,6 +199,12 @@ def _as_wide(draft: Draft, number: int) -> bytes:
     wide = [width for width in _WIDTHS if width >= least]
     width = least if draft.chance(0.5) or not wide else draft.pick(wide)
     return (number % (1 << 8 * width)).to_bytes(width, "big")
+
+
+def _as_text(draft: Draft, place: Place, number: int) -> bool:
+    """Put a number somewhere as it is written, or another one that a count may be."""
+    said = number if draft.chance(0.5) else draft.below(abs(number) + 1)
+    return draft.pick((_in_frame, _in_field))(draft, place, b"%d" % said)
 
 
 def _as_integer(draft: Draft, place: Place, number: int) -> bool:
@@ -211,5 +256,7 @@ def _item(draft: Draft, head: int) -> bytes:
     return start + bytes(range(items))[:24]
 
 
-_BYTES: tuple[Say, ...] = (_in_frame, _in_frame, _in_field, _as_key, _as_head)
-_NUMBERS: tuple[SayNumber, ...] = (_in_bytes, _as_integer, _as_opcode, _as_size, _as_value)
+_BYTES: tuple[Say, ...] = (_in_frame, _in_frame, _in_field, _in_field, _counted, _as_key, _as_head)
+_NUMBERS: tuple[SayNumber, ...] = (
+    _in_bytes, _as_integer, _as_opcode, _as_size, _as_value, _as_text, _tagged,
+)  # fmt: skip

@@ -13,7 +13,7 @@ from grammar import CborMsg, Direction, GetStatus, SendMessage, SendSeq, cbor, d
 from grammar.errors import GrammarError
 from tests.generate.support import B, draft_of, login, send
 
-TRIES = 3_000
+TRIES = 6_000
 
 
 def said(

@@ -1,31 +1,82 @@
-%%% The constants that decide whether a clause is taken: those of its patterns and its guards. Pure.
+%%% The constants that decide whether a branch is taken, as far as a client can say them. Pure.
 %%%
-%%% What a client can put on the wire is told: numbers, and bytes. A binary pattern is told as the bytes
-%%% that it asks for, as far as these follow one another: <<3, "GP", Length:16, Rest/binary>> as
-%%% <<3, "GP">>. Atoms are left out: they are what the code calls things, and not what a client says.
+%%% Told are numbers, and bytes. A binary pattern is told as the bytes that it asks for, as far as
+%%% these follow one another: <<3, "GP", Length:16, Rest/binary>> as <<3, "GP">>. Atoms are what the
+%%% code calls things and not what a client says, but in a module that makes atoms of text: there, one
+%%% that is a whole pattern is a word.
+%%%
+%%% A branch has constants of its own: those of its pattern, its guard, and the expression that is
+%%% looked at to choose between it and others. It has a context as well: what the body around it keeps
+%%% in variables (a table of words, say), and what the module hands to the functions by which texts
+%%% are taken apart and tables searched.
 -module(iris_fuzz_constants).
 
--export([of_clause/2, of_test/1]).
+-export([of_clause/3, of_test/1, of_body/1, of_searches/1, makes_atoms/1]).
 -export_type([constant/0]).
 
 -type constant() :: integer() | binary().
--type part() :: erl_parse:abstract_expr() | [part()].
+-type form() :: erl_parse:abstract_form() | erl_parse:abstract_expr() | [form()].
 
 %% What is longer is no word that a client says, and would only make cases large.
 -define(MAX_BYTES, 64).
 %% Numbers of more bits do not fit into any field.
 -define(MAX_BITS, 64).
+%% By modules of which texts are taken apart and tables searched.
+-define(SEARCHES, [binary, lists, maps, proplists, re, string]).
+%% The functions of `erlang' that make atoms of what a client may have said.
+-define(ATOMS, [
+    binary_to_atom, binary_to_existing_atom, list_to_atom, list_to_existing_atom
+]).
+%% Atoms that answers are made of, wherever there are some.
+-define(ANSWERS, ['_', error, false, infinity, none, ok, true, undefined]).
+%% Forms that hold clauses: what is in these has a branch of its own.
+-define(BRANCHING, ['case', 'if', 'receive', 'try', 'fun', named_fun, 'maybe']).
 
-%% Of the patterns and the guards of a clause.
--spec of_clause([part()], [[part()]]) -> [constant()].
-of_clause(Patterns, Guards) ->
-    lists:usort(found([Patterns, Guards], [])).
+%% Of the patterns and the guards of a clause, atoms too if they are asked for.
+-spec of_clause([form()], form(), boolean()) -> [constant()].
+of_clause(Patterns, Guards, Atoms) ->
+    Words = [Atom || Atoms, {atom, _, Atom} <- Patterns],
+    lists:usort(lists:foldl(fun atom/2, found([Patterns, Guards], []), Words)).
 
-%% Of an expression that is looked at to choose between clauses: a comparison, if it is one.
--spec of_test(part()) -> [constant()].
-of_test({op, _, _, _} = Test) -> lists:usort(found(Test, []));
-of_test({op, _, _, _, _} = Test) -> lists:usort(found(Test, []));
-of_test(_) -> [].
+%% Of an expression that is looked at to choose between clauses.
+-spec of_test(form()) -> [constant()].
+of_test(Test) ->
+    lists:usort(found(Test, [])).
+
+%% Of what a body keeps in variables.
+-spec of_body(form()) -> [constant()].
+of_body(Body) ->
+    lists:usort(lists:foldl(fun kept/2, [], Body)).
+
+kept({match, _, _, Value}, Found) ->
+    case lists:member(element(1, Value), ?BRANCHING) of
+        true -> Found;
+        false -> found(Value, Found)
+    end;
+kept(_, Found) ->
+    Found.
+
+%% Of what all code of a module hands to the functions that search.
+-spec of_searches(form()) -> [constant()].
+of_searches(Forms) ->
+    lists:usort(searches(Forms, [])).
+
+searches({call, _, {remote, _, {atom, _, Module}, _}, Arguments}, Found) ->
+    case lists:member(Module, ?SEARCHES) of
+        true -> searches(Arguments, found(Arguments, Found));
+        false -> searches(Arguments, Found)
+    end;
+searches(Form, Found) ->
+    lists:foldl(fun searches/2, Found, parts(Form)).
+
+%% Whether a module makes atoms of text.
+-spec makes_atoms(form()) -> boolean().
+makes_atoms({call, _, {atom, _, Name}, Arguments}) ->
+    lists:member(Name, ?ATOMS) orelse makes_atoms(Arguments);
+makes_atoms({call, _, {remote, _, {atom, _, erlang}, {atom, _, Name}}, Arguments}) ->
+    lists:member(Name, ?ATOMS) orelse makes_atoms(Arguments);
+makes_atoms(Form) ->
+    lists:any(fun makes_atoms/1, parts(Form)).
 
 found({integer, _, Number}, Found) ->
     number(Number, Found);
@@ -37,30 +88,41 @@ found({string, _, Characters}, Found) ->
     bytes(unicode:characters_to_binary(Characters), Found);
 found({bin, _, Elements}, Found) ->
     runs(Elements, <<>>, Found);
-%% What a record or a call is named is no constant, and a function that a guard calls is none.
+%% What is called is no constant, and neither is what a field of a record is named.
 found({call, _, _, Arguments}, Found) ->
     found(Arguments, Found);
 found({record_field, _, _, Value}, Found) ->
     found(Value, Found);
-found(Parts, Found) when is_list(Parts) ->
-    lists:foldl(fun found/2, Found, Parts);
-found(Form, Found) when is_tuple(Form), tuple_size(Form) > 2 ->
+found(Form, Found) ->
+    lists:foldl(fun found/2, Found, parts(Form)).
+
+%% What a form consists of: a list, or a tag and an annotation, and then its parts.
+parts(Forms) when is_list(Forms) ->
+    Forms;
+parts(Form) when is_tuple(Form), tuple_size(Form) > 2 ->
     [_Tag, _Anno | Parts] = tuple_to_list(Form),
-    found(Parts, Found);
-found(_, Found) ->
-    Found.
+    Parts;
+parts(_) ->
+    [].
 
 number(Number, Found) when Number < 1 bsl ?MAX_BITS, Number >= -(1 bsl (?MAX_BITS - 1)) ->
     [Number | Found];
 number(_, Found) ->
     Found.
 
+%% A list of characters that are none is no text.
 bytes(Bytes, Found) when is_binary(Bytes), Bytes =/= <<>>, byte_size(Bytes) =< ?MAX_BYTES ->
     [Bytes | Found];
 bytes(_, Found) ->
     Found.
 
-%% The elements of a binary pattern that are constant and whole bytes, joined where nothing is between.
+atom(Atom, Found) ->
+    case lists:member(Atom, ?ANSWERS) of
+        true -> Found;
+        false -> bytes(atom_to_binary(Atom), Found)
+    end.
+
+%% The elements of a binary that are constant and whole bytes, joined where nothing is between.
 runs([], Run, Found) ->
     bytes(Run, Found);
 runs([Element | Elements], Run, Found) ->
@@ -71,6 +133,8 @@ runs([Element | Elements], Run, Found) ->
 
 constant({bin_element, _, {string, _, Characters}, default, default}) ->
     list_to_binary([Character band 16#FF || Character <- Characters]);
+constant({bin_element, _, {string, _, Characters}, default, [utf8]}) ->
+    unicode:characters_to_binary(Characters);
 constant({bin_element, _, {integer, _, Number}, Size, Types}) ->
     packed(Number, width(Size), Types);
 constant({bin_element, _, {char, _, Number}, Size, Types}) ->

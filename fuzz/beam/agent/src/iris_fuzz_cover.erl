@@ -24,8 +24,9 @@
 }.
 %% A module with the reason for which it is not covered, or not otherwise than natively.
 -type reason() :: {Module :: name(), Reason :: binary()}.
-%% As in iris_fuzz_forms, but with a tuple: small numbers in a list would travel as a string.
--type gate() :: {Point :: non_neg_integer(), Around :: non_neg_integer() | none, tuple()}.
+%% As in iris_fuzz_forms, but with tuples: small numbers in a list would travel as a string.
+-type gate() ::
+    {Point :: non_neg_integer(), Around :: non_neg_integer() | none, Own :: tuple(), tuple()}.
 -type result() ::
     {[point()], Failures :: [reason()], Native :: [reason()], [gate()]}.
 
@@ -136,8 +137,8 @@ load_all({Plans, Bare, Unplanned}) ->
         told(Unplanned ++ Unloaded ++ Uncounted),
         told([{Module, Why} || {{Module, _, _, _}, _, Why} <- Native]),
         [
-            {Point, Around, list_to_tuple(Constants)}
-         || #{gates := Gates} <- Plans, {Point, Around, Constants} <- Gates
+            {Point, Around, list_to_tuple(Own), list_to_tuple(Context)}
+         || #{gates := Gates} <- Plans, {Point, Around, Own, Context} <- Gates
         ]
     }.
 

@@ -6,8 +6,8 @@
 %%% an element. Patterns and guards stay as they are, and so do the filters of comprehensions:
 %%% a filter that is a guard must stay one, for a guard that fails is false and does not crash.
 %%%
-%%% Where constants decide whether a body is run, they make its point a gate: what has to be said to get
-%%% there from the body around it (see iris_fuzz_constants).
+%%% Where constants decide whether a body is run, its point is a gate: they are what has to be said to
+%%% get there from the body around it (see iris_fuzz_constants).
 %%%
 %%% A point is a call of a function that is added to the module itself, so that code which is
 %%% still running when the agent leaves needs nothing of the agent's.
@@ -24,7 +24,8 @@
 -type gate() :: {
     Point :: non_neg_integer(),
     Around :: non_neg_integer() | none,
-    [iris_fuzz_constants:constant()]
+    Own :: [iris_fuzz_constants:constant()],
+    Context :: [iris_fuzz_constants:constant()]
 }.
 
 -record(walk, {
@@ -32,6 +33,10 @@
     function = '' :: atom(),
     arity = 0 :: arity(),
     around = none :: non_neg_integer() | none,
+    %% Constants of the body around, and of the module; whether atoms are constants in it.
+    kept = [] :: [iris_fuzz_constants:constant()],
+    searched = [] :: [iris_fuzz_constants:constant()],
+    atoms = false :: boolean(),
     points = [] :: [point()],
     gates = [] :: [gate()]
 }).
@@ -66,9 +71,16 @@ slots(Points) ->
     {[erl_parse:abstract_form()], [point()], [gate()]}.
 transform(Forms, First) ->
     {Walked, #walk{points = Points, gates = Gates}} =
-        lists:mapfoldl(fun form/2, #walk{next = First}, lists:filter(fun is_kept/1, Forms)),
+        lists:mapfoldl(fun form/2, walk_of(Forms, First), lists:filter(fun is_kept/1, Forms)),
     {Before, After} = lists:splitwith(fun(Form) -> element(1, Form) =/= eof end, Walked),
     {Before ++ [hit_function()] ++ After, lists:reverse(Points), lists:reverse(Gates)}.
+
+walk_of(Forms, First) ->
+    #walk{
+        next = First,
+        searched = iris_fuzz_constants:of_searches(Forms),
+        atoms = iris_fuzz_constants:makes_atoms(Forms)
+    }.
 
 %% The code has been through its parse transforms already.
 is_kept({attribute, _, compile, {parse_transform, _}}) -> false;
@@ -88,17 +100,18 @@ clauses(Kind, Clauses, Walk) ->
 clauses(Kind, Clauses, Asked, Walk) ->
     lists:mapfoldl(fun(Clause, W) -> clause(Kind, Clause, Asked, W) end, Walk, Clauses).
 
-clause(Kind, {clause, Anno, Patterns, Guards, Body}, Asked, Walk) ->
-    Constants = Asked ++ iris_fuzz_constants:of_clause(Patterns, Guards),
+clause(Kind, {clause, Anno, Patterns, Guards, Body}, Asked, #walk{atoms = Atoms} = Walk) ->
+    Constants = Asked ++ iris_fuzz_constants:of_clause(Patterns, Guards, Atoms),
     {Walked, Next} = body(Kind, Anno, Body, Constants, Walk),
     {{clause, Anno, Patterns, Guards, Walked}, Next}.
 
 %% A body with its point in front.
-body(Kind, Anno, Body, Constants, #walk{next = Index, around = Around} = Walk) ->
+body(Kind, Anno, Body, Constants, #walk{next = Index, around = Around, kept = Kept} = Walk) ->
     {Hit, Counted} = point(Kind, Anno, Walk),
     Gated = gate(Index, Constants, Counted),
-    {Walked, Next} = walk(Body, Gated#walk{around = Index}),
-    {[Hit | Walked], Next#walk{around = Around}}.
+    Inside = Gated#walk{around = Index, kept = iris_fuzz_constants:of_body(Body)},
+    {Walked, Next} = walk(Body, Inside),
+    {[Hit | Walked], Next#walk{around = Around, kept = Kept}}.
 
 %% An expression in a position of its own, with its point in front.
 branch(Kind, Expression, Constants, Walk) ->
@@ -113,10 +126,11 @@ point(Kind, Anno, #walk{next = Index, function = Function, arity = Arity} = Walk
     Next = Walk#walk{next = Index + 1, points = [Point | Walk#walk.points]},
     {{call, Own, {atom, Own, ?HIT}, Numbers}, Next}.
 
-gate(_, [], Walk) ->
+%% What has neither constants of its own nor any beside it is no gate.
+gate(_, [], #walk{kept = []} = Walk) ->
     Walk;
-gate(Index, Constants, #walk{around = Around, gates = Gates} = Walk) ->
-    Walk#walk{gates = [{Index, Around, Constants} | Gates]}.
+gate(Index, Own, #walk{around = Around, kept = Kept, searched = Searched, gates = Gates} = Walk) ->
+    Walk#walk{gates = [{Index, Around, Own, lists:usort(Kept ++ Searched) -- Own} | Gates]}.
 
 line(Anno) ->
     case erl_anno:line(Anno) of

@@ -133,7 +133,8 @@ class CoverageEngine:
         self._last_features: Features = ()
         self._random = chance or random.Random()
         self._turns = Turns(self._random)
-        self._frontier = Frontier(rig.points, rig.gates if feedback else (), self._random)
+        gates = rig.gates if feedback and mutator.says else ()
+        self._frontier = Frontier(rig.points, gates, self._random)
         self.filters = Filters(self._random)
         self._survey = None if self._blind else LeakSurvey(rig, watchdog)
         self._kept = Kept(evolved, board, self._survey, self._alone, rig.clock, trims)
@@ -178,12 +179,9 @@ class CoverageEngine:
             return ascent
         errand = self._frontier.errand()
         if errand is not None:
-            close = self._case(self._kept.shorter(errand.case))
-            return self._ordered(
-                lambda: self._mutator.say(
-                    close, errand.constants, errand.beside, errand.passed, max_bytes
-                )
-            )
+            cut = self._kept.cut(errand.case)
+            close = self._turns.grant(self._case(cut), len(cut))
+            return self._ordered(lambda: self._mutator.say(close, errand.saying, max_bytes))
         base = self._chosen(data)
         return self._ordered(lambda: self._mutator.mutate(base, max_bytes))
 
@@ -287,7 +285,7 @@ class CoverageEngine:
         if self._seeding:
             self._cases.learn(self._last_features)
             self._batches.account(self._last_features)
-            self._frontier.learn(queue[0], self._last_features)
+            self._frontier.learn(queue[0], self._last_features, seed=True)
         elif news and self._feedback:
             played_well = [c for c, o in zip(cases, observations, strict=True) if calm(o)]
             self._unexplained.add(played_well, news)

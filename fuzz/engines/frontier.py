@@ -1,15 +1,16 @@
 """The frontier: branches that were never taken, beside code that is run, and what would open them.
 
 Coverage tells which case came close to a branch, and the branch tells what it compares with
-(:class:`fuzz.node.Gate`). So a part of the mutations are *errands*: a case that came close, and
-the constants to be said in it. Without that, a word that a server waits for and nobody published
-would have to be guessed: the search would stop before the first of them.
+(:class:`fuzz.node.Gate`): magic values, the words of a protocol, limits. So a part of the mutations
+are *errands*: a case that came close, and the constants to be said in it. It is what others do with
+a dictionary read off the program, or with the operands of comparisons; but a word goes only to the
+cases that it may help, and only until it has.
 
-A gate is *in view* once a case has run the body around it, or, if it is a clause of a function,
-another clause of that; it is done with when a case has passed it. Errands go to the gate that had
-the fewest so far: a new one gets all of them until it is passed, or has had its share. When a gate
-is passed, those beside it are new again, from there: it may be the next of a sequence that one of
-them waits for.
+Gates stand in *groups*: the branches of one body, or the clauses of one function. A gate is *in
+view* once a case has run the body around it, or another clause of its function; it is done with
+when a case has passed it. Errands go to the gate that had the fewest so far, so that one that comes
+into view goes ahead of the rest for a while. When a gate is passed, so do the others of its group,
+from there: one of them may wait for the next word of a sequence.
 """
 
 from __future__ import annotations
@@ -17,15 +18,20 @@ from __future__ import annotations
 import heapq
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from random import Random
 
 from fuzz.engines.feedback import Features
-from fuzz.node import Constant, Gate, Point
+from fuzz.generate.constants import Saying
+from fuzz.node import Gate, Point
 
 #: Errands to a gate within which it is *fresh*: with one constant and a few fields to put it in,
-#: what can be had at all is mostly had by then. One that comes late is as many ahead of the rest.
-FRESH = 256
+#: what can be had at all is mostly had by then.
+FRESH = 64
+#: By so many errands the gates of a group go ahead of others together, and each of them at least:
+#: else a table of a hundred words, of which now and then one is found, would have all of them.
+_AHEAD, _LEAST = 512, 8
 #: The share of mutations that are errands, while there is a gate that is fresh, and later. What
 #: they can find, others cannot; what others find, the order of events among clients above all,
 #: they cannot.
@@ -39,20 +45,16 @@ _FAINT = 4
 _OWN = 0.75
 #: The share of errands from the case that led on to the gate: of a sequence, it has said the most.
 _LED = 0.5
+#: Words that were passed, of which an errand is told: those of a frame's head, or of a sequence.
+_TOLD = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """A case that came close to a gate, in its file form, and what may open it: some constants.
-
-    ``beside`` are words of the branches beside it: where one of them stands, the server looks.
-    ``passed`` are those of branches of its module that were taken: it looks on behind one of them.
-    """
+    """A case that came close to a gate, in its file form, and what may open it."""
 
     case: bytes
-    constants: tuple[Constant, ...]
-    beside: tuple[bytes, ...] = ()
-    passed: tuple[bytes, ...] = ()
+    saying: Saying
 
 
 @dataclass(slots=True)
@@ -64,7 +66,7 @@ class _Closed:
     close: list[bytes] = field(default_factory=list)
     #: The last of them that led on to it: where it was new from.
     lead: bytes = b""
-    #: Errands, and those that count: it is not made to wait for what it missed.
+    #: How many errands it had since it was new, and its place among others.
     errands: int = 0
     counted: int = 0
 
@@ -74,35 +76,35 @@ class Frontier:
 
     def __init__(self, points: Sequence[Point], gates: Iterable[Gate], chance: Random) -> None:
         self._random = chance
-        self._closed = {gate.point: _Closed(gate) for gate in gates}
+        self._modules = [point.module for point in points]
+        self._closed = {gate.point: _Closed(gate) for gate in _united(gates)}
         known = [closed.gate for closed in self._closed.values()]
-        groups = _groups(points, known)
-        self._beside = _beside(points, groups)
-        self._words = _words(groups)
-        self._modules = {gate.point: points[gate.point].module for gate in known}
-        #: The words of gates that were passed, by module, in the order in which they were.
-        self._passed: defaultdict[str, dict[bytes, None]] = defaultdict(dict)
-        #: The gates in view: errands that counted by then, a tie-break, the number of the point.
+        self._groups = _groups(points, known)
+        self._words = {name: _words(group) for name, group in self._groups.items()}
+        #: The group that comes into view with each point, and that which each point stands in.
+        self._around, self._within = _places(points, known, self._groups)
+        #: The gates in view: their places, a tie-break, the number of the point.
         self._due: list[tuple[int, float, int]] = []
-        #: The most errands that the gate with the fewest ever had.
-        self._level = 0
+        #: The place of the gate that had the fewest errands. What the seeds come close to begins
+        #: there, and so behind what the search discovers.
+        self._level = FRESH
+        #: The words of gates that were passed, by module, the latest last.
+        self._passed: defaultdict[str, dict[bytes, None]] = defaultdict(dict)
 
-    def __len__(self) -> int:
-        """Return how many gates are in view and were not passed."""
-        return sum(bool(closed.close) for closed in self._closed.values())
-
-    def learn(self, case: bytes, features: Features) -> bool:
+    def learn(self, case: bytes, features: Features, seed: bool = False) -> bool:
         """Take in what a case, in its file form, has hit by itself; tell whether it leads on.
 
-        It does if there are gates to which it came close as the first, or from where none did.
+        It does if there are gates to which it came close as the first, or from where none did. A
+        ``seed`` leads nowhere: what is beside it was there before the search.
         """
-        passed = [index for index, _ in features if self._pass(index)]
+        new = {self._within[index] for index, _ in features if self._pass(index, case)}
         leads = False
-        for index, _ in features:
-            for closed in self._closed_beside(index):
-                if not closed.close or index in passed:
-                    self._renew(closed, case)
-                    leads = True
+        for name in self._in_view(features):
+            group = list(self._closed_of(name))
+            for closed in group:
+                if name in new or not closed.close:
+                    self._renew(closed, case, 0 if seed else max(_LEAST, _AHEAD // len(group)))
+                    leads = not seed
                 _remember(closed.close, case)
         return leads
 
@@ -120,82 +122,97 @@ class Frontier:
             closed.errands += 1
             closed.counted += 1 if closed.gate.constants else _FAINT
             heapq.heapreplace(self._due, (closed.counted, self._random.random(), number))
-            led = self._random.random() < _LED
-            case = closed.lead if led else self._random.choice(closed.close)
-            passed = self._passed[self._modules[number]]
-            return Errand(case, self._said_for(closed.gate), self._words[number], tuple(passed))
+            return self._errand_to(closed)
         return None
 
-    def _said_for(self, gate: Gate) -> tuple[Constant, ...]:
-        own = gate.constants
-        return own if own and self._random.random() < _OWN else gate.context or own
+    def _errand_to(self, closed: _Closed) -> Errand:
+        gate, chance = closed.gate, self._random
+        own = gate.constants and (not gate.context or chance.random() < _OWN)
+        case = closed.lead if chance.random() < _LED else chance.choice(closed.close)
+        passed = tuple(self._passed[self._modules[gate.point]])[-_TOLD:]
+        constants = gate.constants if own else gate.context
+        beside = self._words[self._within[gate.point]]
+        return Errand(case, Saying(constants, beside, passed))
 
-    def _pass(self, index: int) -> bool:
+    def _pass(self, index: int, case: bytes) -> bool:
         """Note that a point was hit; tell whether it stands in a gate that was closed until now."""
         closed = self._closed.pop(index, None)
         if closed is None:
             return False
-        words = (word for word in closed.gate.constants if isinstance(word, bytes))
-        self._passed[self._modules[index]].update(dict.fromkeys(words))
+        words = self._passed[self._modules[index]]
+        for word in closed.gate.constants:
+            # A byte is in every case, and the word that a branch asks *not* to be there in few.
+            if isinstance(word, bytes) and len(word) > 1 and word in case:
+                words.pop(word, None)
+                words[word] = None
         return True
 
-    def _closed_beside(self, index: int) -> Iterator[_Closed]:
-        for number in self._beside.get(index, ()):
-            closed = self._closed.get(number)
+    def _in_view(self, features: Features) -> Iterable[_Name]:
+        """Return the groups that a case which hit ``features`` has come close to, each once."""
+        found = chain.from_iterable(self._around.get(index, ()) for index, _ in features)
+        return dict.fromkeys(found)
+
+    def _closed_of(self, name: _Name) -> Iterator[_Closed]:
+        for gate in self._groups[name]:
+            closed = self._closed.get(gate.point)
             if closed is not None:
                 yield closed
 
-    def _renew(self, closed: _Closed, lead: bytes) -> None:
-        """Let a gate have errands from ``lead``, and before those that had many."""
-        closed.lead = lead
-        closed.errands, closed.counted = 0, max(0, self._level - FRESH)
+    def _renew(self, closed: _Closed, lead: bytes, ahead: int) -> None:
+        """Let a gate have errands from ``lead``, so many ``ahead`` of the gates that had them."""
+        closed.lead, closed.errands = lead, 0
+        closed.counted = max(0, self._level - min(FRESH, ahead))
         entry = (closed.counted, self._random.random(), closed.gate.point)
         heapq.heappush(self._due, entry)
 
 
-#: What gates have in common that stand beside one another: the body around them, or the function
-#: that they are clauses of.
-_Around = int | tuple[str, str, int]
+#: What the gates of a group have in common: the number of the body around, or their function.
+_Name = int | tuple[str, str, int]
 
 
-def _groups(points: Sequence[Point], gates: Iterable[Gate]) -> Mapping[_Around, Sequence[Gate]]:
-    groups: defaultdict[_Around, list[Gate]] = defaultdict(list)
+def _united(gates: Iterable[Gate]) -> Iterable[Gate]:
+    """Return one gate for each point: branches of one line may share a point in a cluster."""
+    united: dict[int, Gate] = {}
     for gate in gates:
-        groups[_function(points[gate.point]) if gate.around is None else gate.around].append(gate)
-    return groups
+        other = united.setdefault(gate.point, gate)
+        if other is not gate:
+            own = tuple(dict.fromkeys((*other.constants, *gate.constants)))
+            context = tuple(dict.fromkeys((*other.context, *gate.context)))
+            united[gate.point] = replace(other, constants=own, context=context)
+    return united.values()
 
 
-def _function(point: Point) -> tuple[str, str, int]:
+def _name(gate: Gate, points: Sequence[Point]) -> _Name:
+    return _function(points[gate.point]) if gate.around is None else gate.around
+
+
+def _function(point: Point) -> _Name:
     return point.module, point.function, point.arity
 
 
-def _beside(
-    points: Sequence[Point], groups: Mapping[_Around, Sequence[Gate]]
-) -> Mapping[int, Sequence[int]]:
-    """Return the gates that come into view with each point, both by number."""
-    beside: defaultdict[int, list[int]] = defaultdict(list)
-    for around, gates in groups.items():
-        if isinstance(around, int):
-            beside[around] += [gate.point for gate in gates]
+def _groups(points: Sequence[Point], gates: Iterable[Gate]) -> Mapping[_Name, Sequence[Gate]]:
+    groups: defaultdict[_Name, list[Gate]] = defaultdict(list)
+    for gate in gates:
+        groups[_name(gate, points)].append(gate)
+    return groups
+
+
+def _places(
+    points: Sequence[Point], gates: Iterable[Gate], groups: Mapping[_Name, Sequence[Gate]]
+) -> tuple[Mapping[int, Sequence[_Name]], Mapping[int, _Name]]:
+    """Return the groups that come into view with each point, and the group of each gate's point."""
+    around: dict[int, tuple[_Name, ...]] = {}
     for number, point in enumerate(points):
-        if point.kind == "function":
-            clauses = groups.get(_function(point), ())
-            beside[number] += [gate.point for gate in clauses if gate.point != number]
-    return beside
+        clauses = (_function(point),) if point.kind == "function" else ()
+        names = tuple(name for name in (number, *clauses) if name in groups)
+        if names:
+            around[number] = names
+    return around, {gate.point: _name(gate, points) for gate in gates}
 
 
-def _words(groups: Mapping[_Around, Sequence[Gate]]) -> Mapping[int, tuple[bytes, ...]]:
-    """Return the bytes that the gates beside each one compare with."""
-    return {
-        gate.point: tuple(
-            constant
-            for other in gates
-            for constant in other.constants
-            if other is not gate and isinstance(constant, bytes)
-        )
-        for gates in groups.values()
-        for gate in gates
-    }
+def _words(group: Iterable[Gate]) -> tuple[bytes, ...]:
+    words = (word for gate in group for word in gate.constants if isinstance(word, bytes))
+    return tuple(dict.fromkeys(words))
 
 
 def _remember(close: list[bytes], case: bytes) -> None:

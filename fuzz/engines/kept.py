@@ -65,6 +65,7 @@ class Kept:
         self._alone = alone
         self._trims = trims
         self._shorter: dict[bytes, bytes] = {}
+        self._cut: dict[bytes, bytes] = {}
         self._to_trim: deque[_Idle] = deque()
         self._to_survey: deque[bytes] = deque()
         self._trimming = Allowance(clock, _TRIMMING)
@@ -98,6 +99,13 @@ class Kept:
         """Return what is to be changed in the place of ``data``."""
         return self._shorter.get(data, data)
 
+    def cut(self, data: bytes) -> bytes:
+        """Return what something is to be said behind in the place of ``data``.
+
+        Its segments may end within a frame: nothing else is built upon that.
+        """
+        return self._cut.get(data) or self.shorter(data)
+
     def hear(self, note: OfCase) -> None:
         """Take in what another worker has kept, or made shorter."""
         self._evolved.take_in(note.case)
@@ -124,7 +132,7 @@ class Kept:
 
         trimmed = trim(idle.case, earns)
         if idle.leads:
-            trimmed = cut_short(trimmed, earns)
+            self._cut[idle.data] = encode_case(cut_short(trimmed, earns))
         if trimmed == idle.case:
             return
         data, shorter = idle.data, encode_case(trimmed)

@@ -10,8 +10,9 @@ the other.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-from fuzz.generate.anatomy import bounds_of, cbor_head
+from fuzz.generate.anatomy import WINDOW, bounds_of, cbor_head
 from fuzz.generate.draft import Draft, Place
 from fuzz.generate.items import into_map
 from fuzz.node import Constant
@@ -34,11 +35,11 @@ _WIDTHS = (1, 2, 4, 8)
 #: The odds that what follows a constant in a frame goes: it was said to another branch.
 _CUT = 0.3
 #: The odds that a constant goes to the head of a frame, which says what it is, or else to its end;
-#: and how far from its opcode that is, in bytes, on the mean.
+#: and how far from its start that is, in bytes, on the mean.
 _HEAD_ODDS, _HEAD = (0.4, 0.7), 4.0
 #: Bytes of the argument of a CBOR item, by what its head says (RFC 8949, section 3).
 _ARGUMENTS = {24: 1, 25: 2, 26: 4, 27: 8}
-_INDEFINITE = 31
+_RESERVED, _INDEFINITE = (28, 29, 30), 31
 
 # To ask an enum for its member takes longer than to compare with it.
 _INTEGER = Role.INTEGER
@@ -50,25 +51,30 @@ Say = Callable[[Draft, Place, bytes], bool]
 SayNumber = Callable[[Draft, Place, int], bool]
 
 
-def say(
-    draft: Draft,
-    constants: Sequence[Constant],
-    beside: Sequence[bytes] = (),
-    passed: Sequence[bytes] = (),
-) -> bool:
-    """Put one of ``constants`` somewhere; tell whether that changed anything.
+@dataclass(frozen=True, slots=True)
+class Saying:
+    """Some constants, of which there is one at least, and where the server may look for them.
 
-    Mostly that is in the place of one of the words ``beside``, or behind one of those ``passed``,
-    if any was said.
+    ``beside`` are words of the branches beside the one that waits for these: where one of them
+    stands, it looks. ``passed`` are words of branches that were taken on the way, the latest last:
+    it looks on behind one of them.
     """
+
+    constants: tuple[Constant, ...]
+    beside: tuple[bytes, ...] = ()
+    passed: tuple[bytes, ...] = ()
+
+
+def say(draft: Draft, saying: Saying) -> bool:
+    """Put one of the constants somewhere; tell whether that changed anything."""
     place = _place(draft)
     if place is None:
         return False
-    constant = draft.pick(constants)
-    if draft.chance(_BEHIND) and _behind(draft, place, constant, passed):
+    constant = draft.pick(saying.constants)
+    if draft.chance(_BEHIND) and _behind(draft, place, constant, saying.passed):
         return True
     if isinstance(constant, bytes):
-        if draft.chance(_INSTEAD) and _instead(draft, place, constant, beside):
+        if draft.chance(_INSTEAD) and _instead(draft, place, constant, saying.beside):
             return True
         return draft.pick(_BYTES)(draft, place, constant)
     number = constant
@@ -91,20 +97,21 @@ def _place(draft: Draft) -> Place | None:
 
 def _instead(draft: Draft, place: Place, data: bytes, beside: Sequence[bytes]) -> bool:
     """Put bytes in the place of a word of a branch beside theirs."""
-    said = [word for word in beside if word in place.data[1:]]
+    found = [(place.data.find(word, 0, WINDOW), word) for word in beside if word != data]
+    said = [(at, word) for at, word in found if at >= 0]
     if not said:
         return False
-    word = draft.pick(said)
-    at = place.data.index(word, 1)
+    at, word = draft.pick(said)
     return draft.set_frame(place, place.anatomy.splice(at, len(word), data))
 
 
 def _behind(draft: Draft, place: Place, constant: Constant, passed: Sequence[bytes]) -> bool:
-    """Put a constant behind a word that a branch was taken for, mostly the last of these."""
-    ends = [place.data.index(word, 1) + len(word) for word in passed if word in place.data[1:]]
+    """Put a constant behind a word that a branch was taken for, mostly the latest of these."""
+    found = [(place.data.rfind(word, 0, WINDOW), word) for word in passed]
+    ends = [at + len(word) for at, word in found if at >= 0]
     if not ends:
         return False
-    at = max(ends) if draft.chance(0.5) else draft.pick(ends)
+    at = ends[-1] if draft.chance(0.5) else draft.pick(ends)
     data = constant if isinstance(constant, bytes) else _as_wide(draft, constant)
     return _put_at(draft, place, at, data)
 
@@ -113,7 +120,7 @@ def _in_frame(draft: Draft, place: Place, data: bytes) -> bool:
     """Put bytes over others of a frame, between them, or behind them."""
     size, where = len(place.data), draft.rng.random()
     if where < _HEAD_ODDS[0]:
-        at = min(1 + int(draft.rng.expovariate(1 / _HEAD)), size)
+        at = min(int(draft.rng.expovariate(1 / _HEAD)), size)
     else:
         at = size if where < _HEAD_ODDS[1] else draft.below(size)
     return _put_at(draft, place, at, data)
@@ -195,7 +202,8 @@ def _in_bytes(draft: Draft, place: Place, number: int) -> bool:
 
 def _as_wide(draft: Draft, number: int) -> bytes:
     """Return a number in so many bytes as it needs, or a few more."""
-    least = max(1, (abs(number).bit_length() + 7) // 8)
+    bits = number.bit_length() if number >= 0 else (~number).bit_length() + 1
+    least = max(1, (bits + 7) // 8)
     wide = [width for width in _WIDTHS if width >= least]
     width = least if draft.chance(0.5) or not wide else draft.pick(wide)
     return (number % (1 << 8 * width)).to_bytes(width, "big")
@@ -241,8 +249,10 @@ def _as_value(draft: Draft, place: Place, number: int) -> bool:
 
 
 def _item(draft: Draft, head: int) -> bytes:
-    """Return a whole CBOR item with this first byte, if there can be one."""
+    """Return a whole CBOR item with this first byte; only that where there can be none."""
     kind, info = head >> 5, head & 31
+    if info in _RESERVED:
+        return bytes([head])
     if info == _INDEFINITE:
         return bytes([head, 0xFF])
     width = _ARGUMENTS.get(info, 0)
@@ -253,7 +263,7 @@ def _item(draft: Draft, head: int) -> bytes:
     if kind in (Kind.BYTES, Kind.TEXT):
         return start + b"A" * size
     items = {Kind.ARRAY: size, Kind.MAP: 2 * size}.get(Kind(kind), 1)
-    return start + bytes(range(items))[:24]
+    return start + bytes(number % 24 for number in range(items))  # which are integers
 
 
 _BYTES: tuple[Say, ...] = (_in_frame, _in_frame, _in_field, _in_field, _counted, _as_key, _as_head)

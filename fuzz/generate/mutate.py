@@ -22,7 +22,6 @@ from types import MappingProxyType
 
 from fuzz.case import MAX_FILE_BYTES, USER_TOKENS, Case, Step, StepKind
 from fuzz.generate import (
-    constants,
     cross,
     dialogues,
     envelopes,
@@ -34,6 +33,7 @@ from fuzz.generate import (
     steps,
 )
 from fuzz.generate import edges as edge_operations
+from fuzz.generate.constants import Saying, say
 from fuzz.generate.dictionary import Dictionary, iris_dictionary
 from fuzz.generate.draft import (
     CASE_OVERHEAD,
@@ -46,7 +46,6 @@ from fuzz.generate.draft import (
     replace_data,
 )
 from fuzz.generate.values import fresh_frame
-from fuzz.node import Constant
 
 #: Every operation, by family; ``weight`` is its share among them all. The names are those of
 #: :data:`fuzz.settings.FAMILIES`; that of making one case of two is :data:`CROSS`, and that of
@@ -113,7 +112,8 @@ class Mutator:
             named = (FAMILIES[name] for name in families if name in FAMILIES)
             self._operations = tuple(operation for family in named for operation in family)
         self._crosses = not families or CROSS in families
-        self._says = not families or CONSTANTS in families
+        #: Whether cases are to be changed by :meth:`say`, too.
+        self.says = not families or CONSTANTS in families
         self._cumulated = tuple(accumulate(operation.weight for operation in self._operations))
         self._rng = rng
         self._byte_mutate = byte_mutate
@@ -145,25 +145,15 @@ class Mutator:
             return _finished(draft)
         return self.mutate(case, max_bytes)
 
-    def say(
-        self,
-        case: Case,
-        words: Sequence[Constant],
-        beside: Sequence[bytes],
-        passed: Sequence[bytes],
-        max_bytes: int,
-    ) -> Case:
-        """Return ``case`` with one of ``words`` said in it, and now and then changed besides.
+    def say(self, case: Case, saying: Saying, max_bytes: int) -> Case:
+        """Return ``case`` with a constant of the node said in it, as often as not changed besides.
 
-        For ``beside`` and ``passed`` see :func:`fuzz.generate.constants.say`; the bounds are those
-        of :meth:`mutate`.
+        The bounds are those of :meth:`mutate`.
         """
-        if not self._says:
-            return self.mutate(case, max_bytes)
         draft = self._draft(case, max_bytes)
         before = list(draft.steps)
         for _ in range(MAX_DRAWS):
-            said = constants.say(draft, words, beside, passed)
+            said = say(draft, saying)
             if said and encoded_size(draft.steps) <= draft.max_bytes:
                 break
             draft.steps[:] = before

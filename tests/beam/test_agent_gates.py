@@ -8,42 +8,81 @@ from tests.beam.nodes import AgentNode
 INCLUDE = ("fixture*",)
 EXCLUDE = ("fixture_ctl", "fixture_snapshot")
 _START = 8  # the line of the first clause in the source
+#: What the module hands to the functions that search: the context of all its gates.
+_SEARCHED = {b"="}
 
 
-def test_a_gate_is_told_with_its_constants_and_the_body_around_it(node: AgentNode) -> None:
+def _gates(node: AgentNode, *functions: str) -> dict[str, tuple[set[Constant], set[Constant]]]:
+    """Return the own constants of the gates in some functions, and those of their context."""
     found = node.agent.instrument(INCLUDE, EXCLUDE)
-    told: dict[tuple[int, str], tuple[Constant, ...]] = {}
-    around: dict[tuple[int, str], tuple[int, str] | None] = {}
+    told: dict[str, tuple[set[Constant], set[Constant]]] = {}
     for gate in found.gates:
         point = found.points[gate.point]
-        if point.module != "fixture_gates":
-            continue
-        outer = None if gate.around is None else found.points[gate.around]
-        where = point.line - _START, point.kind
-        assert point.function in ("frame", "chosen", "keyed"), point
-        told[where] = told.get(where, ()) + gate.constants
-        around[where] = None if outer is None else (outer.line - _START, outer.kind)
-    assert told == {
-        # Bytes that follow one another are one constant; a field of four bits parts them.
-        (0, "function"): (b"\x03GP",),
-        (1, "function"): (b"a\x02\x01\x02\x00", b"end"),
-        (2, "function"): (122, 200),
+        if point.module == "fixture_gates" and point.function in functions:
+            where = f"{point.function} {point.kind} {point.line - _START}"
+            own, context = told.setdefault(where, (set(), set()))
+            own |= set(gate.constants)
+            context |= set(gate.context)
+    return told
+
+
+def test_a_gate_is_told_with_its_constants(node: AgentNode) -> None:
+    told = _gates(node, "frame", "chosen", "keyed", "named")
+    assert {where: own for where, (own, _) in told.items()} == {
+        # Bytes that follow one another are one constant, with a length of zero behind them too; a
+        # field of four bits parts them.
+        "frame function 0": {b"\x03GP", b"\x03GP\x00\x00"},
+        "frame function 1": {b"a\x02\x01\x02\x00", b"end"},
+        "frame function 2": {122, 200},
         # A comparison that a case looks at counts for each of its clauses.
-        (7, "case"): (1, 604_800),
-        (7, "andalso"): (b"week",),
-        (8, "case"): (1, 604_800),
-        (8, "if"): (9,),
-        (11, "function"): (-5, b"ttl"),
-        (12, "function"): (12,),
+        "chosen case 7": {1, 604_800},
+        "chosen andalso 7": {b"week"},
+        "chosen case 8": {1, 604_800},
+        "chosen if 8": {9},
+        "keyed function 11": {-5, b"ttl"},
+        "keyed function 12": {12},
     }
+    assert all(context == _SEARCHED for _, context in told.values())
+
+
+def test_a_gate_is_told_with_the_body_around_it(node: AgentNode) -> None:
+    found = node.agent.instrument(INCLUDE, EXCLUDE)
+    around = {}
+    for gate in found.gates:
+        point = found.points[gate.point]
+        if point.module == "fixture_gates" and point.function in ("frame", "chosen"):
+            outer = None if gate.around is None else found.points[gate.around]
+            where = f"{point.kind} {point.line - _START}"
+            around[where] = outer and f"{outer.kind} {outer.line - _START}"
     assert around == {
-        **dict.fromkeys([(0, "function"), (1, "function"), (2, "function")]),
-        **dict.fromkeys([(11, "function"), (12, "function")]),
-        (7, "case"): (5, "function"),
-        (8, "case"): (5, "function"),
-        (7, "andalso"): (7, "case"),
-        (8, "if"): (8, "case"),
+        "function 0": None,
+        "function 1": None,
+        "function 2": None,
+        "case 7": "function 5",
+        "case 8": "function 5",
+        "andalso 7": "case 7",
+        "if 8": "case 8",
     }
+
+
+def test_the_context_of_a_gate_is_what_is_looked_up_and_not_what_is_answered(
+    node: AgentNode,
+) -> None:
+    words = {b"de", b"fr"}
+    told = _gates(node, "found", "split")
+    assert {where.rpartition(" ")[0]: context for where, (_, context) in told.items()} == {
+        "found case": words | _SEARCHED,
+        "split case": set(),  # it is its own there
+    }
+    assert [own for own, _ in told.values()] == [set(), {b"AT"}, {b"="}, {b"="}]
+
+
+def test_atoms_are_words_where_they_are_whole_patterns_and_made_of_text(node: AgentNode) -> None:
+    assert [own for own, _ in _gates(node, "setting").values()] == [{b"locale"}]
+
+
+def test_what_has_a_fixed_size_beside_a_constant_is_filled_in(node: AgentNode) -> None:
+    assert [own for own, _ in _gates(node, "locale").values()] == [{b"-", b"aa-aa"}]
 
 
 def test_gates_go_by_the_numbers_of_all_points(node: AgentNode) -> None:

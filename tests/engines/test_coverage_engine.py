@@ -14,8 +14,9 @@ from fuzz.engines.counters import Counters
 from fuzz.engines.coverage import CoverageEngine
 from fuzz.engines.feedback import BATCH, CALM_BATCHES, WIDE
 from fuzz.finding import Finding
+from fuzz.generate.constants import Saying
 from fuzz.generate.mutate import Mutator
-from fuzz.node import Constant, Gate, Point
+from fuzz.node import Gate, Point
 from fuzz.store.corpus import EvolvedCorpus
 from fuzz.store.journal import Journal
 from fuzz.watchdog.attribute import Investigator
@@ -77,7 +78,7 @@ class Echo:
     def __init__(self) -> None:
         self.next: list[Case] = []
         self.given: list[Case] = []
-        self.said: list[tuple[Case, tuple[Constant, ...], tuple[bytes, ...]]] = []
+        self.said: list[tuple[Case, Saying]] = []
         self.made = 0
 
     def mutate(self, given: Case, _max_bytes: int) -> Case:
@@ -85,15 +86,10 @@ class Echo:
         self.made += 1
         return self.next.pop(0) if self.next else case(f"plain{self.made}", "base")
 
-    def say(
-        self,
-        given: Case,
-        words: Sequence[Constant],
-        beside: Sequence[bytes],
-        passed: Sequence[bytes],
-        max_bytes: int,
-    ) -> Case:
-        self.said.append((given, tuple(words), (*beside, b"|", *passed)))
+    says = True
+
+    def say(self, given: Case, saying: Saying, max_bytes: int) -> Case:
+        self.said.append((given, saying))
         return self.mutate(given, max_bytes)
 
     def grow(self, case: Case, max_bytes: int) -> Case:
@@ -114,6 +110,7 @@ class Bench:
         board: Board | None = None,
         trims: bool = True,
         gates: tuple[Gate, ...] = (),
+        says: bool = True,
     ) -> None:
         self.log: list[str] = []
         self.judged_cases = 0
@@ -137,6 +134,7 @@ class Bench:
             self.rig.agent, self.rig.points, self.rig.gates = None, (), ()
         self._keep_log()
         self.mutator = Echo()
+        self.mutator.says = says
         watchdog = Watchdog(self.rig.as_rig())
         self.engine = CoverageEngine(
             self.rig.as_rig(),
@@ -311,36 +309,48 @@ def test_what_is_kept_loses_its_idle_steps_unless_its_shape_is_to_stay() -> None
         assert (credited not in given) is trims
 
 
+NEW, OTHER = Gate(3, None, (b"new",)), Gate(5, None, (b"other", 7))
+
+
 def test_a_part_of_the_mutations_say_what_a_branch_beside_the_run_ones_compares_with() -> None:
-    bench = Bench(gates=(Gate(3, None, (b"new",)), Gate(5, None, (b"other", 7))))
+    bench = Bench(gates=(NEW, OTHER))
     bench.seed()
     for _ in range(200):
         bench.engine.mutate(SEEDS[0], MOST)
     assert 20 < len(bench.mutator.said) < 100
-    assert {given for given, _, _ in bench.mutator.said} <= {
-        case(f"seed{n}", "base") for n in "012"
+    assert {given for given, _ in bench.mutator.said} <= {case(f"seed{n}", "base") for n in "012"}
+    assert {saying for _, saying in bench.mutator.said} == {
+        Saying(gate.constants, (b"new", b"other")) for gate in (NEW, OTHER)
     }
-    assert {told[1:] for told in bench.mutator.said} == {
-        ((b"new",), (b"other", b"|")), ((b"other", 7), (b"new", b"|")),
-    }  # fmt: skip
 
 
 def test_a_branch_that_was_taken_is_not_spoken_to_any_more_and_its_case_leads_on() -> None:
-    bench = Bench(gates=(Gate(3, None, (b"new",)), Gate(5, None, (b"other",))))
+    bench = Bench(gates=(NEW, OTHER))
     bench.seed()
     bench.batch(case("new", "base"))
-    bench.engine.mutate(SEEDS[0], MOST)
+    credited = bench.engine.mutate(SEEDS[0], MOST)
     bench.mutator.said.clear()
     for _ in range(200):
         bench.engine.mutate(SEEDS[0], MOST)
-    assert {told[1:] for told in bench.mutator.said} == {((b"other",), (b"new", b"|", b"new"))}
-    # By then it has lost what is of no use: the word "base".
-    led = [given for given, _, _ in bench.mutator.said if given == case("new")]
+    assert {saying for _, saying in bench.mutator.said} == {
+        Saying(OTHER.constants, (b"new", b"other"), (b"new",))
+    }
+    # Behind the word it is cut off, for this alone: what is kept, and built upon, is whole.
+    led = [given for given, _ in bench.mutator.said if given == case("new")]
     assert len(led) > len(bench.mutator.said) / 3
+    assert bench.evolved == [credited] == [encode_case(case("new", "base"))]
+
+
+def test_constants_that_are_not_to_be_said_send_nobody() -> None:
+    bench = Bench(gates=(NEW,), says=False)
+    bench.seed()
+    for _ in range(200):
+        bench.engine.mutate(SEEDS[0], MOST)
+    assert bench.mutator.said == []
 
 
 def test_without_feedback_the_node_is_not_asked_what_it_compares_with() -> None:
-    bench = Bench(feedback=False, gates=(Gate(3, None, (b"new",)),))
+    bench = Bench(feedback=False, gates=(NEW,))
     bench.seed()
     for _ in range(200):
         bench.engine.mutate(SEEDS[0], MOST)

@@ -107,19 +107,20 @@ def test_both_take_their_share_of_the_time_and_all_comes_to_its_turn(desk: Desk)
     assert len({encode_case(one) for one in desk.surveyed}) <= len(many)
 
 
-def test_what_leads_on_is_made_short_before_all_else_and_its_segments_too(desk: Desk) -> None:
-    end = Step(StepKind.SEND, 0, b"z" * 40)
-    first, lead = Case((*LONG.steps, end)), Case((*numbered(1).steps, end))
-    desk.keep(first)
-    desk.keep(lead, leads=True)
+def test_what_leads_on_is_looked_at_first_and_cut_short_for_what_is_said_behind_it(
+    desk: Desk,
+) -> None:
+    lead = Case((LONG.steps[0], Step(StepKind.SEND, 0, b"z" * 40)))
+    (first,) = desk.keep(LONG)
+    (data,) = desk.keep(lead, leads=True)
     desk.kept.work()  # there is time for one
-    assert desk.kept.shorter(encode_case(first)) == encode_case(first)
-    (step,) = decode_case(desk.kept.shorter(encode_case(lead))).steps[-1:]
-    assert (step.kind, len(step.data)) == (StepKind.SEND, 1)
+    assert desk.kept.cut(first) == desk.kept.shorter(first) == first
+    assert decode_case(desk.kept.cut(data)).steps == (LONG.steps[0], Step(StepKind.SEND, 0, b"z"))
+    assert desk.kept.shorter(data) == data, "all else is built upon the whole of it"
     for _ in range(50):
         desk.clock.advance(1.0)
         desk.kept.work()
-    assert desk.kept.shorter(encode_case(first)) != encode_case(first)
+    assert desk.kept.cut(first) == desk.kept.shorter(first) != first
 
 
 def test_with_too_much_ahead_what_comes_then_stays_as_it_is(desk: Desk) -> None:

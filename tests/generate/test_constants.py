@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from fuzz.case import Case, Step
-from fuzz.generate.constants import say
+from fuzz.generate.constants import Saying, say
 from fuzz.node import Constant
 from grammar import CborMsg, Direction, GetStatus, SendMessage, SendSeq, cbor, decode, encode
 from grammar.errors import GrammarError
@@ -26,7 +26,7 @@ def said(
     made = []
     for seed in range(TRIES):
         draft = draft_of(login(), *steps, seed=seed)
-        if say(draft, (constant,), beside, passed):
+        if say(draft, Saying((constant,), beside, passed)):
             made.append([step.data for step in Case(tuple(draft.steps)).steps[1:]])
     return made
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from fuzz.case import MAX_PAUSE_MS, Case, Step, StepKind, decode_case, encode_case
 from fuzz.generate import mutate as module
+from fuzz.generate.constants import Saying
 from fuzz.generate.draft import MAX_STEPS, Draft, Operation, encoded_size
 from fuzz.generate.mutate import CONSTANTS, CROSS, FAMILIES, MIN_BYTES, OPERATIONS, Mutator
 from fuzz.generate.seeds import SEEDS
@@ -66,7 +67,7 @@ def test_any_case_gives_a_case_within_the_limits(a: Case, b: Case, seed: int, mo
         a = chance.mutate(a, most)
         check(a, most)
         check(chance.cross(a, b, most), most)
-        check(chance.say(a, WORDS, (b"ik",), (b"k", b"n"), most), most)
+        check(chance.say(a, Saying(WORDS, (b"ik",), (b"k", b"n")), most), most)
 
 
 def test_a_long_walk_stays_within_the_limits_and_does_not_dwindle() -> None:
@@ -247,17 +248,17 @@ def test_with_families_of_fields_a_case_keeps_its_shape() -> None:
 
 def test_a_word_of_the_node_is_said_somewhere_and_in_many_ways() -> None:
     chance = mutator(3)
-    said = [chance.say(RICH, (b"\x03GP!",), (), (), 4_000) for _ in range(400)]
+    said = [chance.say(RICH, Saying((b"\x03GP!",)), 4_000) for _ in range(400)]
     assert sum(b"\x03GP!" in encode_case(case) for case in said) > 320
     assert len(set(said)) > 200
     # Now and then in a segment of its own, behind what was said before.
     assert 50 < sum(len(case.steps) > len(RICH.steps) for case in said) < 200
 
 
-def test_without_the_family_of_constants_none_is_said() -> None:
-    chance = Mutator(Random(1), byte_mutator(1), families=("fields", "items"))
-    said = [chance.say(RICH, (b"\x03GP!",), (), (), 4_000) for _ in range(100)]
-    assert not any(b"\x03GP!" in encode_case(case) for case in said)
+def test_constants_are_said_unless_other_families_are_named() -> None:
+    assert mutator(1).says
+    assert Mutator(Random(1), byte_mutator(1), families=("fields", "constants")).says
+    assert not Mutator(Random(1), byte_mutator(1), families=("fields", "items")).says
 
 
 def test_with_bytes_alone_one_segment_changes_and_nothing_else() -> None:

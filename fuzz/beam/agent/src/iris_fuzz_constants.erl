@@ -1,7 +1,8 @@
 %%% The constants that decide whether a branch is taken, as far as a client can say them. Pure.
 %%%
 %%% Told are numbers, and bytes. A binary pattern is told as the bytes that it asks for, as far as
-%%% these follow one another: <<3, "GP", Length:16, Rest/binary>> as <<3, "GP">>. Atoms are what the
+%%% these follow one another: <<3, "GP", Length:16, Rest/binary>> as <<3, "GP">>, and once more with
+%%% something in the place of what has a fixed size beside them: <<3, "GP", 0, 0>>. Atoms are what the
 %%% code calls things and not what a client says, but in a module that makes atoms of text: there, one
 %%% that is a whole pattern is a word.
 %%%
@@ -87,7 +88,14 @@ found({op, _, '-', {integer, _, Number}}, Found) ->
 found({string, _, Characters}, Found) ->
     bytes(unicode:characters_to_binary(Characters), Found);
 found({bin, _, Elements}, Found) ->
-    runs(Elements, <<>>, Found);
+    runs(Elements, <<>>, bytes(filled(Elements), Found));
+%% Neither an index nor the name and the size of a record is asked for.
+found({call, _, {atom, _, element}, [_, Tuple]}, Found) ->
+    found(Tuple, Found);
+found({call, _, {atom, _, is_record}, [Term | _]}, Found) ->
+    found(Term, Found);
+found({op, _, '!', _, _}, Found) ->
+    Found;
 %% What is called is no constant, and neither is what a field of a record is named.
 found({call, _, _, Arguments}, Found) ->
     found(Arguments, Found);
@@ -131,6 +139,38 @@ runs([Element | Elements], Run, Found) ->
         Bytes -> runs(Elements, <<Run/binary, Bytes/binary>>, Found)
     end.
 
+%% A binary that is matched by a pattern from its start to where sizes are not fixed any more; nothing
+%% where it has no constant, or none that is whole bytes.
+filled(Elements) ->
+    Parts = lists:takewhile(fun(Part) -> Part =/= none end, [part(One) || One <- Elements]),
+    case lists:keymember(constant, 1, Parts) andalso lists:keymember(filling, 1, Parts) of
+        true -> iolist_to_binary([Bytes || {_, Bytes} <- Parts]);
+        false -> <<>>
+    end.
+
+part(Element) ->
+    case constant(Element) of
+        none -> filling(Element);
+        Bytes -> {constant, Bytes}
+    end.
+
+%% Text is filled with letters, and numbers are zero.
+filling({bin_element, _, {var, _, _}, {integer, _, Size}, [Type | _]}) when
+    Type =:= binary orelse Type =:= bytes, Size =< ?MAX_BYTES
+->
+    {filling, binary:copy(<<"a">>, Size)};
+filling({bin_element, _, {var, _, _}, Size, default}) ->
+    zero(width(Size));
+filling({bin_element, _, {var, _, _}, Size, [Type | _]}) when
+    Type =:= integer; Type =:= signed; Type =:= unsigned; Type =:= big; Type =:= little
+->
+    zero(width(Size));
+filling(_) ->
+    none.
+
+zero(Width) when Width > 0, Width rem 8 =:= 0, Width =< 8 * ?MAX_BYTES -> {filling, <<0:Width>>};
+zero(_) -> none.
+
 constant({bin_element, _, {string, _, Characters}, default, default}) ->
     list_to_binary([Character band 16#FF || Character <- Characters]);
 constant({bin_element, _, {string, _, Characters}, default, [utf8]}) ->
@@ -146,15 +186,16 @@ width(default) -> 8;
 width({integer, _, Width}) -> Width;
 width(_) -> 0.
 
-packed(Number, Width, default) when Width > 0, Width rem 8 =:= 0 ->
+%% Nobody asks for more than so many bytes, but the compiler lets them.
+packed(_, Width, _) when Width =< 0; Width rem 8 =/= 0; Width > 8 * ?MAX_BYTES ->
+    none;
+packed(Number, Width, default) ->
     <<Number:Width>>;
-packed(Number, Width, Types) when is_list(Types), Width > 0, Width rem 8 =:= 0 ->
+packed(Number, Width, Types) when is_list(Types) ->
     case Types -- [integer, signed, unsigned, big, little] of
         [] -> ordered(Number, Width, lists:member(little, Types));
         _ -> none
-    end;
-packed(_, _, _) ->
-    none.
+    end.
 
 ordered(Number, Width, true) -> <<Number:Width/little>>;
 ordered(Number, Width, false) -> <<Number:Width>>.

@@ -1,7 +1,7 @@
 %%% Branches that constants decide about, and some that none does.
 -module(fixture_gates).
 
--export([frame/1, chosen/2, keyed/1, named/1]).
+-export([frame/1, chosen/2, keyed/1, named/1, found/2, split/1, setting/1, locale/1]).
 
 -record(thing, {name, size = 77}).
 
@@ -20,6 +20,30 @@ keyed(#{<<"ttl">> := Seconds}) when Seconds < -5 -> past;
 keyed(#thing{size = 12}) -> thing;
 keyed(ok) -> ok.
 
-%% Neither a number of more bits than any field has, nor an atom, nor a tuple's size.
-named({one, two, 1.5}) -> atoms;
-named(16#1FFFFFFFFFFFFFFFF) -> huge.
+%% Neither a number of more bits than any field has, nor an index, nor the size of a record, nor
+%% what would be too large.
+named(16#1FFFFFFFFFFFFFFFF) -> huge;
+named(Thing) when element(3, Thing) =:= Thing, is_record(Thing, thing, 3) -> thing;
+named(<<0:1099511627776>>) -> larger.
+
+%% A table in a variable is the context of what is chosen by it; what is answered is not.
+found(Word, Region) ->
+    Words = [<<"de">>, <<"fr">>],
+    case {lists:member(Word, Words), Region} of
+        {true, _} -> {<<"found">>, Region};
+        {false, <<"AT">>} -> <<"not there">>
+    end.
+
+%% So is, for the whole module, what texts are taken apart by.
+split(Line) ->
+    case binary:split(Line, <<"=">>) of
+        [Word, _] -> binary_to_existing_atom(Word);
+        _ -> none
+    end.
+
+%% In a module that makes atoms of text, one that is a whole pattern is a word.
+setting(locale) -> {error, locale};
+setting({volume, loud}) -> loud.
+
+%% What has a fixed size beside a constant is filled in.
+locale(<<Language:2/binary, $-, Region:2/binary>>) -> {Language, Region}.

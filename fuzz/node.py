@@ -114,8 +114,7 @@ class Gate:
     ``point`` is the number of the coverage point that stands in it, and ``around`` that of the body
     which the branch is in; None for a clause of a function. ``constants`` are those of its pattern,
     its guard, and of what is looked at to choose between it and others; ``context`` those in
-    variables of the body around, and what its module searches texts and tables for. One of the two
-    may be empty.
+    variables of the body around, or what its function is called with. One of the two may be empty.
     """
 
     point: int

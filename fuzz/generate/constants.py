@@ -9,6 +9,7 @@ the other.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -44,6 +45,8 @@ _RESERVED, _INDEFINITE = (28, 29, 30), 31
 # To ask an enum for its member takes longer than to compare with it.
 _INTEGER = Role.INTEGER
 
+#: A word of a text, or a number in it.
+_TOKEN = re.compile(rb"[A-Za-z]\w*|\d+")
 #: Opcodes whose frames the grammar tells apart.
 KNOWN_OPCODES = frozenset(int(opcode) for opcode in ClientOpcode)
 
@@ -158,6 +161,16 @@ def _as_key(draft: Draft, place: Place, data: bytes) -> bool:
     return into_map(draft, place, key, None)
 
 
+def _as_token(draft: Draft, place: Place, data: bytes) -> bool:
+    """Put bytes in the place of a word as texts are made of."""
+    found = list(_TOKEN.finditer(place.data, 0, WINDOW))
+    if not found:
+        return False
+    token = draft.pick(found)
+    start, end = token.span()
+    return draft.set_frame(place, place.anatomy.splice(start, end - start, data))
+
+
 def _counted(draft: Draft, place: Place, data: bytes) -> bool:
     """Put bytes where others stand behind what looks like their length, which is made true."""
     found = _counts(place.data)
@@ -212,7 +225,7 @@ def _as_wide(draft: Draft, number: int) -> bytes:
 def _as_text(draft: Draft, place: Place, number: int) -> bool:
     """Put a number somewhere as it is written, or another one that a count may be."""
     said = number if draft.chance(0.5) else draft.below(abs(number) + 1)
-    return draft.pick((_in_frame, _in_field))(draft, place, b"%d" % said)
+    return draft.pick((_in_frame, _in_field, _as_token))(draft, place, b"%d" % said)
 
 
 def _as_integer(draft: Draft, place: Place, number: int) -> bool:
@@ -266,7 +279,9 @@ def _item(draft: Draft, head: int) -> bytes:
     return start + bytes(number % 24 for number in range(items))  # which are integers
 
 
-_BYTES: tuple[Say, ...] = (_in_frame, _in_frame, _in_field, _in_field, _counted, _as_key, _as_head)
+_BYTES: tuple[Say, ...] = (
+    _in_frame, _in_frame, _in_field, _in_field, _as_token, _counted, _as_key, _as_head,
+)  # fmt: skip
 _NUMBERS: tuple[SayNumber, ...] = (
     _in_bytes, _as_integer, _as_opcode, _as_size, _as_value, _as_text, _tagged,
 )  # fmt: skip

@@ -8,8 +8,6 @@ from tests.beam.nodes import AgentNode
 INCLUDE = ("fixture*",)
 EXCLUDE = ("fixture_ctl", "fixture_snapshot")
 _START = 8  # the line of the first clause in the source
-#: What the module hands to the functions that search: the context of all its gates.
-_SEARCHED = {b"="}
 
 
 def _gates(node: AgentNode, *functions: str) -> dict[str, tuple[set[Constant], set[Constant]]]:
@@ -42,7 +40,7 @@ def test_a_gate_is_told_with_its_constants(node: AgentNode) -> None:
         "keyed function 11": {-5, b"ttl"},
         "keyed function 12": {12},
     }
-    assert all(context == _SEARCHED for _, context in told.values())
+    assert all(context == set() for _, context in told.values())
 
 
 def test_a_gate_is_told_with_the_body_around_it(node: AgentNode) -> None:
@@ -69,12 +67,16 @@ def test_the_context_of_a_gate_is_what_is_looked_up_and_not_what_is_answered(
     node: AgentNode,
 ) -> None:
     words = {b"de", b"fr"}
-    told = _gates(node, "found", "split")
-    assert {where.rpartition(" ")[0]: context for where, (_, context) in told.items()} == {
-        "found case": words | _SEARCHED,
-        "split case": set(),  # it is its own there
-    }
-    assert [own for own, _ in told.values()] == [set(), {b"AT"}, {b"="}, {b"="}]
+    told = _gates(node, "found", "split", "parted")
+    assert list(told.values()) == [
+        (set(), words),
+        ({b"AT"}, words),
+        ({b"="}, set()),
+        ({b"="}, set()),
+        # What a function is called with is the context of its clauses.
+        (set(), {b"="}),
+        ({16}, {b"="}),
+    ]
 
 
 def test_atoms_are_words_where_they_are_whole_patterns_and_made_of_text(node: AgentNode) -> None:

@@ -8,11 +8,11 @@
 %%%
 %%% A branch has constants of its own: those of its pattern, its guard, and the expression that is
 %%% looked at to choose between it and others. It has a context as well: what the body around it keeps
-%%% in variables (a table of words, say), and what the module hands to the functions by which texts
-%%% are taken apart and tables searched.
+%%% in variables, a table of words, say; or, if it is a clause of a function, what that is called with,
+%%% such as command(binary:split(Line, <<" ">>)).
 -module(iris_fuzz_constants).
 
--export([of_clause/3, of_test/1, of_body/1, of_searches/1, makes_atoms/1]).
+-export([of_clause/3, of_test/1, of_body/1, of_calls/1, makes_atoms/1]).
 -export_type([constant/0]).
 
 -type constant() :: integer() | binary().
@@ -22,8 +22,6 @@
 -define(MAX_BYTES, 64).
 %% Numbers of more bits do not fit into any field.
 -define(MAX_BITS, 64).
-%% By modules of which texts are taken apart and tables searched.
--define(SEARCHES, [binary, lists, maps, proplists, re, string]).
 %% The functions of `erlang' that make atoms of what a client may have said.
 -define(ATOMS, [
     binary_to_atom, binary_to_existing_atom, list_to_atom, list_to_existing_atom
@@ -57,18 +55,17 @@ kept({match, _, _, Value}, Found) ->
 kept(_, Found) ->
     Found.
 
-%% Of what all code of a module hands to the functions that search.
--spec of_searches(form()) -> [constant()].
-of_searches(Forms) ->
-    lists:usort(searches(Forms, [])).
+%% Of what a module hands to each of its own functions.
+-spec of_calls(form()) -> #{{atom(), arity()} => [constant()]}.
+of_calls(Forms) ->
+    maps:map(fun(_, Constants) -> lists:usort(Constants) end, calls(Forms, #{})).
 
-searches({call, _, {remote, _, {atom, _, Module}, _}, Arguments}, Found) ->
-    case lists:member(Module, ?SEARCHES) of
-        true -> searches(Arguments, found(Arguments, Found));
-        false -> searches(Arguments, Found)
-    end;
-searches(Form, Found) ->
-    lists:foldl(fun searches/2, Found, parts(Form)).
+calls({call, _, {atom, _, Name}, Arguments}, Calls) ->
+    Called = {Name, length(Arguments)},
+    Found = found(Arguments, maps:get(Called, Calls, [])),
+    calls(Arguments, Calls#{Called => Found});
+calls(Form, Calls) ->
+    lists:foldl(fun calls/2, Calls, parts(Form)).
 
 %% Whether a module makes atoms of text.
 -spec makes_atoms(form()) -> boolean().

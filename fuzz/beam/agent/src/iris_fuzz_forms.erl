@@ -33,9 +33,10 @@
     function = '' :: atom(),
     arity = 0 :: arity(),
     around = none :: non_neg_integer() | none,
-    %% Constants of the body around, and of the module; whether atoms are constants in it.
+    %% Constants of the body around, or of the calls of the function; those of all calls of the module's
+    %% functions; and whether atoms are constants in it.
     kept = [] :: [iris_fuzz_constants:constant()],
-    searched = [] :: [iris_fuzz_constants:constant()],
+    calls = #{} :: #{{atom(), arity()} => [iris_fuzz_constants:constant()]},
     atoms = false :: boolean(),
     points = [] :: [point()],
     gates = [] :: [gate()]
@@ -78,7 +79,7 @@ transform(Forms, First) ->
 walk_of(Forms, First) ->
     #walk{
         next = First,
-        searched = iris_fuzz_constants:of_searches(Forms),
+        calls = iris_fuzz_constants:of_calls(Forms),
         atoms = iris_fuzz_constants:makes_atoms(Forms)
     }.
 
@@ -86,8 +87,9 @@ walk_of(Forms, First) ->
 is_kept({attribute, _, compile, {parse_transform, _}}) -> false;
 is_kept(_) -> true.
 
-form({function, Anno, Name, Arity, Clauses}, Walk) ->
-    Inside = Walk#walk{function = Name, arity = Arity},
+form({function, Anno, Name, Arity, Clauses}, #walk{calls = Calls} = Walk) ->
+    Handed = maps:get({Name, Arity}, Calls, []),
+    Inside = Walk#walk{function = Name, arity = Arity, kept = Handed},
     {Walked, Next} = clauses(function, Clauses, Inside),
     {{function, Anno, Name, Arity, Walked}, Next};
 form(Form, Walk) ->
@@ -129,8 +131,8 @@ point(Kind, Anno, #walk{next = Index, function = Function, arity = Arity} = Walk
 %% What has neither constants of its own nor any beside it is no gate.
 gate(_, [], #walk{kept = []} = Walk) ->
     Walk;
-gate(Index, Own, #walk{around = Around, kept = Kept, searched = Searched, gates = Gates} = Walk) ->
-    Walk#walk{gates = [{Index, Around, Own, lists:usort(Kept ++ Searched) -- Own} | Gates]}.
+gate(Index, Own, #walk{around = Around, kept = Kept, gates = Gates} = Walk) ->
+    Walk#walk{gates = [{Index, Around, Own, Kept -- Own} | Gates]}.
 
 line(Anno) ->
     case erl_anno:line(Anno) of

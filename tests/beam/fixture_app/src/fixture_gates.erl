@@ -34,12 +34,15 @@ found(Word, Region) ->
         {false, <<"AT">>} -> <<"not there">>
     end.
 
-%% So is, for the whole module, what texts are taken apart by.
+%% So is what a function is called with, for its clauses.
 split(Line) ->
     case binary:split(Line, <<"=">>) of
         [Word, _] -> binary_to_existing_atom(Word);
-        _ -> none
+        _ -> parted(binary:split(Line, <<"=">>))
     end.
+
+parted([_, _]) -> pair;
+parted([Word]) when byte_size(Word) > 16 -> long.
 
 %% In a module that makes atoms of text, one that is a whole pattern is a word.
 setting(locale) -> {error, locale};

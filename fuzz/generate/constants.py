@@ -26,9 +26,9 @@ _AGAIN = 0.3
 #: field is that is put into it, at most.
 _NEAR, _FIELD = 32, 8
 #: The odds that a constant goes behind a word that was passed, if there is one.
-_BEHIND = 0.4
+_BEHIND = 0.3
 #: The odds that a word goes where one of the branches beside stands, if it does.
-_INSTEAD = 0.6
+_INSTEAD = 0.4
 #: Of numbers, the share that is off by one: the far side of a comparison.
 _BESIDE = 0.4
 #: Bytes that a number is put as, besides as few as it needs.
@@ -73,7 +73,7 @@ def say(draft: Draft, saying: Saying) -> bool:
     place = _place(draft)
     if place is None:
         return False
-    constant = draft.pick(saying.constants)
+    constant = _wanting(draft, place, saying.constants)
     if draft.chance(_BEHIND) and _behind(draft, place, constant, saying.passed):
         return True
     if isinstance(constant, bytes):
@@ -84,6 +84,14 @@ def say(draft: Draft, saying: Saying) -> bool:
     if draft.chance(_BESIDE):
         number += draft.pick((-1, 1))
     return draft.pick(_NUMBERS)(draft, place, number)
+
+
+def _wanting(draft: Draft, place: Place, constants: Sequence[Constant]) -> Constant:
+    """Return one of the constants, mostly one that is not there yet."""
+    first = draft.pick(constants)
+    if isinstance(first, bytes) and place.data.find(first, 0, WINDOW) >= 0:
+        return draft.pick(constants)
+    return first
 
 
 def _place(draft: Draft) -> Place | None:

@@ -109,7 +109,7 @@ def test_where_a_word_of_a_branch_beside_stands_the_server_looks() -> None:
     made = said(b"ACCEPT", frame, beside=(b"BYE", b"OFFER"))
     there = [b"\x50" + b"z" * 40 + b"ACCEPT;"] in made
     assert there
-    assert made.count([b"\x50" + b"z" * 40 + b"ACCEPT;"]) > TRIES / 4
+    assert made.count([b"\x50" + b"z" * 40 + b"ACCEPT;"]) > TRIES / 8
     # As a sequence too: first the one, then the other.
     assert [frame.data, b"\x50" + b"z" * 40 + b"ACCEPT;"] in made
 
@@ -118,7 +118,7 @@ def test_behind_a_word_that_was_passed_the_server_looks_on() -> None:
     start = b"\x40" + b"z" * 40 + b"km"
     made = said(0x8000, send(start + b"--;"), passed=(b"z", b"km"))
     behind = [[start + b"\x80\x00;"], [start + b"\x80\x00--;"], [start + b"\x80\x00"]]
-    assert sum(map(made.count, behind)) > TRIES / 20
+    assert sum(map(made.count, behind)) > TRIES / 30
     assert all(one in made for one in behind)
 
 

@@ -39,8 +39,7 @@ SHARE, LATER_SHARE = 0.25, 0.05
 #: Cases that are remembered as having come close: short ones, since little in them is of no use,
 #: and the latest.
 _SHORT, _LATEST = 2, 4
-#: What an errand counts for to a gate of which little is to be hoped for: one that has no constants
-#: of its own, or that the seeds came close to. Most of those no client can open.
+#: What an errand counts for to a gate without constants of its own: little is to be hoped for.
 _FAINT = 4
 #: The share of errands with the constants of the gate itself, where it has any.
 _OWN = 0.75
@@ -70,8 +69,6 @@ class _Closed:
     #: How many errands it had since it was new, and its place among others.
     errands: int = 0
     counted: int = 0
-    #: Whether it came into view by the search, or was new again.
-    discovered: bool = False
 
 
 class Frontier:
@@ -106,7 +103,7 @@ class Frontier:
             group = list(self._closed_of(name))
             for closed in group:
                 if name in new or not closed.close:
-                    closed.discovered = leads = not seed
+                    leads = not seed
                     self._renew(closed, case, 0 if seed else max(_LEAST, _AHEAD // len(group)))
                 _remember(closed.close, case)
         return leads
@@ -123,8 +120,7 @@ class Frontier:
             if self._random.random() >= (SHARE if closed.errands < FRESH else LATER_SHARE):
                 return None
             closed.errands += 1
-            hopeful = closed.discovered and closed.gate.constants
-            closed.counted += 1 if hopeful else _FAINT
+            closed.counted += 1 if closed.gate.constants else _FAINT
             heapq.heapreplace(self._due, (closed.counted, self._random.random(), number))
             return self._errand_to(closed)
         return None

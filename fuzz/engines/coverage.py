@@ -10,6 +10,9 @@ The next time libFuzzer asks for a mutation it is handed a credited case instead
 it runs that, the counters that the case had earned alone are put before it: it keeps the
 case and learns from it as if it had just been played.
 
+A part of the mutations are not of what libFuzzer has chosen: a case that came close to a branch
+which was never taken is told what that compares with (:mod:`fuzz.engines.frontier`).
+
 The seeds come first, one at a time, each with a counter of its own, so that libFuzzer
 keeps them all. Behind those stand the levels of cost, if cost is to be maximised: see
 :mod:`fuzz.engines.cost_levels`.

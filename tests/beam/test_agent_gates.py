@@ -7,7 +7,7 @@ from tests.beam.nodes import AgentNode
 
 INCLUDE = ("fixture*",)
 EXCLUDE = ("fixture_ctl", "fixture_snapshot")
-_START = 8  # the line of the first clause in the source
+_START = 11  # the line of the first clause in the source
 
 
 def _gates(node: AgentNode, *functions: str) -> dict[str, tuple[set[Constant], set[Constant]]]:

@@ -76,11 +76,13 @@ transform(Forms, First) ->
     {Before, After} = lists:splitwith(fun(Form) -> element(1, Form) =/= eof end, Walked),
     {Before ++ [hit_function()] ++ After, lists:reverse(Points), lists:reverse(Gates)}.
 
+%% Not of attributes, whose values may be any terms.
 walk_of(Forms, First) ->
+    Functions = [Form || {function, _, _, _, _} = Form <- Forms],
     #walk{
         next = First,
-        calls = iris_fuzz_constants:of_calls(Forms),
-        atoms = iris_fuzz_constants:makes_atoms(Forms)
+        calls = iris_fuzz_constants:of_calls(Functions),
+        atoms = iris_fuzz_constants:makes_atoms(Functions)
     }.
 
 %% The code has been through its parse transforms already.

@@ -3,6 +3,9 @@
 
 -export([frame/1, chosen/2, keyed/1, named/1, found/2, split/1, setting/1, locale/1]).
 
+%% An attribute may be any term.
+-improper([here | there]).
+
 -record(thing, {name, size = 77}).
 
 frame(<<3, "GP", Length:16, Rest:Length/binary>>) -> Rest;

@@ -86,8 +86,8 @@ class Frontier:
         #: The gates in view: their places, a tie-break, the number of the point.
         self._due: list[tuple[int, float, int]] = []
         #: The place of the gate that had the fewest errands. What the seeds come close to begins
-        #: there, and so behind what the search discovers.
-        self._level = FRESH
+        #: there, and so a little behind what the search discovers.
+        self._level = 2 * _LEAST
         #: The words of gates that were passed, by module, the latest last.
         self._passed: defaultdict[str, dict[bytes, None]] = defaultdict(dict)
 

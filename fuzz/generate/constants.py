@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from fuzz.generate.anatomy import WINDOW, bounds_of, cbor_head
+from fuzz.generate.anatomy import CBOR_OPCODES, WINDOW, bounds_of, cbor_head
 from fuzz.generate.draft import Draft, Place
 from fuzz.generate.items import into_map
 from fuzz.node import Constant
@@ -122,6 +122,9 @@ def _behind(draft: Draft, place: Place, constant: Constant, passed: Sequence[byt
     ends = [at + len(word) for at, word in found if at >= 0]
     if not ends:
         return False
+    if place.data[0] in CBOR_OPCODES and draft.chance(0.5):
+        key = next(word for at, word in reversed(found) if at >= 0)
+        return into_map(draft, place, _text(key), _value(draft, constant))
     at = ends[-1] if draft.chance(0.5) else draft.pick(ends)
     data = constant if isinstance(constant, bytes) else _as_wide(draft, constant)
     return _put_at(draft, place, at, data)
@@ -162,11 +165,22 @@ def _in_field(draft: Draft, place: Place, data: bytes) -> bool:
 
 def _as_key(draft: Draft, place: Place, data: bytes) -> bool:
     """Put a pair into a CBOR map, with bytes as its key."""
+    return into_map(draft, place, _text(data), None)
+
+
+def _text(data: bytes) -> bytes:
+    """Return bytes as CBOR: as a text if they are one."""
     try:
-        key = cbor.dumps(data.decode())
+        return cbor.dumps(data.decode())
     except UnicodeDecodeError:
-        key = cbor.dumps(data)
-    return into_map(draft, place, key, None)
+        return cbor.dumps(data)
+
+
+def _value(draft: Draft, constant: Constant) -> bytes:
+    """Return CBOR that a constant is compared with: as a value, or as the byte that heads one."""
+    if isinstance(constant, int):
+        return cbor.dumps(constant)
+    return _item(draft, constant[0]) if draft.chance(0.5) else _text(constant)
 
 
 def _as_token(draft: Draft, place: Place, data: bytes) -> bool:

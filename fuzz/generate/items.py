@@ -190,7 +190,10 @@ def insert_item(draft: Draft, content: bytes, walked: Walk) -> bytes | None:
 
 
 def into_map(draft: Draft, place: Place, key: bytes | None, value: bytes | None) -> bool:
-    """Put a pair into a map of CBOR; what is None is any, or that of a pair that is there."""
+    """Put a pair into a map of CBOR; what is None is any, or that of a pair that is there.
+
+    A key that is there keeps its place, and has the value.
+    """
 
     def change(draft: Draft, content: bytes, walked: Walk) -> bytes | None:
         index = _pick_kind(draft, walked, (Kind.MAP,))
@@ -198,7 +201,9 @@ def into_map(draft: Draft, place: Place, key: bytes | None, value: bytes | None)
             return None
         children = _children(content, walked, index)
         old = 2 * draft.below(len(children) // 2) if len(children) > 1 else None
-        if old is not None and (key is None or draft.chance(0.3)):
+        if key in children[::2] and value is not None:
+            children[2 * children[::2].index(key) + 1] = value
+        elif old is not None and (key is None or draft.chance(0.3)):
             kept_key, kept_value = children[old : old + 2]
             children[old : old + 2] = [key or kept_key, value or kept_value]
         else:

@@ -122,6 +122,14 @@ def test_behind_a_word_that_was_passed_the_server_looks_on() -> None:
     assert all(one in made for one in behind)
 
 
+def test_a_key_that_was_passed_gets_the_value_that_is_asked_for() -> None:
+    message = send(encode(CborMsg(B, cbor.dumps({"n": "z", "ttl": 0, "ik": b"k"}))))
+    made = values(said(604_800, message, passed=(b"ttl",)))
+    assert made.count({"n": "z", "ttl": 604_800, "ik": b"k"}) > TRIES / 30
+    heads = values(said(b"\x1a", message, passed=(b"ttl",)))
+    assert sum(isinstance(one.get("ttl"), int) and one["ttl"] != 0 for one in heads) > TRIES / 60
+
+
 def test_the_length_around_the_word_stays_true() -> None:
     made = said(b"ACCEPT", send(encode(SendMessage(B, b"OFFER"))), beside=(b"OFFER",))
     assert [encode(SendMessage(B, b"ACCEPT"))] in made

@@ -12,7 +12,6 @@ case and learns from it as if it had just been played.
 
 A part of the mutations are not of what libFuzzer has chosen: a case that came close to a branch
 which was never taken is told what that compares with (:mod:`fuzz.engines.frontier`).
-
 The seeds come first, one at a time, each with a counter of its own, so that libFuzzer
 keeps them all. Behind those stand the levels of cost, if cost is to be maximised: see
 :mod:`fuzz.engines.cost_levels`.
@@ -273,6 +272,7 @@ class CoverageEngine:
                 self._frontier.learn(data, features)
                 self._credits.append((data, features))
         news = self._batches.learn(self._last_features, len(cases))
+        self._frontier.waits = bool(news)
         costly = Cost(
             glance.reductions, sum(one.sent_bytes() for one in cases), len(cases)
         ).excessive()

@@ -75,6 +75,8 @@ class Frontier:
     """What is beside the code that was run; all chance comes from ``chance``."""
 
     def __init__(self, points: Sequence[Point], gates: Iterable[Gate], chance: Random) -> None:
+        #: Whether it is no time for errands: the search comes upon news by itself.
+        self.waits = False
         self._random = chance
         self._modules = [point.module for point in points]
         self._closed = {gate.point: _Closed(gate) for gate in _united(gates)}
@@ -110,7 +112,7 @@ class Frontier:
 
     def errand(self) -> Errand | None:
         """Return an errand for the gate that had the fewest; None mostly, or if there is none."""
-        while self._due:
+        while self._due and not self.waits:
             counted, _, number = self._due[0]
             closed = self._closed.get(number)
             if closed is None or closed.counted != counted:

@@ -328,8 +328,10 @@ def test_a_branch_that_was_taken_is_not_spoken_to_any_more_and_its_case_leads_on
     bench = Bench(gates=(NEW, OTHER))
     bench.seed()
     bench.batch(case("new", "base"))
-    credited = bench.engine.mutate(SEEDS[0], MOST)
     bench.mutator.said.clear()
+    credited = bench.engine.mutate(SEEDS[0], MOST)
+    bench.batch()
+    assert bench.mutator.said == [], "the last batch had news: it is not the time for errands"
     for _ in range(200):
         bench.engine.mutate(SEEDS[0], MOST)
     assert {saying for _, saying in bench.mutator.said} == {

@@ -272,7 +272,7 @@ class CoverageEngine:
                 self._frontier.learn(data, features)
                 self._credits.append((data, features))
         news = self._batches.learn(self._last_features, len(cases))
-        self._frontier.waits = bool(news)
+        self._frontier.note(bool(news))
         costly = Cost(
             glance.reductions, sum(one.sent_bytes() for one in cases), len(cases)
         ).excessive()

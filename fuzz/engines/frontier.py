@@ -36,6 +36,9 @@ _AHEAD, _LEAST = 512, 8
 #: they can find, others cannot; what others find, the order of events among clients above all,
 #: they cannot.
 SHARE, LATER_SHARE = 0.25, 0.05
+#: Batches without news before there are errands: while the search gets on by itself, they would
+#: only be in its way.
+CALM = 12
 #: Cases that are remembered as having come close: short ones, since little in them is of no use,
 #: and the latest.
 _SHORT, _LATEST = 2, 4
@@ -75,8 +78,8 @@ class Frontier:
     """What is beside the code that was run; all chance comes from ``chance``."""
 
     def __init__(self, points: Sequence[Point], gates: Iterable[Gate], chance: Random) -> None:
-        #: Whether it is no time for errands: the search comes upon news by itself.
-        self.waits = False
+        #: Batches since the last one that had news.
+        self._calm = CALM
         self._random = chance
         self._modules = [point.module for point in points]
         self._closed = {gate.point: _Closed(gate) for gate in _united(gates)}
@@ -110,9 +113,13 @@ class Frontier:
                 _remember(closed.close, case)
         return leads
 
+    def note(self, news: bool) -> None:
+        """Take in whether a batch had news."""
+        self._calm = 0 if news else self._calm + 1
+
     def errand(self) -> Errand | None:
         """Return an errand for the gate that had the fewest; None mostly, or if there is none."""
-        while self._due and not self.waits:
+        while self._due and self._calm >= CALM:
             counted, _, number = self._due[0]
             closed = self._closed.get(number)
             if closed is None or closed.counted != counted:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from random import Random
 
-from fuzz.engines.frontier import FRESH, LATER_SHARE, SHARE, Errand, Frontier
+from fuzz.engines.frontier import CALM, FRESH, LATER_SHARE, SHARE, Errand, Frontier
 from fuzz.generate.constants import Saying
 from fuzz.node import Constant, Gate, Point
 
@@ -63,6 +63,17 @@ def test_a_share_of_the_mutations_are_errands_and_a_smaller_one_later() -> None:
     assert 0.7 * SHARE < errands(one, fresh).total() / fresh < 1.3 * SHARE
     errands(one, 10 * FRESH)
     assert 0.5 * LATER_SHARE < errands(one).total() / CALLS < 1.5 * LATER_SHARE
+
+
+def test_while_batches_have_news_nobody_is_sent() -> None:
+    one = frontier(LARGE)
+    one.learn(b"case", ((3, 1),))
+    one.note(news=True)
+    for _ in range(CALM - 1):
+        one.note(news=False)
+        assert errands(one) == Counter()
+    one.note(news=False)
+    assert errands(one) != Counter()
 
 
 def test_a_gate_that_was_passed_is_done_with() -> None:

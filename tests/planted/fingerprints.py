@@ -62,7 +62,7 @@ FINGERPRINTS: Mapping[str, str] = MappingProxyType(
         "key_spent": "233680a824c34fec",
         "keys_later": "2cd9ac6c0647069a",
         "kid_unknown": "790f85386cd6c4da",
-        "later_call": "689e3034737c792e",
+        "later_call": "069526b836c6ee36",
         "later_header": "4d8e641484173c17",
         "later_position": "db6d2c10940e9a62",
         "limit_exact": "a70545cca7f575ce",

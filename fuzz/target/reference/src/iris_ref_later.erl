@@ -4,11 +4,11 @@
 %%% something while their defect is on. What stands in the way of the defect is checked one after the
 %%% other, each in a clause of its own: who sees which code was run learns of each step, and who does
 %%% not has to guess all of it at once. A frame takes all the rest of its segment, as one of an unknown
-%%% opcode does, and is answered by ERROR whatever it says; so to who knows only the published
-%%% protocol, nothing is odd until the defect shows.
+%%% opcode does. A position is answered by ERROR whatever it says, and a call by nothing; so to who
+%%% knows only the published protocol, nothing is odd until the defect shows.
 -module(iris_ref_later).
 
--export([first/2, handle/2, header/1]).
+-export([first/2, position/1, call/2, header/1]).
 -export_type([frame/0]).
 
 -type frame() :: {position | call, binary()}.
@@ -33,16 +33,10 @@ frame(Plant, Frame) ->
 
 unknown() -> {error, <<"unknown opcode">>}.
 
-%% Every frame is refused, with what is wrong with it.
--spec handle(frame(), memory()) -> {Refusal :: binary(), memory()}.
-handle({position, Body}, Memory) ->
-    {position(Body), Memory};
-handle({call, Verb}, Memory) ->
-    {State, Refusal} = call(Verb, maps:get(later_call, Memory, idle)),
-    {Refusal, Memory#{later_call => State}}.
-
 %%% A position: a version, a projection, a unit, and a scale.
 
+%% What is wrong with it.
+-spec position(binary()) -> Refusal :: binary().
 position(<<3, Place/binary>>) -> projected(Place);
 position(<<Version, _/binary>>) when Version > 3 -> <<"the position is of a later version">>;
 position(_) -> <<"the position is of an old version">>.
@@ -65,12 +59,16 @@ scaled(_, _) ->
 
 %%% A call: an offer, an answer, and the line on hold.
 
-call(<<"OFFER", _/binary>>, idle) -> {offered, <<"nobody is called">>};
-call(<<"ACCEPT", _/binary>>, offered) -> {accepted, <<"nobody is there to talk to">>};
-call(<<"HOLD", _/binary>>, accepted) -> {held, <<"the line is on hold">>};
-call(<<"HOLD", _/binary>>, held) -> {resumed(held), <<"the line is open">>};
-call(<<"BYE", _/binary>>, _) -> {idle, <<"there is no call">>};
-call(_, State) -> {State, <<"there is no such verb now">>}.
+-spec call(binary(), memory()) -> memory().
+call(Verb, Memory) ->
+    Memory#{later_call => next(Verb, maps:get(later_call, Memory, idle))}.
+
+next(<<"OFFER", _/binary>>, idle) -> offered;
+next(<<"ACCEPT", _/binary>>, offered) -> accepted;
+next(<<"HOLD", _/binary>>, accepted) -> held;
+next(<<"HOLD", _/binary>>, held) -> resumed(held);
+next(<<"BYE", _/binary>>, _) -> idle;
+next(_, State) -> State.
 
 %% PLANTED: later_call - who puts a line on hold that is on hold meets no clause.
 resumed(accepted) -> accepted.

@@ -148,9 +148,10 @@ handle({read_receipt, MsgId, Sender}, #session{user = User} = S) ->
     Read = iris_ref_lapse:read_id(MsgId),
     ok = iris_ref_router:relay(Sender, iris_ref_proto:receipt(Read, User, Now)),
     {ok, [], S};
-handle({Later, _} = Frame, S) when Later =:= position; Later =:= call ->
-    {Refusal, S1} = later(Frame, S),
-    refuse(Refusal, S1).
+handle({position, Position}, S) ->
+    refuse(iris_ref_later:position(Position), S);
+handle({call, Verb}, #session{planted = Memory} = S) ->
+    {ok, [], S#session{planted = iris_ref_later:call(Verb, Memory)}}.
 
 reply(Frame, S) -> {ok, [Frame], S}.
 
@@ -164,10 +165,6 @@ written(Frame, S) -> reply(Frame, S#session{written = true}).
 lapse(Function, Value, #session{planted = Memory} = S) ->
     {NewValue, NewMemory} = iris_ref_lapse:Function(Value, Memory),
     {NewValue, S#session{planted = NewMemory}}.
-
-later(Frame, #session{planted = Memory} = S) ->
-    {Refusal, NewMemory} = iris_ref_later:handle(Frame, Memory),
-    {Refusal, S#session{planted = NewMemory}}.
 
 with_map(Cbor, Continue, S) ->
     case iris_ref_cbor:map(Cbor) of

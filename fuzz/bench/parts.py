@@ -99,7 +99,7 @@ QUICK = Plan(
     sizes=(10, 1_000),
     points=(100, 50_000),
     workers=(2,),
-    defects=("limit_exact", "group_after_leave", "later_header"),
+    defects=("limit_exact", "group_after_leave", "later_position"),
     deeper=("group_after_leave",),
 )
 

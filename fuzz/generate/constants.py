@@ -48,7 +48,7 @@ _INTEGER = Role.INTEGER
 #: A word of a text, or a number in it.
 _TOKEN = re.compile(rb"[A-Za-z]\w*|\d+")
 #: Opcodes whose frames the grammar tells apart.
-KNOWN_OPCODES = frozenset(int(opcode) for opcode in ClientOpcode)
+_KNOWN = frozenset(int(opcode) for opcode in ClientOpcode)
 
 Say = Callable[[Draft, Place, bytes], bool]
 SayNumber = Callable[[Draft, Place, int], bool]
@@ -208,7 +208,7 @@ def _counts(data: bytes) -> list[tuple[int, int]]:
 
     No opcode does; nothing in a frame that the grammar knows has a length of one byte.
     """
-    if data[0] in KNOWN_OPCODES:
+    if data[0] in _KNOWN:
         return []
     near = enumerate(data[1 : _NEAR + 1], 1)
     return [(at, size) for at, size in near if size and at + 1 + size <= len(data)]
@@ -216,7 +216,7 @@ def _counts(data: bytes) -> list[tuple[int, int]]:
 
 def _tagged(draft: Draft, place: Place, number: int) -> bool:
     """Put a number in front of a few bytes with their length: the tag of one more field."""
-    if not 0 <= number < 256 or place.data[0] in KNOWN_OPCODES:
+    if not 0 <= number < 256 or place.data[0] in _KNOWN:
         return False
     size = 1 + draft.below(_FIELD)
     field = bytes([number, size]) + draft.rng.randbytes(size)

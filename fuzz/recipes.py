@@ -233,4 +233,6 @@ def with_tokens(data: bytes, secret: bytes | None, now: float, made: dict[bytes,
 def _filled(text: str, user: bytes, now: float) -> bytes:
     """Put the time, the filling and last the user, whose name may be anything, in place."""
     timed = _TIME.sub(lambda found: str(int(now) + int(found[1])), "{" + text + "}")
-    return timed.replace("FILL", "x" * _FILL_BYTES).replace("NAME", user.decode("ascii")).encode()
+    if "FILL" in timed:  # a megabyte is not made in vain
+        timed = timed.replace("FILL", "x" * _FILL_BYTES)
+    return timed.replace("NAME", user.decode("ascii")).encode()

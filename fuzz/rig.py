@@ -9,8 +9,8 @@ living node, or the one node that has ended; else all of it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from fuzz.agents import Agents, births_of
 from fuzz.beam import Agent, Attachment, EnvironmentInjection, Injection
@@ -22,10 +22,11 @@ from fuzz.case import Case
 from fuzz.clock import Clock, Deadline, SystemClock
 from fuzz.errors import AgentError, HarnessFault, SettingsError, TargetError, UnplayableError
 from fuzz.evidence import Pulse
-from fuzz.executor import Endpoint, Executor, Names, Patience
+from fuzz.executor import Endpoint, Executor, Finished, Names, Patience, unheard
 from fuzz.executor.endpoint import CONFIRMING, SEARCHING
 from fuzz.executor.tokens import Tokens
 from fuzz.greeting import greet
+from fuzz.meanwhile import Meanwhile, nothing
 from fuzz.node import Gate, NodeInfo, NodeSeen, Point
 from fuzz.observation import Observation
 from fuzz.pace import Pace
@@ -121,7 +122,7 @@ class Rig:
         if injection is not None:
             self._agents = Agents(self.target, injection, address, self._coverage.core)
             self._inject(deadline)
-        endpoint = _named(endpoint, self._agents.names() if self._agents is not None else ())
+        endpoint = endpoint.named(self._agents.names() if self._agents is not None else ())
         exact = injection is not None  # a bystander's answer says only what was read
         self._executor = Executor(
             endpoint, self.barrier, self.names, self.clock, exact, self._restart_applications
@@ -162,7 +163,8 @@ class Rig:
         self,
         cases: Sequence[Case],
         patience: Patience = SEARCHING,
-        meanwhile: Callable[[], bool] = lambda: False,
+        meanwhile: Meanwhile = nothing,
+        finished: Finished = unheard,
     ) -> list[Observation]:
         """Play cases side by side; see :meth:`fuzz.executor.Executor.play`.
 
@@ -174,13 +176,14 @@ class Rig:
                 "itself, with its agent inside"
             )
         self._pace.begin(len(cases))
-        return self._played_by.play(cases, patience, meanwhile)
+        return self._played_by.play(cases, patience, meanwhile, finished)
 
-    def barrier(self, seconds: float | None = None) -> bool | None:
+    def barrier(self, meanwhile: Meanwhile = nothing, seconds: float | None = None) -> bool | None:
         """Return when the node has handled all that was sent; False if it does not answer.
 
         None if it answers, and still had work when the time was over.
-        ``seconds`` is how long it may have work for, what is usual of a batch if None.
+        ``meanwhile`` is called until it answers. ``seconds`` is how long it may have work for,
+        what is usual of a batch if None.
 
         A node that is never at rest, since some process loops, is waited for only briefly:
         it serves everybody else. Without an agent, the bystanders' round trip stands in:
@@ -189,7 +192,7 @@ class Rig:
         if self.agent is None:
             return self.bystanders_well()
         try:
-            return self.agent.quiet(seconds) or None
+            return self.agent.quiet(seconds, meanwhile) or None
         except AgentError:
             return False
 
@@ -385,13 +388,3 @@ def rig_of(settings: TargetSettings) -> Rig:
             settings.attach, lambda agent: target.follow(agent.node, agent.os_pid)
         )
     return Rig(target, SystemClock(), injection, settings.coverage, settings.rate)
-
-
-def _named(endpoint: Endpoint, names: Sequence[str]) -> Endpoint:
-    """Return where to connect; several edges without a name are numbered, as in a case."""
-    edges = endpoint.edges()
-    if not names:
-        numbers = range(1, len(edges) + 1)
-        names = [f"edge {number}" for number in numbers] if endpoint.further else [""]
-    first, *others = (replace(edge, name=name) for edge, name in zip(edges, names, strict=True))
-    return replace(first, further=tuple(others))

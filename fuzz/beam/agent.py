@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from fuzz.decoding import Batch, Candidates, Decoder
+from fuzz.meanwhile import Meanwhile, nothing
 from fuzz.node import Detached, Holding, Instrumentation, NodeInfo, Reading, Rest, Suspect, Vitals
 
 #: Compiling some hundred modules on a busy machine.
@@ -58,18 +59,18 @@ class Agent(Protocol):
         """Return what happened since the last reading, and start anew."""
         ...
 
-    def quiet(self, seconds: float | None = None) -> bool:
+    def quiet(self, seconds: float | None = None, meanwhile: Meanwhile = nothing) -> bool:
         """Return True as soon as the node has nothing left to do, False if it was not in time.
 
         None is :data:`QUIET_SECONDS`, or :data:`RESTLESS_SECONDS` if the node was not at rest
-        the last time either.
+        the last time either. ``meanwhile`` is called until there is an answer.
 
         What was sent to the node before has been received and handled when it is True. A
         report of it may still be on its way to the log: :meth:`settle` waits for that too.
         """
         ...
 
-    def rest(self, seconds: float | None = None) -> Rest:
+    def rest(self, seconds: float | None = None, meanwhile: Meanwhile = nothing) -> Rest:
         """Wait as :meth:`quiet`, and tell what the node has exchanged with other nodes."""
         ...
 

@@ -7,6 +7,7 @@ term (see :func:`fuzz.beam.decode.reading`).
 
 from __future__ import annotations
 
+import select
 import socket
 import struct
 from collections.abc import Sequence
@@ -26,6 +27,7 @@ from fuzz.beam.inject import PROTOCOL_VERSION, Announcement
 from fuzz.clock import Deadline, SystemClock
 from fuzz.decoding import Batch, Candidates, Decoder
 from fuzz.errors import AgentError
+from fuzz.meanwhile import Meanwhile, nothing
 from fuzz.node import Detached, Holding, Instrumentation, NodeInfo, Reading, Rest, Suspect, Vitals
 
 _LENGTH = struct.Struct(">I")
@@ -103,13 +105,14 @@ class AgentClient:
         """See :meth:`fuzz.beam.agent.Agent.read`."""
         return decode.reading(self._exchange(self._read_request, REPLY_SECONDS, "a reading"))
 
-    def quiet(self, seconds: float | None = None) -> bool:
+    def quiet(self, seconds: float | None = None, meanwhile: Meanwhile = nothing) -> bool:
         """See :meth:`fuzz.beam.agent.Agent.quiet`."""
-        return self.rest(seconds).quiet
+        return self.rest(seconds, meanwhile).quiet
 
-    def rest(self, seconds: float | None = None) -> Rest:
+    def rest(self, seconds: float | None = None, meanwhile: Meanwhile = nothing) -> Rest:
         """See :meth:`fuzz.beam.agent.Agent.rest`."""
-        rest = decode.shaped(decode.rest, decode.value_of(self._await_rest("quiet", seconds)))
+        reply = self._await_rest("quiet", seconds, meanwhile)
+        rest = decode.shaped(decode.rest, decode.value_of(reply))
         self._restless = not rest.quiet
         return rest
 
@@ -198,11 +201,13 @@ class AgentClient:
     def _call(self, request: object, seconds: float, what: str) -> Any:
         return decode.value_of(self._exchange(_packet(request), seconds, what))
 
-    def _await_rest(self, name: str, seconds: float | None) -> bytes:
+    def _await_rest(
+        self, name: str, seconds: float | None, meanwhile: Meanwhile = nothing
+    ) -> bytes:
         if seconds is None:
             seconds = RESTLESS_SECONDS if self._restless else QUIET_SECONDS
         request = self._quiet_request(name, seconds)
-        return self._exchange(request, seconds + REPLY_SECONDS, "the node to be quiet")
+        return self._exchange(request, seconds + REPLY_SECONDS, "the node to be quiet", meanwhile)
 
     def _quiet_request(self, name: str, seconds: float) -> bytes:
         key = (name, int(seconds * 1000))
@@ -210,7 +215,9 @@ class AgentClient:
             self._quiet_requests[key] = _packet((decode.atom(name), key[1]))
         return self._quiet_requests[key]
 
-    def _exchange(self, packet: bytes, seconds: float, what: str) -> bytes:
+    def _exchange(
+        self, packet: bytes, seconds: float, what: str, meanwhile: Meanwhile = nothing
+    ) -> bytes:
         if self._socket is None:
             raise AgentError("the connection to the agent is closed")
         try:
@@ -218,6 +225,8 @@ class AgentClient:
                 self._socket.settimeout(max(seconds, 0.001))
                 self._patience = seconds
             self._socket.sendall(packet)
+            if meanwhile is not nothing:
+                _do(meanwhile, self._socket)
             return self._receive(self._socket, seconds)
         except TimeoutError:
             raise self._lost(f"the agent was silent for {seconds:g} s; awaited {what}") from None
@@ -254,6 +263,14 @@ class AgentClient:
         """Close for good: a late reply must not be taken for the next one."""
         self.close()
         return AgentError(sentence)
+
+
+def _do(meanwhile: Meanwhile, connection: socket.socket) -> None:
+    """Do what there is to do, until ``connection`` can be read."""
+    poll = select.poll()
+    poll.register(connection, select.POLLIN)
+    while not poll.poll(0) and meanwhile():
+        pass
 
 
 def _fitting(inputs: Sequence[bytes]) -> Sequence[bytes]:

@@ -14,6 +14,7 @@ from fnmatch import fnmatchcase
 from fuzz.beam.agent import DECODE_SECONDS, INSTRUMENT_SECONDS
 from fuzz.decoding import Batch, Candidates, Decoder, Ended, Outcome, Shape
 from fuzz.errors import AgentError, AgentRefusalError
+from fuzz.meanwhile import Meanwhile, nothing
 from fuzz.node import (
     Application,
     Detached,
@@ -67,6 +68,8 @@ class FakeAgent:
         self._closed = False
         self.busy = False
         self.silent = False
+        #: How often what is done meanwhile is called for before the node is known to be at rest.
+        self.slow = 0
         #: What the node has exchanged with others by now, in bytes.
         self.traffic = 0
         #: Called whenever the node is asked whether it is at rest, before it answers.
@@ -120,14 +123,16 @@ class FakeAgent:
         """See :meth:`fuzz.beam.agent.Agent.read`."""
         return self._reading(True)
 
-    def quiet(self, seconds: float | None = None) -> bool:
+    def quiet(self, seconds: float | None = None, meanwhile: Meanwhile = nothing) -> bool:
         """See :meth:`fuzz.beam.agent.Agent.quiet`."""
-        return self.rest(seconds).quiet
+        return self.rest(seconds, meanwhile).quiet
 
-    def rest(self, seconds: float | None = None) -> Rest:
+    def rest(self, seconds: float | None = None, meanwhile: Meanwhile = nothing) -> Rest:
         """See :meth:`fuzz.beam.agent.Agent.rest`."""
         self._answer("the node to be quiet")
         self.on_ask()
+        while self.slow and meanwhile():
+            self.slow -= 1
         return Rest(not self.busy, self.traffic)
 
     def settle(self, seconds: float | None = None) -> Reading:

@@ -45,6 +45,7 @@ from fuzz.beam.sums import Heard
 from fuzz.clock import Clock, Deadline, SystemClock
 from fuzz.decoding import Batch, Candidates, Decoder
 from fuzz.errors import AgentError, AgentRefusalError
+from fuzz.meanwhile import Meanwhile, nothing
 from fuzz.node import (
     DURABLE,
     Detached,
@@ -185,15 +186,15 @@ class Fleet:
             self._hear(member, heard, lambda m: m.agent.read())
         return self._reading(heard, True)
 
-    def quiet(self, seconds: float | None = None) -> bool:
+    def quiet(self, seconds: float | None = None, meanwhile: Meanwhile = nothing) -> bool:
         """See :meth:`fuzz.beam.agent.Agent.quiet`; an :class:`AgentError` names who is lost."""
-        return self.rest(seconds).quiet
+        return self.rest(seconds, meanwhile).quiet
 
-    def rest(self, seconds: float | None = None) -> Rest:
+    def rest(self, seconds: float | None = None, meanwhile: Meanwhile = nothing) -> Rest:
         """See :meth:`fuzz.beam.agent.Agent.rest`; an :class:`AgentError` names who is lost."""
 
         def ask(member: Member, left: float) -> bool:
-            rest = self._ask(member, lambda m: m.agent.rest(left))
+            rest = self._ask(member, lambda m: m.agent.rest(left, meanwhile))
             return self._note(member, rest.quiet, rest.traffic)
 
         self._raise_lost()

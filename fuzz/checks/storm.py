@@ -155,13 +155,15 @@ class _Weather:
             owed |= self._write(part)
         if self._rush("came", owed):
             self._rush("came back", {})
-        self.ground.rig.barrier(_REST_SECONDS)
+        self.ground.rig.barrier(seconds=_REST_SECONDS)
 
     def _rush(self, what: str, owed: dict[bytes, bytes]) -> bool:
         """Let all come, and drop all; tell whether all were served in between."""
         rig = self.ground.rig
         rush = self.crowd.come(what, self._seconds, owed, self._harmed)
-        rig.barrier(_REST_SECONDS)  # an ACK that is not read yet would go with its connection
+        rig.barrier(
+            seconds=_REST_SECONDS
+        )  # an ACK that is not read yet would go with its connection
         self.rushes.append(replace(rush, cut=self.crowd.cut_off()))
         self.crowd.leave()
         return not rush.waits

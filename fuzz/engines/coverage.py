@@ -47,7 +47,6 @@ from fuzz.engines.stock import Made, Stock
 from fuzz.engines.turns import Turns
 from fuzz.engines.unexplained import Unexplained
 from fuzz.errors import CaseFileError
-from fuzz.evidence import Cost
 from fuzz.generate.mutate import Mutator
 from fuzz.observation import Observation
 from fuzz.rig import Rig
@@ -261,7 +260,8 @@ class CoverageEngine:
         queue, self._queue = self._queue, list(waiting)
         cases = [self._case(data) for data in queue]
         batch_number = self._journal.begin(queue)
-        observations = self._rig.play(cases, meanwhile=self._stock.make)
+        hearing = self._lawful.begin(self._stock.make)
+        observations = self._rig.play(cases, meanwhile=hearing.work, finished=hearing.hear)
         glance = self._watchdog.glance(observations)
         # A seed that raises an alarm is a finding, and no ground to build upon.
         alarmed = self._seeding and glance.alarmed
@@ -273,11 +273,9 @@ class CoverageEngine:
                 self._credits.append((data, features))
         news = self._batches.learn(self._last_features, len(cases))
         self._frontier.note(bool(news))
-        costly = Cost(
-            glance.reductions, sum(one.sent_bytes() for one in cases), len(cases)
-        ).excessive()
-        lawless = self._lawful.broken if self._seeding else self._lawful.broken_in_time
-        suspect = glance.alarmed or glance.grown or costly or lawless(observations)
+        lawful = None if self._seeding else hearing
+        disorder = glance.alarmed or glance.grown or glance.cost(cases).excessive()
+        suspect = disorder or self._lawful.broken(observations, lawful)
         if self.costs is None and not self._seeding:  # what a case costs is told by small batches
             self._breadth.note(calm=not (news or suspect))
         if suspect:

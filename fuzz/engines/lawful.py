@@ -3,17 +3,21 @@
 A law needs all frames of a play, which takes longer than the rest of the judgement: a tenth of
 what it takes to play most cases, but for a flood of frames as long as fifty of the others. So
 there is a share of the time for it, small plays come first, and what was not judged by then is
-let go.
+let go. A batch is as long as its longest case, and waits for the node again and again: most of the
+others are judged by then.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from random import Random
 
 from fuzz.clock import Clock
 from fuzz.engines.allowance import Allowance
+from fuzz.finding import Finding
+from fuzz.meanwhile import Meanwhile
 from fuzz.observation import Observation
 from fuzz.oracles.laws import judge_laws
 from fuzz.watchdog.attribute import Investigator
@@ -21,6 +25,43 @@ from fuzz.watchdog.attributed import Attributed
 
 #: The share of the time in which plays are held to the laws.
 _SHARE = 0.2
+#: Bytes of a play that is judged while others wait for us: most are a tenth of it, and take a tenth
+#: of a millisecond.
+_SMALL = 4_096
+
+
+class Hearing:
+    """The plays of one batch, each judged once, by when there is time for it.
+
+    ``otherwise`` is done meanwhile where there is none to be judged.
+    """
+
+    def __init__(self, allowance: Allowance, otherwise: Meanwhile) -> None:
+        self._allowance = allowance
+        self._otherwise = otherwise
+        self._waiting: deque[Observation] = deque()
+        #: What was judged, by the identity of the play, which lives as long as its batch.
+        self._judged: dict[int, tuple[Finding, ...]] = {}
+
+    def hear(self, observation: Observation) -> None:
+        """Take in a play that is over, while others of its batch are not."""
+        if observation.size() <= _SMALL:
+            self._waiting.append(observation)
+
+    def work(self) -> bool:
+        """Judge one play that was heard, or do something else; tell whether there was anything."""
+        if not self._waiting:
+            return self._otherwise()
+        self.findings(self._waiting.popleft())
+        return True
+
+    def findings(self, observation: Observation) -> tuple[Finding, ...]:
+        """Return what laws say of a play; nothing where there is no time to ask them."""
+        known = self._judged.get(id(observation))
+        if known is None and self._allowance.left():
+            known = self._allowance.spend(partial(judge_laws, observation))
+            self._judged[id(observation)] = known
+        return known or ()
 
 
 class Lawful:
@@ -41,24 +82,25 @@ class Lawful:
         self._random = chance
         self._allowance = Allowance(clock, _SHARE)
 
-    def broken_in_time(self, observations: Sequence[Observation]) -> bool:
-        """Tell whether a play breaks a law, of as many as there is time for.
+    def begin(self, otherwise: Meanwhile) -> Hearing:
+        """Return the hearing of the batch that is to be played next; see :class:`Hearing`."""
+        return Hearing(self._allowance, otherwise)
 
-        A large one comes rarely before a small one.
+    def broken(self, observations: Sequence[Observation], hearing: Hearing | None = None) -> bool:
+        """Tell whether a play breaks a law: of a batch with a ``hearing``, as far as there is time.
+
+        There, a large one comes rarely before a small one.
         """
-        for observation in sorted(observations, key=lambda o: o.size() * self._random.random()):
-            if not self._allowance.left():
-                return False
-            if self._allowance.spend(partial(self.broken, (observation,))):
-                return True
-        return False
+        if hearing is None:
+            return any(self._unknown(judge_laws(observation)) for observation in observations)
+        by_size = sorted(observations, key=lambda o: o.size() * self._random.random())
+        return any(self._unknown(hearing.findings(observation)) for observation in by_size)
 
-    def broken(self, observations: Sequence[Observation]) -> bool:
-        """Tell whether any of all these plays breaks a law."""
-        for observation in observations:
-            for finding in judge_laws(observation):
-                known = self._investigator.knows(finding)
-                if known is None:
-                    return True
-                self._found(Attributed(known, None))
+    def _unknown(self, findings: Sequence[Finding]) -> bool:
+        """Tell whether something of ``findings`` is not known yet; the rest is counted."""
+        for finding in findings:
+            known = self._investigator.knows(finding)
+            if known is None:
+                return True
+            self._found(Attributed(known, None))
         return False

@@ -12,6 +12,7 @@ from __future__ import annotations
 import select
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from fuzz.case import Case
 from fuzz.clock import Clock
@@ -19,11 +20,19 @@ from fuzz.errors import HarnessFault
 from fuzz.executor.endpoint import Endpoint, Patience
 from fuzz.executor.names import Names
 from fuzz.executor.player import Pause, Play, Player, Wait
+from fuzz.meanwhile import Meanwhile, nothing
 from fuzz.observation import Observation
 
 #: Players at a barrier give the others this long to join them, so that one round trip
 #: serves all; most replies on loopback take a tenth of it.
 _GRACE_SECONDS = 0.001
+
+#: Is told what was seen of a case as soon as its play is over, while others still play.
+Finished = Callable[[Observation], None]
+
+
+def unheard(_seen: Observation) -> None:
+    """Tell nobody."""
 
 
 @dataclass(slots=True)
@@ -33,9 +42,9 @@ class _Seat:
     number: int
     player: Player
     play: Play
+    over: Callable[[], None]
     wait: Wait | Pause | None = None
     until: float = 0.0
-    finished: float = 0.0
 
 
 class Executor:
@@ -52,7 +61,7 @@ class Executor:
     def __init__(
         self,
         endpoint: Endpoint,
-        barrier: Callable[[], bool | None],
+        barrier: Callable[[Meanwhile], bool | None],
         names: Names,
         clock: Clock,
         exact: bool = True,
@@ -69,48 +78,52 @@ class Executor:
         self,
         cases: Sequence[Case],
         patience: Patience,
-        meanwhile: Callable[[], bool] = lambda: False,
+        meanwhile: Meanwhile = nothing,
+        finished: Finished = unheard,
     ) -> list[Observation]:
         """Play ``cases`` side by side; return one observation each, in their order.
 
-        ``meanwhile`` is called where all wait for the node: it does a little of something else,
-        and tells whether there was anything to do.
+        ``meanwhile`` is called where all wait for the node. ``finished`` is told of each case that
+        was played to its end.
         """
         if len(cases) > 1 and any(case.restarts() for case in cases):
-            return [self._side_by_side([case], patience, meanwhile)[0] for case in cases]
-        return self._side_by_side(cases, patience, meanwhile)
+            alone = [self._side_by_side([case], patience, meanwhile, finished) for case in cases]
+            return [seen for (seen,) in alone]
+        return self._side_by_side(cases, patience, meanwhile, finished)
 
     def _side_by_side(
-        self, cases: Sequence[Case], patience: Patience, meanwhile: Callable[[], bool]
+        self, cases: Sequence[Case], patience: Patience, meanwhile: Meanwhile, finished: Finished
     ) -> list[Observation]:
-        start = self._clock.now()
-        guard = self._names.tokens.guard()
-        seats = []
+        start, guard = self._clock.now(), self._names.tokens.guard()
+        seats: list[_Seat] = []
+        observed: dict[int, Observation] = {}
+
+        def observation(number: int, cut_short: bool = True) -> Observation:
+            player, seconds = seats[number].player, self._clock.now() - start
+            restarts = tuple(player.restarts)
+            return Observation(
+                player.traces(), seconds, cut_short, guard, player.users(),
+                cases[number].expects, restarts,
+            )  # fmt: skip
+
+        def over(number: int) -> None:
+            observed[number] = observation(number, cut_short=False)
+            finished(observed[number])
+
         for number, case in enumerate(cases):
             names, tokens = self._names.fresh(case.users()), self._names.tokens
             player = Player(case, self.endpoint, patience, names, self._clock, tokens, self._exact)
-            seats.append(_Seat(number, player, player.run()))
+            seats.append(_Seat(number, player, player.run(), partial(over, number)))
         try:
-            gone = self._run(seats, meanwhile)
+            self._run(seats, meanwhile)
         finally:
             for seat in seats:
                 seat.play.close()
                 seat.player.close()
-        return [
-            Observation(
-                seat.player.traces(),
-                (seat.finished or self._clock.now()) - start,
-                seat.number in gone,
-                guard,
-                seat.player.users(),
-                case.expects,
-                tuple(seat.player.restarts),
-            )
-            for seat, case in zip(seats, cases, strict=True)
-        ]
+        return [observed.get(number) or observation(number) for number in range(len(cases))]
 
-    def _run(self, seats: list[_Seat], meanwhile: Callable[[], bool]) -> set[int]:
-        """Run all players to their end; return the numbers of those given up."""
+    def _run(self, seats: list[_Seat], meanwhile: Meanwhile) -> None:
+        """Run all players to their end, or give up those that have not come to it."""
         active = [seat for seat in seats if self._resume(seat, None)]
         while active:
             held = [seat for seat in active if seat.wait is Pause.BARRIER]
@@ -121,19 +134,18 @@ class Executor:
                 if self._restart is None:
                     raise HarnessFault("a case restarts the server where that cannot be done")
                 if not self._restart():
-                    return {seat.number for seat in active}
+                    return
                 active = [seat for seat in active if self._resume(seat, True)]
             elif held:
                 start = self._clock.now()
-                rests = self._barrier()
+                rests = self._barrier(meanwhile)
                 if rests is False:
-                    return {seat.number for seat in active}
-                for seat in active:  # nobody was listening meanwhile
+                    return
+                for seat in active:  # nobody was listening to them
                     seat.until += self._clock.now() - start
                 active = [
                     s for s in active if s.wait is not Pause.BARRIER or self._resume(s, bool(rests))
                 ]
-        return set()
 
     def _answered(self, seat: _Seat, answers: dict[int, bool]) -> bool:
         """Resume ``seat`` if its wait has an answer; tell whether it still plays."""
@@ -145,15 +157,13 @@ class Executor:
         try:
             seat.wait = next(seat.play) if answer is None else seat.play.send(answer)
         except StopIteration:
-            seat.finished = self._clock.now()
+            seat.over()
             return False
         if isinstance(seat.wait, Wait):
             seat.until = self._clock.now() + seat.wait.seconds
         return True
 
-    def _poll(
-        self, active: list[_Seat], patient: bool, meanwhile: Callable[[], bool]
-    ) -> dict[int, bool]:
+    def _poll(self, active: list[_Seat], patient: bool, meanwhile: Meanwhile) -> dict[int, bool]:
         """Wait for sockets; return by seat whether its wait was answered or ran out.
 
         With nobody at a barrier it waits for the first answer or the first deadline; else

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from fuzz.case import Transport
 from fuzz.settings import transport_name
@@ -36,6 +37,15 @@ class Endpoint:
     def edge(self, number: int) -> Endpoint:
         """Return the edge of a case's OPEN step; see :attr:`fuzz.case.Step.edge`."""
         return self.edges()[number % (1 + len(self.further))] if number else self
+
+    def named(self, names: Sequence[str]) -> Endpoint:
+        """Return it with ``names`` for its edges; several without one are numbered."""
+        edges = self.edges()
+        if not names:
+            numbers = range(1, len(edges) + 1)
+            names = [f"edge {number}" for number in numbers] if self.further else [""]
+        first, *others = (replace(e, name=name) for e, name in zip(edges, names, strict=True))
+        return replace(first, further=tuple(others))
 
     def tls_of(self, transport: Transport) -> ClientTls | None:
         """Return how TLS is spoken where connections of ``transport`` go."""

@@ -108,10 +108,7 @@ class Investigator:
         self, batch: Sequence[Case], observations: Sequence[Observation], glance: Glance
     ) -> Iterator[Attributed]:
         """Yield what the alarm after ``batch`` comes down to."""
-        cost = Cost(
-            glance.reductions, sum(one.sent_bytes() for one in batch), len(batch), glance.hottest
-        )
-        evidence = self._watchdog.settle(observations, glance.events, cost=cost)
+        evidence = self._watchdog.settle(observations, glance.events, cost=glance.cost(batch))
         findings = tuple(map(self._ways.told_as, judge(evidence)))
         sought = {f.fingerprint: f for f in findings if not self._known(f)}
         shown: dict[str, Finding] = {}

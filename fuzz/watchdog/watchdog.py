@@ -57,6 +57,11 @@ class Glance:
     reductions: int = 0
     hottest: str = ""
 
+    def cost(self, batch: Sequence[Case]) -> Cost:
+        """Return what ``batch``, which was played before it, has cost."""
+        sent = sum(case.sent_bytes() for case in batch)
+        return Cost(self.reductions, sent, len(batch), self.hottest)
+
 
 @dataclass(frozen=True, slots=True)
 class _State:

@@ -38,6 +38,7 @@ LAYERS = (
             "fuzz.errors",
             "fuzz.clock",
             "fuzz.decoding",
+            "fuzz.meanwhile",
             "fuzz.recipes",
             "fuzz.replies",
             "fuzz.settings",

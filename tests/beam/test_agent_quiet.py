@@ -8,6 +8,7 @@ import pytest
 
 from fuzz.beam import AgentClient
 from fuzz.beam.agent import QUIET_SECONDS, REPLY_SECONDS, RESTLESS_SECONDS
+from fuzz.meanwhile import Meanwhile, nothing
 from tests.beam.nodes import AgentNode
 
 ROUNDS = 60
@@ -55,9 +56,15 @@ def test_a_restless_node_is_waited_for_at_length_only_once(
 ) -> None:
     exchange, waits = AgentClient._exchange, []
 
-    def note(client: AgentClient, packet: bytes, seconds: float, what: str) -> bytes:
+    def note(
+        client: AgentClient,
+        packet: bytes,
+        seconds: float,
+        what: str,
+        meanwhile: Meanwhile = nothing,
+    ) -> bytes:
         waits.append(seconds - REPLY_SECONDS)
-        return exchange(client, packet, seconds, what)
+        return exchange(client, packet, seconds, what, meanwhile)
 
     monkeypatch.setattr(AgentClient, "_exchange", note)
     assert node.agent.quiet()
@@ -163,3 +170,27 @@ def test_looking_whether_a_node_is_quiet_is_no_work_of_the_node(node: AgentNode)
         assert node.agent.quiet()
     # The agent itself does some hundreds of reductions for each.
     assert node.agent.settle().vitals.reductions - before < 20_000
+
+
+def test_something_else_is_done_until_the_node_answers(node: AgentNode) -> None:
+    """It is busy for all of its time, so that there is time for something else."""
+    done = 0
+
+    def meanwhile() -> bool:
+        nonlocal done
+        done += 1
+        return True
+
+    node.eval("register(spinner, fixture_crashes:spinner())")
+    try:
+        assert not node.agent.quiet(0.1, meanwhile)
+    finally:
+        node.eval("exit(whereis(spinner), kill)")
+    assert done > 0
+    assert node.agent.quiet(5, meanwhile)
+
+
+def test_the_answer_is_waited_for_when_nothing_else_is_left_to_do(node: AgentNode) -> None:
+    left = iter((True, True))
+    assert node.agent.quiet(5, lambda: next(left, False))
+    assert node.eval("ok") == "ok"

@@ -19,6 +19,7 @@ from typing import Self
 
 from fuzz.clock import Deadline, SystemClock
 from fuzz.executor import Endpoint
+from fuzz.meanwhile import Meanwhile, nothing
 from fuzz.tls import ClientTls
 
 #: Nothing on the loopback interface takes this long unless it has gone wrong.
@@ -154,7 +155,7 @@ class ScriptedServer:
         self._listener.close()
         self._woken.close()
 
-    def quiet(self) -> bool:
+    def quiet(self, _meanwhile: Meanwhile = nothing) -> bool:
         """Return True when all that was sent has been read and handled; see :class:`Executor`."""
         deadline = soon("the fake server to be quiet")
         with self.news:

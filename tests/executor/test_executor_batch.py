@@ -7,7 +7,8 @@ import threading
 from fuzz.case import Case
 from fuzz.clock import SystemClock
 from fuzz.executor import Executor, Names, Patience
-from fuzz.observation import ConnectionTrace, Ending
+from fuzz.meanwhile import Meanwhile
+from fuzz.observation import ConnectionTrace, Ending, Observation
 from tests.executor.fake_server import LOGIN_OK, SECONDS, Peer, ScriptedServer, echo, polite
 from tests.executor.support import AMPLE, WAIT, executor, login, open_, pause, send
 
@@ -63,7 +64,7 @@ def test_barriers_are_shared() -> None:
 
     with ScriptedServer(polite) as server:
 
-        def barrier() -> bool:
+        def barrier(_meanwhile: Meanwhile) -> bool:
             nonlocal crossed
             crossed += 1
             return server.quiet()
@@ -102,3 +103,50 @@ def test_something_else_is_done_while_all_wait_until_there_is_nothing_left() -> 
     with ScriptedServer(script) as server:
         (seen,) = executor(server).play([Case((login(),))], AMPLE, meanwhile)
     assert seen.endings() == {Ending.CLOSED}
+
+
+def test_who_waits_for_the_node_may_do_something_else_as_well() -> None:
+    asked: list[Meanwhile] = []
+
+    def meanwhile() -> bool:
+        return False
+
+    with ScriptedServer(polite) as server:
+
+        def barrier(doing: Meanwhile) -> bool:
+            asked.append(doing)
+            return server.quiet()
+
+        runner = Executor(server.endpoint, barrier, Names(0), SystemClock())
+        runner.play([Case((open_(), send(b"1"), send(b"2")))], AMPLE, meanwhile)
+    assert asked == [meanwhile]
+
+
+def test_what_was_played_to_its_end_is_told_while_others_play() -> None:
+    """The slow one is answered only when the other has been told."""
+    told, heard = threading.Event(), []
+
+    def script(peer: Peer) -> None:
+        if peer.read() == b"\x01slow":
+            assert told.wait(SECONDS)
+        peer.say(LOGIN_OK)
+
+    def finished(seen: Observation) -> None:
+        heard.append(seen)
+        told.set()
+
+    cases = [Case((login(user=b"slow"),)), Case((login(user=b"quick"),))]
+    with ScriptedServer(script) as server:
+        slow, quick = executor(server).play(cases, AMPLE, finished=finished)
+    assert [id(seen) for seen in heard] == [id(quick), id(slow)]
+    assert slow.traces[0].replies() == quick.traces[0].replies() == LOGIN_OK
+
+
+def test_what_was_given_up_is_told_to_nobody() -> None:
+    heard: list[Observation] = []
+    with ScriptedServer(polite) as server:
+        runner = Executor(server.endpoint, lambda _: False, Names(0), SystemClock())
+        cases = [Case((login(), send(b"1"), send(b"2"))), Case(())]
+        given_up, ended = runner.play(cases, AMPLE, finished=heard.append)
+    assert given_up.cut_short
+    assert [id(seen) for seen in heard] == [id(ended)]

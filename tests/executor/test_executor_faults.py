@@ -18,6 +18,7 @@ from fuzz.clock import SystemClock
 from fuzz.errors import HarnessFault
 from fuzz.executor import Endpoint, Executor, Names
 from fuzz.executor.connection import Connection
+from fuzz.meanwhile import Meanwhile
 from fuzz.observation import ConnectionTrace, Ending
 from tests.executor.fake_server import LOGIN_OK, SECONDS, Peer, ScriptedServer, mute, polite
 from tests.executor.support import (
@@ -46,7 +47,7 @@ def descriptors() -> int:
 
 @pytest.mark.parametrize("transport", list(Transport))
 def test_a_port_that_nobody_listens_on_refuses(transport: Transport) -> None:
-    runner = Executor(unused_endpoint(), lambda: True, Names(0), SystemClock())
+    runner = Executor(unused_endpoint(), lambda _: True, Names(0), SystemClock())
     case = Case((open_(0, transport), login(), send(b"x"), WAIT))
     (observation,) = runner.play([case], AMPLE)
     assert observation.traces == (ConnectionTrace(0, Ending.REFUSED),)
@@ -111,7 +112,7 @@ def test_a_backlog_that_is_full_is_silence_before_the_connection() -> None:
         listener.listen(0)
         address = listener.getsockname()
         with socket.create_connection(address):
-            runner = Executor(Endpoint(*address), lambda: True, Names(0), SystemClock())
+            runner = Executor(Endpoint(*address), lambda _: True, Names(0), SystemClock())
             (observation,) = runner.play([Case((open_(),))], SCANT)
     (trace,) = observation.traces
     assert (trace.ending, trace.waited_for) == (Ending.DEADLINE, "an accepted connection")
@@ -124,7 +125,7 @@ def test_a_peer_that_talks_for_ever_is_not_listened_to_for_ever() -> None:
                 peer.say(b"\xfe\x00\x03bla" * 1000)
 
     with ScriptedServer(script) as server:
-        runner = Executor(server.endpoint, lambda: True, Names(0), SystemClock())
+        runner = Executor(server.endpoint, lambda _: True, Names(0), SystemClock())
         (observation,) = runner.play([Case((open_(),))], SCANT)
     (trace,) = observation.traces
     assert trace.ending is Ending.DEADLINE
@@ -142,7 +143,7 @@ def test_nobody_knows_what_was_handled_by_a_node_that_is_not_at_rest() -> None:
     case = Case((login(), send(b"1"), send(b"2"), send(b"3")))
     with ScriptedServer(polite) as server:
         answers = iter([None, True, True])
-        runner = Executor(server.endpoint, lambda: next(answers), Names(0), SystemClock())
+        runner = Executor(server.endpoint, lambda _: next(answers), Names(0), SystemClock())
         (seen,) = runner.play([case], AMPLE)
     assert not seen.cut_short
     (trace,) = seen.traces
@@ -152,7 +153,7 @@ def test_nobody_knows_what_was_handled_by_a_node_that_is_not_at_rest() -> None:
 def test_a_play_is_given_up_when_the_node_does_not_answer_the_barrier() -> None:
     with ScriptedServer(polite) as server:
         answers = iter([True, False])
-        runner = Executor(server.endpoint, lambda: next(answers), Names(0), SystemClock())
+        runner = Executor(server.endpoint, lambda _: next(answers), Names(0), SystemClock())
         # The other has nothing to play, and so has ended for certain when the node is gone.
         cases = [Case((login(), send(b"1"), send(b"2"), send(b"3"))), Case(())]
         held, ended = runner.play(cases, AMPLE)
@@ -170,7 +171,7 @@ def test_no_descriptor_is_left_behind_however_a_play_ends() -> None:
     with ScriptedServer(script) as server:
         before = descriptors()
         play(server, login(0), login(1), open_(2), reset(2), patience=SCANT)
-        gives_up = Executor(server.endpoint, lambda: False, Names(0), SystemClock())
+        gives_up = Executor(server.endpoint, lambda _: False, Names(0), SystemClock())
         gives_up.play([Case((open_(), send(b"x"), WAIT))], SCANT)
         failing = Executor(server.endpoint, fails, Names(0), SystemClock())
         with pytest.raises(HarnessFault):
@@ -182,7 +183,7 @@ def test_no_descriptor_is_left_behind_however_a_play_ends() -> None:
         assert descriptors() == before
 
 
-def fails() -> bool:
+def fails(_meanwhile: Meanwhile) -> bool:
     raise HarnessFault("the barrier itself is at fault")
 
 
@@ -200,13 +201,13 @@ def test_a_lack_of_descriptors_is_a_fault_of_the_harness_and_no_observation() ->
     case = Case(tuple(open_(n) for n in range(16)))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         endpoint = Endpoint(*listener.getsockname())
-        runner = Executor(endpoint, lambda: True, Names(0), SystemClock())
+        runner = Executor(endpoint, lambda _: True, Names(0), SystemClock())
         with no_more_descriptors(), pytest.raises(HarnessFault, match="open files"):
             runner.play([case], AMPLE)
 
 
 def test_a_lack_of_ports_is_a_fault_of_the_harness_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket.socket, "connect_ex", lambda *_: errno.EADDRNOTAVAIL)
-    runner = Executor(unused_endpoint(), lambda: True, Names(0), SystemClock())
+    runner = Executor(unused_endpoint(), lambda _: True, Names(0), SystemClock())
     with pytest.raises(HarnessFault, match="no free port"):
         runner.play([Case((open_(),))], AMPLE)

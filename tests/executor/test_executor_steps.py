@@ -12,6 +12,7 @@ from fuzz.case import Case, Step
 from fuzz.clock import SystemClock
 from fuzz.executor import Executor, Names
 from fuzz.executor.connection import Connection
+from fuzz.meanwhile import Meanwhile
 from fuzz.observation import ConnectionTrace, Ending
 from tests.executor.fake_server import LOGIN_OK, Peer, ScriptedServer, echo, polite
 from tests.executor.support import (
@@ -87,7 +88,7 @@ def in_order(*steps: Step) -> list[object]:
 
     with ScriptedServer(script) as server:
 
-        def barrier() -> bool:
+        def barrier(_meanwhile: Meanwhile) -> bool:
             server.quiet()
             met.append("barrier")
             return True

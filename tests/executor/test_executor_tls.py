@@ -15,6 +15,7 @@ from fuzz.clock import SystemClock
 from fuzz.executor import Executor, Names
 from fuzz.executor.endpoint import SEARCHING
 from fuzz.executor.secure import SecureConnection, dial
+from fuzz.meanwhile import Meanwhile
 from fuzz.observation import ConnectionTrace, Ending
 from fuzz.settings import TlsSettings
 from grammar import GetStatus, StatusResponse, encode
@@ -68,7 +69,7 @@ def test_what_is_owed_is_taken_before_goodbye_is_said() -> None:
         peer.say(STATUS)
         assert peer.read() == b""
 
-    def barrier() -> bool:
+    def barrier(_meanwhile: Meanwhile) -> bool:
         asked.set()  # and what it answers comes some time later
         return True
 

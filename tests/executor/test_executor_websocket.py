@@ -116,7 +116,7 @@ def test_a_server_that_speaks_no_http_is_heard_as_it_speaks() -> None:
 
 def test_where_there_is_no_websocket_port_nothing_is_refused() -> None:
     def played() -> Observation:
-        runner = Executor(Endpoint("127.0.0.1", 9), lambda: True, Names(0), SystemClock())
+        runner = Executor(Endpoint("127.0.0.1", 9), lambda _: True, Names(0), SystemClock())
         return runner.play([Case((OPEN, login(), send(b"x")))], AMPLE)[0]
 
     assert played().traces == (ConnectionTrace(0, Ending.UNUSED),)

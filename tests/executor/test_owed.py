@@ -118,7 +118,7 @@ def test_an_answer_that_never_comes_ends_no_connection() -> None:
             pass
 
     with ScriptedServer(script) as server:
-        runner = Executor(server.endpoint, lambda: True, Names(0), SystemClock(), exact=False)
+        runner = Executor(server.endpoint, lambda _: True, Names(0), SystemClock(), exact=False)
         (observed,) = runner.play([Case((login(), send(STATUS), WAIT))], CONFIRMING)
     (trace,) = observed.traces
     assert (trace.ending, trace.waited_for) == (Ending.CLOSED, "")

@@ -124,7 +124,7 @@ def test_what_was_sent_has_gone_to_the_other_edge_when_the_barrier_is_through(
         for number in range(ROUNDS):
             text = b"%03d" % number
             sender.sendall(encode(SendMessage(b"barrier2", text)))
-            assert cluster.rig.barrier(10.0)
+            assert cluster.rig.barrier(seconds=10.0)
             assert receiver.recv(4096).endswith(text)  # raises if nothing is there
 
 

@@ -10,8 +10,9 @@ from fuzz.beam.fake import FakeAgent
 from fuzz.case import Case, Step, StepKind
 from fuzz.clock import FakeClock
 from fuzz.evidence import Pulse
-from fuzz.executor import Endpoint, Patience
+from fuzz.executor import Endpoint, Finished, Patience, unheard
 from fuzz.executor.endpoint import SEARCHING
+from fuzz.meanwhile import Meanwhile, nothing
 from fuzz.node import Application, Event, Gate, Point
 from fuzz.observation import Ending, NodeExit, Observation
 from fuzz.rig import Recovery, Rig
@@ -91,11 +92,16 @@ class FakeRig:
         self,
         cases: Sequence[Case],
         patience: Patience = SEARCHING,
-        meanwhile: Callable[[], bool] = lambda: False,
+        meanwhile: Meanwhile = nothing,
+        finished: Finished = unheard,
     ) -> list[Observation]:
         self.plays.append((tuple(cases), patience))
         self.calls.append("play")
-        return [self._play(case) for case in cases]
+        observations = [self._play(case) for case in cases]
+        for observation in observations:
+            if not observation.cut_short:
+                finished(observation)
+        return observations
 
     def _play(self, played: Case) -> Observation:
         text = b" ".join(step.data for step in played.steps).decode(errors="replace")

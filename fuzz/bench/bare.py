@@ -11,6 +11,9 @@ import itertools
 import socket
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
+
+import psutil
 
 from fuzz.errors import TargetError
 from fuzz.target import EmbeddedTarget
@@ -41,6 +44,23 @@ def play_one(address: tuple[str, int], user: bytes, frame: bytes) -> None:
         raise TargetError(f"the bare loop did not get {waited_for}: {why}") from None
 
 
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """So many ``rounds`` of the loop in so many ``seconds``.
+
+    ``node`` are the processor seconds of the node meanwhile, 0 of one that is not ours.
+    """
+
+    rounds: int
+    seconds: float
+    node: float = 0.0
+
+    @property
+    def rate(self) -> float:
+        """Return rounds a second."""
+        return self.rounds / self.seconds
+
+
 class BareLoop:
     """A target of its own that nobody looks into, and the loop that is played on it.
 
@@ -53,20 +73,27 @@ class BareLoop:
         self._address = address
         self._target: EmbeddedTarget | None = None
 
-    def rate(self, seconds: float) -> float:
-        """Return how many rounds of the loop a second takes, measured for ``seconds``."""
+    def run(self, seconds: float) -> Slice:
+        """Run the loop for ``seconds``, one round at least."""
         address = self._address or self._start()
+        computed = self._computed()
         played, begun = 0, time.perf_counter()
         while (spent := time.perf_counter() - begun) < seconds or not played:
             play_one(address, b"bare%d" % next(self._users), next(self._frames))
             played += 1
-        return played / spent
+        return Slice(played, spent, self._computed() - computed)
 
     def close(self) -> None:
         """End the target."""
         if self._target is not None:
             self._target.stop()
             self._target = None
+
+    def _computed(self) -> float:
+        """Return the processor seconds that the node has taken by now."""
+        nodes = () if self._target is None else self._target.nodes()
+        times = [psutil.Process(node).cpu_times() for node in nodes]
+        return sum(one.user + one.system for one in times)
 
     def _start(self) -> tuple[str, int]:
         self._target = EmbeddedTarget(0)

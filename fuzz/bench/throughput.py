@@ -11,12 +11,12 @@ scheduler makes no more of them a second than that leaves room for, whoever play
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
 from fuzz.bench import measured, shapes
-from fuzz.bench.bare import BareLoop
+from fuzz.bench.bare import BareLoop, Slice
 from fuzz.bench.measured import Stretch
 from fuzz.bench.parts import MakeCampaign, Plan, Result, Row
 from fuzz.bench.ratios import Goal, Ratio
@@ -61,7 +61,7 @@ class Throughput:
         self._plan = plan
         self._make_campaign = make_campaign
         self._bare = bare or BareLoop(shapes.FRAMES)
-        self._bares: list[float] = []
+        self._bares: list[Slice] = []
         self._sides = sides(processors or len(os.sched_getaffinity(0)))
         self._seen: list[list[tuple[float, Stretch]]] = [[] for _ in self._sides]
 
@@ -72,7 +72,7 @@ class Throughput:
         for side in self._sides:
             stretch = self._steady(side)
             bares.append(self._slice())
-            seen.append((stretch.rate / ((bares[-2] + bares[-1]) / 2), stretch))
+            seen.append((stretch.rate / ((bares[-2].rate + bares[-1].rate) / 2), stretch))
         self._bares += bares
         for rounds, one in zip(self._seen, seen, strict=True):
             rounds.append(one)
@@ -80,21 +80,32 @@ class Throughput:
     def result(self) -> Result:
         """See :meth:`fuzz.bench.parts.Part.result`."""
         rows = tuple(map(_row, self._sides, self._seen))
-        notes = (f"the bare loop: {median(self._bares):,.0f}/s",)
-        return Result(self.name, _ABOUT, len(self._seen[0]), rows, notes=notes)
+        return Result(self.name, _ABOUT, len(self._seen[0]), rows, notes=(_bound(self._bares),))
 
     def close(self) -> None:
         """See :meth:`fuzz.bench.parts.Part.close`."""
         self._bare.close()
 
-    def _slice(self) -> float:
-        return self._bare.rate(self._plan.bare)
+    def _slice(self) -> Slice:
+        return self._bare.run(self._plan.bare)
 
     def _steady(self, side: Side) -> Stretch:
         plan = self._plan
         return measured.steady(
             side.cases(), plan.warm, plan.rate, self._make_campaign, workers=side.workers
         )
+
+
+def _bound(bares: Sequence[Slice]) -> str:
+    """Return the rate of the bare loop, and how much of a round the node takes for itself."""
+    said = f"the bare loop: {median(one.rate for one in bares):,.0f}/s"
+    if not all(one.node for one in bares):
+        return said
+    share = median(one.node / one.seconds for one in bares)
+    return (
+        f"{said}; its node computes {share:.0%} of the time: at what a round takes there, one node "
+        f"could serve {1 / share:.2f} times as many if all else came for nothing"
+    )
 
 
 def _row(side: Side, seen: list[tuple[float, Stretch]]) -> Row:

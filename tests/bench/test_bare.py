@@ -52,9 +52,11 @@ def test_it_logs_in_anew_each_time_and_sends_the_frames_in_turn() -> None:
 
     with served_by(script) as address:
         loop = BareLoop((b"\x05one", b"\x05two"), address)
-        rate = loop.rate(0.05)
+        played = loop.run(0.05)
         loop.close()
-    assert rate > 0
+    assert played.rounds == len(heard)
+    assert played.rate == pytest.approx(played.rounds / played.seconds)
+    assert played.node == 0  # it is no node of ours
     assert {sent for _, sent in heard} <= {b"\x05one", b"\x05two"}
     assert heard[0] == (b"\x01bare0", b"\x05one")
     assert len({login for login, _ in heard}) == len(heard)
@@ -83,4 +85,4 @@ def test_a_port_that_refuses_is_told() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         address = listening.getsockname()
     with pytest.raises(TargetError, match=r"did not get a connection: .*refused"):
-        BareLoop(shapes.FRAMES, address).rate(0.1)
+        BareLoop(shapes.FRAMES, address).run(0.1)

@@ -10,7 +10,7 @@ from typing import cast
 import pytest
 
 from fuzz.bench import QUICK, Goal, Result, scale
-from fuzz.bench.bare import BareLoop
+from fuzz.bench.bare import BareLoop, Slice
 from fuzz.bench.ratios import Time
 from fuzz.bench.scale import Scale
 from fuzz.bench.storm import SHALLOW, Storm
@@ -41,8 +41,8 @@ class Loop:
         self._rates = list(rates)
         self.closed = False
 
-    def rate(self, _seconds: float) -> float:
-        return self._rates.pop(0)
+    def run(self, _seconds: float) -> Slice:
+        return Slice(int(self._rates.pop(0)), 1.0, 0.8)
 
     def close(self) -> None:
         self.closed = True
@@ -63,7 +63,9 @@ def test_judged_cases_are_held_against_the_loop_before_and_after_them() -> None:
     # A second of processor for one of the clock, of which each has half.
     assert "a node computes 167 microseconds for a case, the harness 167" in one.note
     assert both.what.endswith(", by 2 workers")
-    assert part.result().notes == ("the bare loop: 2,000/s",)
+    (note,) = part.result().notes
+    assert note.startswith("the bare loop: 2,000/s; its node computes 80% of the time: ")
+    assert " 1.25 times as many" in note
     part.close()
     assert loop.closed
 

@@ -16,6 +16,8 @@ def test_the_throughput_is_measured_with_cases_that_keep_their_shape() -> None:
         part.close()
     result = part.result()
     one, five = result.rows
+    (note,) = result.notes
+    assert "its node computes" in note
     assert result.rounds == 1
     assert "takes two at least" in one.ratio.refusal()
     # Fields that are changed may hold a frame more, and never a client more or less.

@@ -7,15 +7,14 @@ from pathlib import Path
 from fuzz.settings import FuzzSettings, TargetSettings
 from tests.integration.support import run_campaign
 
-#: Cases of each campaign: a few seconds. The dialogues that the mutator makes up get far without
-#: any feedback, and after ten times as many cases little is left that blind search did not reach.
-CASES = 2_500
-#: Chance has its share in what a campaign reaches, so four of each kind are added up: of some
-#: twenty campaigns one gets stuck twenty or thirty points below the others.
-RANDOM_SEEDS = (1, 2, 3, 4)
-#: Coverage points, of some 780 that blind search reaches in each campaign. Seven pairs of single
-#: campaigns in a row had 11 to 25 more with feedback, 17 on the mean.
-MARGIN = 3
+#: Cases of each campaign: a few seconds. They are changed as strings of bytes only, since what
+#: knows the grammar gets nearly as far without any feedback (see tests/bench/tried.md).
+CASES, FAMILIES = 6_000, ("bytes",)
+#: Chance has its share in what a campaign reaches, so three of each kind are added up.
+RANDOM_SEEDS = (1, 2, 3)
+#: Six single campaigns had 420 to 471 coverage points with feedback, and six others 294 to 358
+#: without: 1.46 times as many. Of three each, the sums are four deviations away from this.
+MORE = 1.2
 
 
 def covered(feedback: bool, random_seed: int, corpus: Path) -> int:
@@ -27,6 +26,7 @@ def covered(feedback: bool, random_seed: int, corpus: Path) -> int:
         corpus,
         (seeds,),
         cases=CASES,
+        families=FAMILIES,
         feedback=feedback,
         random_seed=random_seed,
     )
@@ -38,4 +38,4 @@ def covered(feedback: bool, random_seed: int, corpus: Path) -> int:
 def test_feedback_reaches_more_than_blind_search(tmp_path: Path) -> None:
     blind = [covered(False, seed, tmp_path / f"blind{seed}") for seed in RANDOM_SEEDS]
     steered = [covered(True, seed, tmp_path / f"steered{seed}") for seed in RANDOM_SEEDS]
-    assert sum(steered) >= sum(blind) + MARGIN, f"{steered} points with feedback, {blind} without"
+    assert sum(steered) >= MORE * sum(blind), f"{steered} points with feedback, {blind} without"

@@ -10,6 +10,7 @@ confirmed by the watchdog, with many plays, one by one.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from fuzz.case import Case
@@ -26,7 +27,7 @@ _PLAYS = 8
 _LEAST = 0.9
 #: A suspicion rests for this long; timers of a second or two have fired by then.
 _REST_SECONDS = 4.0
-#: A survey costs one batch and two looks; suspicions are looked at this often.
+#: A survey costs one batch and a look; suspicions are looked at this often.
 _LOOK_SECONDS = 1.0
 
 
@@ -49,16 +50,24 @@ class LeakSurvey:
         self._pauses = Pauses(rig.clock)
         self._next = 0.0
 
-    def survey(self, case: Case) -> None:
-        """Play ``case`` many times, and note what has grown with each play."""
-        before = self._watchdog.levels()
+    def survey(self, cases: Iterable[Case]) -> None:
+        """Play each of ``cases`` many times, and note what has grown with each play.
+
+        A look at what a node holds takes as long as the plays: the one after a case is that before
+        the next.
+        """
+        level = self._watchdog.levels()
+        for case in cases:
+            level = self._survey(case, level)
+        self._watchdog.forget_levels()
+
+    def _survey(self, case: Case, before: Mapping[str, int]) -> Mapping[str, int]:
         observations = self._rig.play([case] * _PLAYS)
         after = self._watchdog.levels()
-        self._watchdog.forget_levels()
         rows = after.get(DURABLE, 0) - before.get(DURABLE, 0)
         sent = _PLAYS * case.sent_bytes()
         if not (before and after) or any(o.cut_short for o in observations):
-            return
+            return after
         for name, level in after.items():
             amount = level - before.get(name, 0)
             if name == DURABLE or is_stored(name, amount, rows, sent):
@@ -70,6 +79,7 @@ class LeakSurvey:
                 held = self._suspicions.setdefault(name, suspicion)
                 if len(case.steps) < len(held.case.steps):
                     held.case = case  # the less else it does, the surer it is confirmed
+        return after
 
     def due(self) -> tuple[str, Case] | None:
         """Return a resource and a case whose suspicion has rested and still stands, if any."""
@@ -105,5 +115,5 @@ class LeakSurvey:
         }
         for name in lost:
             del self._suspicions[name]
-        for case in dict.fromkeys(lost.values()):
-            self.survey(case)
+        if lost:
+            self.survey(dict.fromkeys(lost.values()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import cast
@@ -42,9 +42,10 @@ class Desk:
         self.clock.advance(PLAY)
         return EARNED if played.steps[0] == LONG.steps[0] else ((0, 1),)
 
-    def survey(self, looked_at: Case) -> None:
-        self.clock.advance(SURVEY)
-        self.surveyed.append(looked_at)
+    def survey(self, looked_at: Iterable[Case]) -> None:
+        for one in looked_at:
+            self.clock.advance(SURVEY)
+            self.surveyed.append(one)
 
     def keep(self, *cases: Case, leads: bool = False) -> list[bytes]:
         return [self.kept.keep(one, EARNED, {3}, leads) for one in cases]

@@ -67,7 +67,7 @@ class Desk:
 )
 def test_what_grows_with_each_play_and_stays_is_a_leak(held: Held, title: str) -> None:
     desk = Desk(leak=held)
-    desk.survey.survey(case("leak"))
+    desk.survey.survey([case("leak")])
     assert desk.due() is None, "it has not rested yet"
     desk.later()
     assert desk.due() == case("leak")
@@ -76,15 +76,34 @@ def test_what_grows_with_each_play_and_stays_is_a_leak(held: Held, title: str) -
     assert again.reproduced == again.plays > 1
 
 
-def test_what_was_looked_into_is_left_alone_for_a_while_and_then_suspected_again() -> None:
-    desk = Desk(leak={("ETS rows", "sessions"): 1}, other={("ETS rows", "sessions"): 1})
-    desk.survey.survey(case("leak"))
+def test_of_several_cases_the_one_that_leaks_is_suspected_and_each_is_looked_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    desk = Desk(leak={("ETS rows", "sessions"): 1})
+    looks, levels = [], desk.watchdog.levels
+
+    def look() -> dict[str, int]:
+        looks.append(len(desk.rig.plays))
+        return levels()
+
+    monkeypatch.setattr(desk.watchdog, "levels", look)
+    desk.survey.survey([case("idle"), case("leak"), case("other")])
+    assert looks == [0, 1, 2, 3]
     desk.later()
-    assert desk.due() is not None
-    desk.survey.survey(case("other"))
+    assert desk.due() == case("leak")
     desk.later()
     assert desk.due() is None
-    desk.survey.survey(case("other"))
+
+
+def test_what_was_looked_into_is_left_alone_for_a_while_and_then_suspected_again() -> None:
+    desk = Desk(leak={("ETS rows", "sessions"): 1}, other={("ETS rows", "sessions"): 1})
+    desk.survey.survey([case("leak")])
+    desk.later()
+    assert desk.due() is not None
+    desk.survey.survey([case("other")])
+    desk.later()
+    assert desk.due() is None
+    desk.survey.survey([case("other")])
     desk.later()
     assert desk.due() == case("other")
 
@@ -131,7 +150,7 @@ def test_a_table_no_larger_than_a_store_that_is_kept_explains_is_no_leak() -> No
 
 def test_what_a_timer_takes_away_is_no_leak() -> None:
     desk = Desk(row={("ETS rows", "sessions"): 1})
-    desk.survey.survey(case("row"))
+    desk.survey.survey([case("row")])
     desk._add({("ETS rows", "sessions"): 5 - desk.held["ETS rows", "sessions"]})
     desk.later()
     assert desk.due() is None
@@ -183,7 +202,7 @@ def test_a_suspicion_that_a_timer_takes_away_on_a_fresh_node_is_dismissed() -> N
 
 def test_a_case_is_surveyed_once_after_the_target_was_brought_back() -> None:
     desk = Desk(leak={("ETS rows", "sessions"): 1, ("mailbox", "clerk"): 1, ("heap", "clerk"): 99})
-    desk.survey.survey(case("leak"))
+    desk.survey.survey([case("leak")])
     desk.rig.recover(fresh_node=True)
     desk._add({})
     plays = len(desk.rig.plays)
@@ -196,7 +215,7 @@ def test_what_was_dismissed_is_not_suspected_again_for_a_while() -> None:
     desk = Desk(leak={("ETS rows", "sessions"): 1})
     desk.survey.dismiss("ETS rows of sessions")
     for expected in (None, case("leak")):
-        desk.survey.survey(case("leak"))
+        desk.survey.survey([case("leak")])
         desk.later()
         assert desk.due() == expected
 
@@ -205,14 +224,14 @@ def test_of_two_cases_that_may_leak_the_shorter_one_is_confirmed() -> None:
     desk = Desk(leak={("ETS rows", "sessions"): 1})
     (step,) = case("leak").steps
     for count in (3, 1, 2):
-        desk.survey.survey(Case((step,) * count))
+        desk.survey.survey([Case((step,) * count)])
     desk.later()
     assert desk.due() == case("leak")
 
 
 def test_a_suspicion_survives_that_the_target_is_brought_back() -> None:
     desk = Desk(leak={("ETS rows", "sessions"): 1})
-    desk.survey.survey(case("leak"))
+    desk.survey.survey([case("leak")])
     desk.rig.recover(fresh_node=True)
     desk.held["ETS rows", "sessions"] = 0
     desk._add({})
@@ -225,7 +244,7 @@ def test_a_suspicion_survives_that_the_target_is_brought_back() -> None:
 def test_what_grows_beside_what_is_meant_to_stay_is_no_leak() -> None:
     stored = {("durable rows", ""): 1, ("ETS rows", "index"): 1, ("binaries", ""): 500}
     desk = Desk(store=stored)
-    desk.survey.survey(case("store"))
+    desk.survey.survey([case("store")])
     desk.later()
     assert desk.due() is None
     assert desk.confirmed("store") == []
@@ -253,13 +272,13 @@ def test_what_is_stored_on_purpose_accounts_for_so_much(
 
 def test_a_mailbox_that_grows_beside_what_is_meant_to_stay_is_suspected() -> None:
     desk = Desk(both={("durable rows", ""): 1, ("mailbox", "clerk"): 1})
-    desk.survey.survey(case("both"))
+    desk.survey.survey([case("both")])
     desk.later()
     assert desk.due() == case("both")
 
 
 def test_a_little_noise_is_not_suspected() -> None:
     desk = Desk(noise={("binaries", ""): 3})
-    desk.survey.survey(case("noise"))
+    desk.survey.survey([case("noise")])
     desk.later()
     assert desk.due() is None

@@ -196,6 +196,7 @@ def test_a_case_over_two_edges_is_replayed(
 ) -> None:
     case = CASES["edge_drops_empty"][1]
     (finding,) = planted.judge(case)
+    assert finding.kind is Kind.SEMANTIC, finding.title
     context = planted.rig.context(TargetSettings(edges=2, plants=("edge_drops_empty",)))
     saved = CrashStore(tmp_path).save(encode_case(case), finding, context)
     assert Replayer(planted.rig).replay(saved.path, plays=2).verdict is Verdict.FAILED

@@ -7,6 +7,7 @@ share comes from make variables.
 
 from __future__ import annotations
 
+import os
 import random
 import shlex
 import socket
@@ -16,8 +17,10 @@ from pathlib import Path
 
 from fuzz.target.reference_build import compile_reference
 
-#: Below those that the system gives to connections: none of these is taken before it is used.
-_PORTS = range(20_000, 32_000, 2)
+#: Below those that the system gives to connections: none of these is taken before it is used. Each
+#: worker of the tests has a part of its own.
+_PART = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 12
+_PORTS = range(20_000 + 1_000 * _PART, 21_000 + 1_000 * _PART, 2)
 
 _MAKEFILE = r"""# An Iris of three nodes; the core comes first.
 TAG ?=

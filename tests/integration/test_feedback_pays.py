@@ -10,11 +10,11 @@ from tests.integration.support import run_campaign
 #: Cases of each campaign: a few seconds. They are changed as strings of bytes only, since what
 #: knows the grammar gets nearly as far without any feedback (see tests/bench/tried.md).
 CASES, FAMILIES = 6_000, ("bytes",)
-#: Chance has its share in what a campaign reaches, so three of each kind are added up.
-RANDOM_SEEDS = (1, 2, 3)
+#: Chance has its share in what a campaign reaches, so two of each kind are added up.
+RANDOM_SEEDS = (1, 2)
 #: Six single campaigns had 420 to 471 coverage points with feedback, and six others 294 to 358
-#: without: 1.46 times as many. Of three each, the sums are four deviations away from this.
-MORE = 1.2
+#: without: 1.46 times as many. Of two each, the sums are more than four deviations away from this.
+MORE = 1.1
 
 
 def covered(feedback: bool, random_seed: int, corpus: Path) -> int:

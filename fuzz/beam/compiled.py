@@ -1,6 +1,6 @@
 """The folder in which agents keep what they have compiled, for the next node with the same code.
 
-Instrumenting a server of fifty modules takes two seconds of compiling, and a tenth of that where
+Instrumenting fifty modules takes two seconds of compiling, and a twentieth of that where
 it was done before. What is in a file, and why it is never stale, is for the agent to say
 (``iris_fuzz_cache.erl``); here is where the folder is, and how large it may become.
 """

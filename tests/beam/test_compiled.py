@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -62,6 +63,11 @@ def has_compiled(node: FixtureNode) -> bool:
     return node.eval("erlang:module_loaded(v3_core)") == "true"
 
 
+def has_read(node: FixtureNode) -> bool:
+    """Tell whether the node has looked at the abstract code of modules."""
+    return node.eval("erlang:module_loaded(compile)") == "true"
+
+
 def hits(node: FixtureNode, agent: AgentClient) -> list[tuple[int, int]]:
     agent.read()
     node.eval("fixture_clauses:loop(10, 0)")
@@ -74,11 +80,42 @@ def test_the_next_node_compiles_nothing_and_counts_the_same(nodes: Nodes) -> Non
     points, counted = points_of(agent), hits(first, agent)
     kept = nodes.kept()
     assert has_compiled(first)
-    assert len(kept) == len({point.module for point in points})
+    modules = {point.module for point in points}
+    # The code of each, and what came of all.
+    assert Counter(Path(name).suffix for name in kept) == {".beam": len(modules), ".term": 1}
     second, agent = nodes.start()
     assert (points_of(agent), hits(second, agent)) == (points, counted)
     assert counted
     assert not has_compiled(second)
+    assert not has_read(second)
+    assert nodes.kept() == kept
+
+
+def test_the_next_node_tells_the_same_gates(nodes: Nodes) -> None:
+    _, agent = nodes.start()
+    gates = agent.instrument(INCLUDE, EXCLUDE).gates
+    _, agent = nodes.start()
+    assert agent.instrument(INCLUDE, EXCLUDE).gates == gates
+    assert gates
+
+
+def test_what_was_kept_for_another_selection_is_not_taken(nodes: Nodes) -> None:
+    _, agent = nodes.start()
+    points = points_of(agent)
+    one = points[-1].module
+    second, agent = nodes.start()
+    assert agent.instrument([one]).points == tuple(p for p in points if p.module == one)
+    assert has_read(second)
+
+
+def test_code_that_is_gone_is_made_again(nodes: Nodes) -> None:
+    _, agent = nodes.start()
+    points, kept = points_of(agent), nodes.kept()
+    gone = max(name for name in kept if name.endswith(".beam"))
+    (nodes.compiled / gone).unlink()
+    second, agent = nodes.start()
+    assert points_of(agent) == points
+    assert has_compiled(second)
     assert nodes.kept() == kept
 
 

@@ -23,6 +23,8 @@
     points = [] :: [iris_fuzz_forms:point()],
     gates = [] :: [iris_fuzz_forms:gate()],
     code = <<>> :: binary(),
+    %% The file that the code is kept in.
+    name = none :: iris_fuzz_cache:name(),
     %% Why there are no forms, or none that compile.
     why = none :: binary() | none
 }).
@@ -50,17 +52,27 @@
 -spec make([binary()], [binary()], iris_fuzz_agent:settings()) -> {[plan()], [bare()], [failure()]}.
 make(Include, Exclude, Settings) ->
     {Modules, Unfit} = iris_fuzz_select:modules(Include, Exclude),
+    Planned = [try_plan(Module, File) || {Module, File} <- Modules],
+    {Plans, Unplanned} = lists:partition(fun(One) -> is_record(One, plan) end, Planned),
+    {Compiled, Bare, Failures} =
+        case recalled(Plans, Settings) of
+            {ok, Recalled} -> {Recalled, [], []};
+            none -> made(Plans, Settings)
+        end,
+    {
+        [told(Plan) || Plan <- Compiled],
+        [told_bare(Plan) || Plan <- Bare],
+        Unfit ++ Unplanned ++ Failures
+    }.
+
+made(Plans, Settings) ->
     Compiler = load_compiler(maps:get(compiler, Settings, none)),
-    Planned = [try_plan(Module, File, Compiler) || {Module, File} <- Modules],
-    {Kept, Unplanned} = try_out(Planned, Settings),
+    {Kept, Stuck} = try_out([with_forms(Compiler, Plan) || Plan <- Plans], Settings),
     {Bare, WithForms} = lists:partition(fun(#plan{why = Why}) -> Why =/= none end, Kept),
     {Compiled, Broken} = compile_all(WithForms, [], Settings),
     {Counted, Uncounted} = counted_natively(lists:keysort(#plan.module, Bare ++ Broken)),
-    {
-        [told(Plan) || Plan <- Compiled],
-        [told_bare(Plan) || Plan <- Counted],
-        Unfit ++ Unplanned ++ Uncounted
-    }.
+    ok = remember(length(Compiled) =:= length(Plans), Compiled, Settings),
+    {Compiled, Counted, Stuck ++ Uncounted}.
 
 %% How many points there are, whether their modules can be loaded or not.
 -spec size([plan()]) -> non_neg_integer().
@@ -85,15 +97,50 @@ counted_natively(Bare) ->
 uncounted(#plan{module = Module, why = Why}, No) ->
     {Module, <<Why/binary, "; ", No/binary>>}.
 
+%%% What came of the same modules in another node
+
+%% All follows from the modules and from us. A module that is not loaded does not tell its source.
+input(Plans) ->
+    Theirs = [{M, erlang:md5(Code), L} || #plan{module = M, original = Code, was_loaded = L} <- Plans],
+    Ours = [iris_fuzz_forms, iris_fuzz_constants, iris_fuzz_source, ?MODULE],
+    Sums = [One:module_info(md5) || One <- Ours],
+    {Theirs, Sums, erlang:system_info(version), code:which(compile)}.
+
+recalled(Plans, Settings) ->
+    case iris_fuzz_cache:recall(Settings, input(Plans)) of
+        {ok, Facts} -> with_facts(lists:zip(Plans, Facts), Settings, []);
+        none -> none
+    end.
+
+with_facts([{Plan, {Points, Gates, Name}} | Rest], Settings, Known) ->
+    case iris_fuzz_cache:code(Settings, Name) of
+        {ok, Code} ->
+            With = Plan#plan{points = Points, gates = Gates, name = Name, code = Code},
+            with_facts(Rest, Settings, [With | Known]);
+        none ->
+            none
+    end;
+with_facts([], _, Known) ->
+    {ok, lists:reverse(Known)}.
+
+%% Where a module is left out, the others may have other numbers the next time.
+remember(true, Plans, Settings) ->
+    Facts = [
+        {Points, Gates, Name}
+     || #plan{points = Points, gates = Gates, name = Name} <- Plans
+    ],
+    iris_fuzz_cache:remember(Settings, input(Plans), Facts);
+remember(false, _, _) ->
+    ok.
+
 %%% Forms
 
 %% Code is read that anybody may have written.
-try_plan(Module, File, Compiler) ->
+try_plan(Module, File) ->
     try iris_fuzz_source:original(Module, File) of
         {ok, Original} ->
             WasLoaded = erlang:module_loaded(Module),
-            Plan = #plan{module = Module, file = File, original = Original, was_loaded = WasLoaded},
-            with_forms(Compiler, Plan);
+            #plan{module = Module, file = File, original = Original, was_loaded = WasLoaded};
         {error, Reason} ->
             {Module, Reason}
     catch
@@ -122,17 +169,12 @@ read_forms(Module, File, Original) ->
     end.
 
 %% What a guest cannot put back, it does not touch.
-try_out(Planned, Settings) ->
-    {Plans, Failures} = lists:partition(fun(One) -> is_record(One, plan) end, Planned),
-    case Settings of
-        #{linger_ms := _} ->
-            Stacks = iris_fuzz_swap:stacks(),
-            Tried = [try_out_one(Plan, Stacks) || Plan <- Plans],
-            {Kept, Stuck} = lists:partition(fun(One) -> is_record(One, plan) end, Tried),
-            {Kept, Failures ++ Stuck};
-        #{} ->
-            {Plans, Failures}
-    end.
+try_out(Plans, #{linger_ms := _}) ->
+    Stacks = iris_fuzz_swap:stacks(),
+    Tried = [try_out_one(Plan, Stacks) || Plan <- Plans],
+    lists:partition(fun(One) -> is_record(One, plan) end, Tried);
+try_out(Plans, #{}) ->
+    {Plans, []}.
 
 try_out_one(#plan{module = Module, file = File, original = Original} = Plan, Stacks) ->
     case iris_fuzz_swap:try_out(Module, File, Original, Stacks) of
@@ -194,7 +236,7 @@ compile(#plan{module = Module, forms = Forms, first = First} = Plan, Settings) -
     {Instrumented, Points, Gates} = iris_fuzz_forms:transform(Forms, First),
     Options = [binary, return_errors, {source, source(Module)} | Plan#plan.options],
     case iris_fuzz_cache:compile(Settings, Instrumented, Options) of
-        {ok, Module, Code} -> Plan#plan{points = Points, gates = Gates, code = Code};
+        {ok, Code, Name} -> Plan#plan{points = Points, gates = Gates, code = Code, name = Name};
         {error, Errors, _} -> Plan#plan{why = iris_fuzz_shape:text({does_not_compile, Errors})}
     end.
 

@@ -136,12 +136,15 @@ class Rig:
 
         From a node that was not, the agent is taken out; ``left`` tells what could not be.
         """
-        if self._bystanders is not None:
-            self._bystanders.close()
-        self.agent = self._agents = None
+        self._let_go()
         self.target.stop()
         if self._injection is not None:
             self.left = self._injection.leave()
+
+    def _let_go(self) -> None:
+        if self._bystanders is not None:
+            self._bystanders.close()
+        self.agent = self._agents = None
 
     def context(self, settings: TargetSettings) -> Context:
         """Return under which circumstances a case is played here; the target has ``settings``."""
@@ -263,7 +266,8 @@ class Rig:
             self._await_return()
             return Recovery("itself", self.clock.now() - start)
         points = self.points
-        self.stop()
+        self._let_go()
+        self.target.retire()
         self.start()
         self._expect(points)
         return Recovery("node", self.clock.now() - start)

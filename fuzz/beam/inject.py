@@ -84,6 +84,11 @@ class AgentFiles:
         except OSError as error:
             raise AgentError(f"the agents' folder cannot be read: {error}") from None
 
+    def forget(self) -> None:
+        """Remove what agents have announced whose nodes have ended."""
+        for path in announcement_files(self.directory):
+            path.unlink(missing_ok=True)
+
     def wait(
         self, deadline: Deadline, node: str | None = None, os_pid: int | None = None
     ) -> Announcement:

@@ -19,7 +19,10 @@ class Injection(Protocol):
     """
 
     def environment(self) -> Mapping[str, str]:
-        """Return what is to be in the environment of nodes that are started from now on."""
+        """Return what is to be in the environment of nodes that are started from now on.
+
+        Those that were started before have ended. It stays the same until :meth:`leave`.
+        """
         ...
 
     def nodes(self, started: Sequence[int]) -> tuple[str, ...]:
@@ -55,9 +58,11 @@ class EnvironmentInjection:
 
     def environment(self) -> Mapping[str, str]:
         """See :meth:`Injection.environment`."""
-        self.leave()
-        self._folder = tempfile.TemporaryDirectory(prefix=scratch_prefix("agent"))
-        self._files = AgentFiles(self._folder.name)
+        self._hang_up()
+        if self._files is None:
+            self._folder = tempfile.TemporaryDirectory(prefix=scratch_prefix("agent"))
+            self._files = AgentFiles(self._folder.name)
+        self._files.forget()
         return self._files.environment()
 
     def nodes(self, started: Sequence[int]) -> tuple[str, ...]:
@@ -79,10 +84,13 @@ class EnvironmentInjection:
 
     def leave(self) -> tuple[str, ...]:
         """See :meth:`Injection.leave`."""
-        for agent in self._agents.values():
-            agent.close()
-        self._agents.clear()
+        self._hang_up()
         if self._folder is not None:
             self._folder.cleanup()
             self._folder = self._files = None
         return ()
+
+    def _hang_up(self) -> None:
+        for agent in self._agents.values():
+            agent.close()
+        self._agents.clear()

@@ -92,6 +92,10 @@ class AttachedTarget:
         for node in tuple(self._followed):
             self._let_go(node)
 
+    def retire(self) -> None:
+        """See :meth:`fuzz.target.base.Target.retire`; it is not ours to start."""
+        self.stop()
+
     def _let_go(self, node: str) -> None:
         if node in self._followed:
             os.close(self._followed.pop(node))

@@ -95,6 +95,10 @@ class Target(Protocol):
         """End what ``start`` started, and nothing else."""
         ...
 
+    def retire(self) -> None:
+        """End the nodes as ``stop`` does; they are to be started again at once."""
+        ...
+
 
 def is_loopback(address: str) -> bool:
     """Tell whether ``address``, as :func:`loopback_only` returns one, is this machine's own."""

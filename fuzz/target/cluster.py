@@ -191,6 +191,10 @@ class ClusterTarget:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
 
+    def retire(self) -> None:
+        """See :meth:`fuzz.target.base.Target.retire`: nothing is kept for it."""
+        self.stop()
+
     def _start_node(
         self, name: str, words: Mapping[str, str], environment: Mapping[str, str]
     ) -> None:

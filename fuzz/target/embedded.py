@@ -21,6 +21,7 @@ from fuzz.target.base import Address
 from fuzz.target.dump import dump_environment, read_dump
 from fuzz.target.process import ChildProcess
 from fuzz.target.reference_build import compile_reference
+from fuzz.target.spare import Spare
 from fuzz.tls import ClientTls, client_tls
 
 #: A node boots in a second or two; a machine that runs ten of them at once takes longer.
@@ -89,7 +90,8 @@ class EmbeddedTarget:
     certificates that it makes. With ``websocket``, they come over WebSocket as a rule.
 
     The node lives in a temporary folder of its own (data, crash dump), which ``stop``
-    removes: a node that is started again starts from nothing.
+    removes: a node that is started again starts from nothing. One that was started twice will be
+    started a third time, so from then on a spare stands by.
     """
 
     restartable = True
@@ -113,23 +115,19 @@ class EmbeddedTarget:
         self._clock = clock or SystemClock()
         self._folder: Path | None = None
         self._process: ChildProcess | None = None
+        self._starts = 0
+        self._spare: Spare | None = None
 
     def start(self, environment: Mapping[str, str]) -> Address:
         """Compile if need be, start the node, and return when it says that it is ready."""
-        ebin = compile_reference()
-        if self._folder is None:
-            self._folder = node_folder()
-        self._dump.unlink(missing_ok=True)
-        process = ChildProcess(
-            self._command(ebin),
-            {
-                **dump_environment(self._dump),
-                "ERL_EPMD_ADDRESS": "127.0.0.1",
-                **environment,
-            },
-            str(self._folder),
-            memory_bytes=MEMORY_BYTES,
-        )
+        self._kill()  # what is left of one that has ended by itself
+        if self._folder is None and self._spare is not None and self._spare.serves(environment):
+            self._folder, process = self._spare.folder, self._spare.process
+            self._spare = None
+        else:
+            self._folder = self._folder or node_folder()
+            _dump_in(self._folder).unlink(missing_ok=True)
+            process = self._boot(self._folder, environment)
         self._process = process
         deadline = Deadline.after(self._clock, BOOT_SECONDS, "the reference Iris to be ready")
         line = process.wait_for_line(("IRIS_REF READY", "IRIS_REF ERROR"), deadline)
@@ -142,13 +140,16 @@ class EmbeddedTarget:
         self._port = int(ready[1])
         self._web_port = ready[2]
         secret = self._options.secret if ready[3] == "true" else None
+        self._starts += 1
+        if self._starts > 1:
+            self._stand_by(environment)
         return Address(
             "127.0.0.1",
             int(ready[1]),
             int(ready[2]),
             secret,
             self._options.revoked,
-            tls=trusting(self._tls, self._data) if ready[4] == "true" else None,
+            tls=trusting(self._tls, _data_in(self._folder)) if ready[4] == "true" else None,
             websocket=self._websocket,
             defers=False,
         )
@@ -168,7 +169,7 @@ class EmbeddedTarget:
         code = process.wait(seconds) if process is not None else None
         if process is None or code is None:
             return None
-        dump = read_dump(self._dump)
+        dump = read_dump(_dump_in(self._folder)) if self._folder is not None else {}
         slogan = dump.get("slogan")
         return NodeExit(
             status=code if code >= 0 else None,
@@ -179,7 +180,12 @@ class EmbeddedTarget:
         )
 
     def stop(self) -> None:
-        """End the node, politely first, and remove its folder."""
+        """End the node, politely first, and the spare, and remove their folders."""
+        self.retire()
+        self._discard_spare()
+
+    def retire(self) -> None:
+        """See :meth:`fuzz.target.base.Target.retire`."""
         if self._process is not None:
             self._process.close_input()
             self._process.wait(STOP_SECONDS)
@@ -194,25 +200,46 @@ class EmbeddedTarget:
             self._process.kill()
             self._process = None
 
-    @property
-    def _data(self) -> Path:
-        assert self._folder is not None
-        return self._folder / "data"
+    def _stand_by(self, environment: Mapping[str, str]) -> None:
+        """Boot a spare, in the place of one that does not fit."""
+        self._discard_spare()
+        folder = node_folder()
+        process = self._boot(folder, environment, stand_by="true")
+        self._spare = Spare(process, folder, dict(environment))
 
-    @property
-    def _dump(self) -> Path:
-        assert self._folder is not None
-        return self._folder / "erl_crash.dump"
+    def _discard_spare(self) -> None:
+        if self._spare is not None:
+            self._spare.discard()
+            self._spare = None
 
-    def _command(self, ebin: Path) -> list[str]:
+    def _boot(self, folder: Path, environment: Mapping[str, str], **more: str) -> ChildProcess:
+        """Start a node that lives in ``folder``; ``more`` are arguments for it alone."""
         arguments = {
             **self._options.words(),
             "port": str(self._port),
-            "data_dir": str(self._data),
+            "data_dir": str(_data_in(folder)),
+            **more,
         }
         if self._web_port is not None:
             arguments["ws_port"] = self._web_port
-        return reference_command(ebin, arguments)
+        return ChildProcess(
+            reference_command(compile_reference(), arguments),
+            {
+                **dump_environment(_dump_in(folder)),
+                "ERL_EPMD_ADDRESS": "127.0.0.1",
+                **environment,
+            },
+            str(folder),
+            memory_bytes=MEMORY_BYTES,
+        )
+
+
+def _data_in(folder: Path) -> Path:
+    return folder / "data"
+
+
+def _dump_in(folder: Path) -> Path:
+    return folder / "erl_crash.dump"
 
 
 def reference_command(ebin: Path, arguments: Mapping[str, str]) -> list[str]:

@@ -124,6 +124,17 @@ class ChildProcess:
         self._reader.join(_DRAIN_SECONDS)
         return code
 
+    def tell(self, line: str) -> bool:
+        """Write a line to the child's standard input; tell whether there is still one who reads."""
+        if self._process.stdin is None or self._process.stdin.closed:
+            return False
+        try:
+            # Past the buffer: what is left in that would fail once more when it is closed.
+            os.write(self._process.stdin.fileno(), f"{line}\n".encode())
+        except BrokenPipeError:
+            return False
+        return True
+
     def close_input(self) -> None:
         """Close the child's standard input: the polite way to ask it to end."""
         if self._process.stdin is not None:

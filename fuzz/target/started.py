@@ -171,6 +171,10 @@ class StartedTarget:
                 shutil.rmtree(self._scratch, ignore_errors=True)
                 self._scratch = None
 
+    def retire(self) -> None:
+        """See :meth:`fuzz.target.base.Target.retire`: nothing is kept for it."""
+        self.stop()
+
     def _environment(self, command: int) -> dict[str, str]:
         dump = self._dump(command)
         dump.parent.mkdir(exist_ok=True)

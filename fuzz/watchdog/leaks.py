@@ -56,7 +56,7 @@ class LeakSurvey:
         A look at what a node holds takes as long as the plays: the one after a case is that before
         the next.
         """
-        level = self._watchdog.levels()
+        level: Mapping[str, int] = self._watchdog.levels()
         for case in cases:
             level = self._survey(case, level)
         self._watchdog.forget_levels()

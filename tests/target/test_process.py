@@ -175,3 +175,13 @@ def test_a_child_that_heeds_nothing_is_killed_with_the_harness(tmp_path: Path) -
             assert select.select([watched], [], [], 10.0)[0], "the child lives on"
         finally:
             os.close(watched)
+
+
+def test_a_line_is_told_to_who_reads_and_to_nobody_else(start: Start) -> None:
+    child = start("print('heard', input(), flush=True)")
+    assert child.tell("this")
+    assert child.wait_for_line(("heard",), soon()) == "heard this"
+    assert child.wait(10.0) == 0
+    assert not child.tell("and this")
+    child.close_input()
+    assert not child.tell("nor this")

@@ -88,6 +88,10 @@ class HeartTarget:
                 self._process.returncode()
         return None
 
+    def retire(self) -> None:
+        """End it as ``stop`` does."""
+        self.stop()
+
     def stop(self) -> None:
         """End the node and its heart; raise :class:`TargetError` for what is left then."""
         self._stopped.set()

@@ -11,7 +11,8 @@
 %%% ack_scan_ms, clock_offset_ms (by how much the clock of the node is off: ahead, or behind if it is
 %%% negative), plants (names with commas between them; those of authentication switch auth_enabled
 %%% on, those of TLS tls), stop_on_eof (true: the node halts when its standard input ends, so that it
-%%% does not outlive who has started it).
+%%% does not outlive who has started it), stand_by (true: all that takes an emulator's boot is done, and
+%%% nothing else before standard input has a line `serve'; the node halts when it ends).
 %%%
 %%% When clients can connect, standard output gets the line
 %%% `IRIS_REF READY tcp=PORT ws=PORT node=NODE auth=BOOLEAN tls=BOOLEAN': a core has no ports of its
@@ -22,13 +23,33 @@
 -export([main/0, stop_on_eof/0, keep_ports/0]).
 
 -define(FAILURE, 3).
+-define(SERVES, "IRIS_REF_SERVES").
 
 -spec main() -> ok.
 main() ->
     case arguments(init:get_plain_arguments(), []) of
-        {ok, Arguments} -> start(maps:merge(with_tls(with_auth(Arguments)), kept_ports()));
-        {error, Text} -> fail(Text)
+        {ok, Arguments} ->
+            ok = stand_by(maps:get(stand_by, Arguments, false)),
+            start(maps:merge(with_tls(with_auth(Arguments)), kept_ports()));
+        {error, Text} ->
+            fail(Text)
     end.
+
+%% A node that restarts itself has been told to serve: what survives is the environment.
+stand_by(true) ->
+    case os:getenv(?SERVES) of
+        false ->
+            told_to_serve(io:get_line(standard_io, "")),
+            true = os:putenv(?SERVES, "true"),
+            ok;
+        _ ->
+            ok
+    end;
+stand_by(false) ->
+    ok.
+
+told_to_serve("serve\n") -> ok;
+told_to_serve(_) -> erlang:halt(0, [{flush, false}]).
 
 arguments([Key, Value | Rest], Known) ->
     case argument(Key, Value) of
@@ -58,6 +79,7 @@ argument("tls", Value) -> choice(tls, Value, [true, false]);
 argument("tls_verify", Value) -> choice(tls_verify, Value, [true, false]);
 argument("tls_versions", Value) -> versions(string:lexemes(Value, ","));
 argument("stop_on_eof", Value) -> choice(stop_on_eof, Value, [true, false]);
+argument("stand_by", Value) -> choice(stand_by, Value, [true, false]);
 argument("plants", Value) -> plants(string:lexemes(Value, ","));
 argument(_, _) -> unknown.
 

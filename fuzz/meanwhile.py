@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-#: Does a little, a millisecond at most, and tells whether there was anything to do.
+#: Does a little, mostly less than a millisecond, and tells whether there was anything to do.
 Meanwhile = Callable[[], bool]
 
 

@@ -185,8 +185,8 @@ class Rig:
         """Return when the node has handled all that was sent; False if it does not answer.
 
         None if it answers, and still had work when the time was over.
-        ``meanwhile`` is called until it answers. ``seconds`` is how long it may have work for,
-        what is usual of a batch if None.
+        ``meanwhile`` is called until an agent answers. ``seconds`` is how long the node may have
+        work for, what is usual of a batch if None.
 
         A node that is never at rest, since some process loops, is waited for only briefly:
         it serves everybody else. Without an agent, the bystanders' round trip stands in:

@@ -63,7 +63,7 @@ class Agent(Protocol):
         """Return True as soon as the node has nothing left to do, False if it was not in time.
 
         None is :data:`QUIET_SECONDS`, or :data:`RESTLESS_SECONDS` if the node was not at rest
-        the last time either. ``meanwhile`` is called until there is an answer.
+        the last time either. ``meanwhile`` is called until there is an answer, or nothing to do.
 
         What was sent to the node before has been received and handled when it is True. A
         report of it may still be on its way to the log: :meth:`settle` waits for that too.

@@ -10,7 +10,8 @@ from __future__ import annotations
 import select
 import socket
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from fuzz.beam import decode
@@ -218,20 +219,40 @@ class AgentClient:
     def _exchange(
         self, packet: bytes, seconds: float, what: str, meanwhile: Meanwhile = nothing
     ) -> bytes:
-        if self._socket is None:
+        connection = self._socket
+        if connection is None:
             raise AgentError("the connection to the agent is closed")
-        try:
+        with self._blamed(seconds, what):
             if seconds != self._patience:
-                self._socket.settimeout(max(seconds, 0.001))
+                connection.settimeout(max(seconds, 0.001))
                 self._patience = seconds
-            self._socket.sendall(packet)
-            if meanwhile is not nothing:
-                _do(meanwhile, self._socket)
-            return self._receive(self._socket, seconds)
+            connection.sendall(packet)
+        if meanwhile is not nothing:
+            self._do(meanwhile, connection, seconds)
+        with self._blamed(seconds, what):
+            return self._receive(connection, seconds)
+
+    @contextmanager
+    def _blamed(self, seconds: float, what: str) -> Iterator[None]:
+        """Tell what fails as the agent's."""
+        try:
+            yield
         except TimeoutError:
             raise self._lost(f"the agent was silent for {seconds:g} s; awaited {what}") from None
         except OSError as error:
             raise self._lost(f"the connection to the agent broke: {error}") from None
+
+    def _do(self, meanwhile: Meanwhile, connection: socket.socket, seconds: float) -> None:
+        """Do what there is to do, until the agent answers, or is late."""
+        deadline = Deadline.after(self._clock, seconds, "the agent's answer")
+        poll = select.poll()
+        poll.register(connection, select.POLLIN)
+        try:
+            while not (poll.poll(0) or deadline.expired()) and meanwhile():
+                pass
+        except BaseException:  # the answer is still to come, and nobody will be here to take it
+            self.close()
+            raise
 
     def _receive(self, connection: socket.socket, seconds: float) -> bytes:
         data = connection.recv(_CHUNK)
@@ -263,14 +284,6 @@ class AgentClient:
         """Close for good: a late reply must not be taken for the next one."""
         self.close()
         return AgentError(sentence)
-
-
-def _do(meanwhile: Meanwhile, connection: socket.socket) -> None:
-    """Do what there is to do, until ``connection`` can be read."""
-    poll = select.poll()
-    poll.register(connection, select.POLLIN)
-    while not poll.poll(0) and meanwhile():
-        pass
 
 
 def _fitting(inputs: Sequence[bytes]) -> Sequence[bytes]:

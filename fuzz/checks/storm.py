@@ -161,9 +161,8 @@ class _Weather:
         """Let all come, and drop all; tell whether all were served in between."""
         rig = self.ground.rig
         rush = self.crowd.come(what, self._seconds, owed, self._harmed)
-        rig.barrier(
-            seconds=_REST_SECONDS
-        )  # an ACK that is not read yet would go with its connection
+        # An ACK that is not read yet would go with its connection.
+        rig.barrier(seconds=_REST_SECONDS)
         self.rushes.append(replace(rush, cut=self.crowd.cut_off()))
         self.crowd.leave()
         return not rush.waits

@@ -3,8 +3,8 @@
 A law needs all frames of a play, which takes longer than the rest of the judgement: a tenth of
 what it takes to play most cases, but for a flood of frames as long as fifty of the others. So
 there is a share of the time for it, small plays come first, and what was not judged by then is
-let go. A batch is as long as its longest case, and waits for the node again and again: most of the
-others are judged by then.
+let go. A batch is as long as its longest case, and waits for the node again and again: about half
+of the others are judged while it does, and that counts as well.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from fuzz.watchdog.attributed import Attributed
 
 #: The share of the time in which plays are held to the laws.
 _SHARE = 0.2
-#: Bytes of a play that is judged while others wait for us: most are a tenth of it, and take a tenth
-#: of a millisecond.
-_SMALL = 4_096
+#: Bytes of a play that is judged while the node is waited for, and not behind the batch. Most have
+#: a tenth of it, and take a tenth of a millisecond; one full of small frames takes two.
+_SMALL = 1_024
 
 
 class Hearing:
-    """The plays of one batch, each judged once, by when there is time for it.
+    """The plays of one batch, each judged once, when there is time for it.
 
     ``otherwise`` is done meanwhile where there is none to be judged.
     """
@@ -40,11 +40,11 @@ class Hearing:
         self._allowance = allowance
         self._otherwise = otherwise
         self._waiting: deque[Observation] = deque()
-        #: What was judged, by the identity of the play, which lives as long as its batch.
-        self._judged: dict[int, tuple[Finding, ...]] = {}
+        #: What was judged, by the identity of the play, which is kept so that no other has it.
+        self._judged: dict[int, tuple[Observation, tuple[Finding, ...]]] = {}
 
     def hear(self, observation: Observation) -> None:
-        """Take in a play that is over, while others of its batch are not."""
+        """Take in a play that is over, when others of its batch may not be."""
         if observation.size() <= _SMALL:
             self._waiting.append(observation)
 
@@ -57,11 +57,14 @@ class Hearing:
 
     def findings(self, observation: Observation) -> tuple[Finding, ...]:
         """Return what laws say of a play; nothing where there is no time to ask them."""
-        known = self._judged.get(id(observation))
-        if known is None and self._allowance.left():
-            known = self._allowance.spend(partial(judge_laws, observation))
-            self._judged[id(observation)] = known
-        return known or ()
+        judged = self._judged.get(id(observation))
+        if judged is not None:
+            return judged[1]
+        if not self._allowance.left():
+            return ()
+        findings = self._allowance.spend(partial(judge_laws, observation))
+        self._judged[id(observation)] = observation, findings
+        return findings
 
 
 class Lawful:
@@ -94,7 +97,9 @@ class Lawful:
         if hearing is None:
             return any(self._unknown(judge_laws(observation)) for observation in observations)
         by_size = sorted(observations, key=lambda o: o.size() * self._random.random())
-        return any(self._unknown(hearing.findings(observation)) for observation in by_size)
+        broken = (findings for findings in map(hearing.findings, by_size) if findings)
+        # To count what is known takes its time too.
+        return any(self._allowance.spend(partial(self._unknown, one)) for one in broken)
 
     def _unknown(self, findings: Sequence[Finding]) -> bool:
         """Tell whether something of ``findings`` is not known yet; the rest is counted."""

@@ -27,7 +27,7 @@ from fuzz.observation import Observation
 #: serves all; most replies on loopback take a tenth of it.
 _GRACE_SECONDS = 0.001
 
-#: Is told what was seen of a case as soon as its play is over, while others still play.
+#: Is told what was seen of a case as soon as its play is over; others may still play.
 Finished = Callable[[Observation], None]
 
 

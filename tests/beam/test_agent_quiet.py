@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 
 import pytest
 
-from fuzz.beam import AgentClient
+from fuzz.beam import AgentClient, client
 from fuzz.beam.agent import QUIET_SECONDS, REPLY_SECONDS, RESTLESS_SECONDS
+from fuzz.errors import AgentError
 from fuzz.meanwhile import Meanwhile, nothing
 from tests.beam.nodes import AgentNode
 
@@ -194,3 +197,32 @@ def test_the_answer_is_waited_for_when_nothing_else_is_left_to_do(node: AgentNod
     left = iter((True, True))
     assert node.agent.quiet(5, lambda: next(left, False))
     assert node.eval("ok") == "ok"
+
+
+@pytest.mark.parametrize("fault", [KeyError("ours"), OSError("a file of ours")])
+def test_what_fails_meanwhile_is_not_told_as_the_agents(
+    own_node: AgentNode, fault: Exception
+) -> None:
+    """And the answer that is still to come is not taken for that to the next question."""
+
+    def meanwhile() -> bool:
+        raise fault
+
+    own_node.eval("register(spinner, fixture_crashes:spinner())")
+    with pytest.raises(type(fault), match="ours"):
+        own_node.agent.quiet(0.1, meanwhile)
+    with pytest.raises(AgentError, match="closed"):
+        own_node.agent.read()
+
+
+def test_an_agent_that_is_silent_is_told_however_much_there_is_to_do_meanwhile(
+    own_node: AgentNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "REPLY_SECONDS", 0.05)
+    node = own_node.agent.info.os_pid
+    os.kill(node, signal.SIGSTOP)
+    try:
+        with pytest.raises(AgentError, match=r"the agent was silent for 0\.1 s"):
+            own_node.agent.quiet(0.05, lambda: True)
+    finally:
+        os.kill(node, signal.SIGCONT)

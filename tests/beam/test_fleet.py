@@ -232,6 +232,18 @@ def test_one_busy_node_is_not_at_rest(cluster: Cluster) -> None:
     assert not cluster.fleet.quiet()
 
 
+def test_something_else_is_done_while_any_of_them_is_waited_for(cluster: Cluster) -> None:
+    done: list[str] = []
+
+    def meanwhile() -> bool:
+        done.append("something")
+        return True
+
+    cluster.edge1.slow, cluster.core.slow = 2, 1
+    assert cluster.fleet.quiet(None, meanwhile)
+    assert len(done) == 3
+
+
 # What is told of each.
 
 

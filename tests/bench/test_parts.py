@@ -71,6 +71,18 @@ def test_judged_cases_are_held_against_the_loop_before_and_after_them() -> None:
 
 
 @pytest.mark.usefixtures("seen")
+def test_a_node_of_which_nothing_is_known_bounds_nothing() -> None:
+    class Unseen(Loop):
+        def run(self, _seconds: float) -> Slice:
+            return Slice(1_000, 1.0)
+
+    campaigns = Campaigns(lambda settings: at_rate(3_000))
+    part = Throughput(PLAN, campaigns.make, cast(BareLoop, Unseen()), processors=1)
+    part.measure(0)
+    assert part.result().notes == ("the bare loop: 1,000/s",)
+
+
+@pytest.mark.usefixtures("seen")
 def test_the_smallest_of_a_round_is_what_the_others_are_held_against(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

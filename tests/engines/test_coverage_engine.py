@@ -115,6 +115,8 @@ class Bench:
     ) -> None:
         self.log: list[str] = []
         self.judged_cases = 0
+        #: What was to be done beside each play.
+        self.beside: list[dict[str, object]] = []
         self.begun: list[list[bytes]] = []
         self.evolved: list[bytes] = []
         self.heard: list[bytes] = []
@@ -158,9 +160,10 @@ class Bench:
     def _keep_log(self) -> None:
         play = self.rig.play
 
-        def logged(cases: Sequence[Case], *patience: object, **_: object) -> object:
+        def logged(cases: Sequence[Case], *patience: object, **beside: object) -> object:
             self.log.append(f"play {len(cases)}")
-            return play(cases, *patience)  # type: ignore[arg-type]
+            self.beside.append(beside)
+            return play(cases, *patience, **beside)  # type: ignore[arg-type]
 
         self.rig.play = logged  # type: ignore[assignment]
 

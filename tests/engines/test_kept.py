@@ -33,6 +33,8 @@ class Desk:
         self.folder = folder
         self.evolved = EvolvedCorpus(folder)
         self.surveyed: list[Case] = []
+        #: How many were surveyed one after the other, each time.
+        self.visits: list[int] = []
         self.plays = 0
         survey = cast(LeakSurvey, self)
         self.kept = Kept(self.evolved, board, survey, self.alone, self.clock, trims)
@@ -43,9 +45,11 @@ class Desk:
         return EARNED if played.steps[0] == LONG.steps[0] else ((0, 1),)
 
     def survey(self, looked_at: Iterable[Case]) -> None:
+        self.visits.append(0)
         for one in looked_at:
             self.clock.advance(SURVEY)
             self.surveyed.append(one)
+            self.visits[-1] += 1
 
     def keep(self, *cases: Case, leads: bool = False) -> list[bytes]:
         return [self.kept.keep(one, EARNED, {3}, leads) for one in cases]
@@ -174,3 +178,11 @@ def test_other_workers_hear_at_once_and_build_upon_the_shorter_one(
     assert len(other.evolved) == 1
     other.kept.work()
     assert other.plays == 0, "what another has kept is the other's to look at"
+
+
+def test_four_are_surveyed_one_after_the_other(desk: Desk) -> None:
+    desk.kept.look_at([numbered(number) for number in range(10)])
+    for _ in range(10):
+        desk.clock.advance(1.0)
+        desk.kept.work()
+    assert desk.visits == [4, 4, 2]

@@ -9,14 +9,16 @@ import pytest
 
 from fuzz.clock import FakeClock
 from fuzz.engines import lawful as module
-from fuzz.engines.lawful import Lawful
+from fuzz.engines.lawful import Hearing, Lawful
 from fuzz.finding import Finding
 from fuzz.meanwhile import nothing
 from fuzz.observation import Observation
 from fuzz.watchdog.attribute import Investigator
 from fuzz.watchdog.attributed import Attributed
 from grammar import GetStatus, SendMessage, StatusResponse
+from tests.engines.test_coverage_engine import SEEDS, Bench
 from tests.oracles.law_support import B, play, sender
+from tests.watchdog.fake_rig import case
 
 #: An answer about somebody else than was asked for, and a right one.
 BROKEN = play(sender(GetStatus(B), heard=[StatusResponse(b"other", 0, 0)]))
@@ -129,3 +131,38 @@ def test_what_is_known_is_counted_once_for_each_play(monkeypatch: pytest.MonkeyP
     assert hearing.work()
     assert not court.lawful.broken([BROKEN], hearing)
     assert len(court.counted) == 1
+
+
+# In the engine.
+
+
+def test_a_batch_has_its_hearing_and_a_case_that_is_played_alone_has_none() -> None:
+    bench = Bench()
+    bench.seed()
+    bench.beside.clear()
+    bench.batch(case("new"))
+    batch, *others = bench.beside
+    work, hear = batch["meanwhile"], batch["finished"]
+    hearing = work.__self__  # type: ignore[attr-defined]
+    assert isinstance(hearing, Hearing)
+    assert (work, hear) == (hearing.work, hearing.hear)
+    assert others
+    assert not any(others)
+
+
+def test_the_search_asks_laws_within_their_share_and_the_seeds_without_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bench, asked = Bench(), []
+
+    def judge(observation: Observation) -> tuple[Finding, ...]:
+        asked.append(observation)
+        bench.rig.clock.advance(60.0)  # so long that there is no time for another
+        return ()
+
+    monkeypatch.setattr(module, "judge_laws", judge)
+    bench.seed()
+    assert len(asked) == len(SEEDS)
+    asked.clear()
+    bench.batch()
+    assert len(asked) == 1

@@ -24,6 +24,7 @@ from fuzz.finding import Cause, Finding, Kind
 from fuzz.generate.edges import spread
 from fuzz.generate.mutate import Mutator
 from fuzz.generate.seeds import SEEDS
+from fuzz.meanwhile import Meanwhile, nothing
 from fuzz.oracles.laws import judge_laws
 from fuzz.rig import Recovery, Rig
 from fuzz.settings import CoverageSettings, TargetSettings
@@ -206,6 +207,24 @@ def test_a_case_over_two_edges_is_replayed(
     assert judge_laws(observation) == ()
     assert context.switches == ("--plant", "edge_drops_empty", "--edges", "2")
     assert Replayer(cluster.rig).replay(saved.path, plays=2).verdict is Verdict.FIXED
+
+
+def test_something_else_is_done_while_the_nodes_are_waited_for(
+    cluster: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quiet, handed = Fleet.quiet, []
+
+    def note(fleet: Fleet, seconds: float | None = None, meanwhile: Meanwhile = nothing) -> bool:
+        handed.append(meanwhile)
+        return quiet(fleet, seconds, meanwhile)
+
+    def meanwhile() -> bool:
+        return False
+
+    monkeypatch.setattr(Fleet, "quiet", note)
+    steps = Step(StepKind.LOGIN, 0, A), Step(StepKind.WAIT, 0)
+    cluster.rig.play([Case(steps)], meanwhile=meanwhile)
+    assert set(handed) == {meanwhile}
 
 
 def test_the_rate_limit_is_in_order_over_two_edges(cluster: Watched) -> None:

@@ -8,7 +8,8 @@ from fuzz.settings import FuzzSettings, TargetSettings
 from tests.integration.support import run_campaign
 
 #: Cases of each campaign: a few seconds. They are changed as strings of bytes only, since what
-#: knows the grammar gets nearly as far without any feedback (see tests/bench/tried.md).
+#: knows the grammar gets nearly as far without any feedback (see tests/bench/tried.md). So there
+#: are no errands (fuzz/engines/frontier.py): what steers is which case is changed.
 CASES, FAMILIES = 6_000, ("bytes",)
 #: Chance has its share in what a campaign reaches, so two of each kind are added up.
 RANDOM_SEEDS = (1, 2)

@@ -17,10 +17,12 @@ from pathlib import Path
 
 from fuzz.target.reference_build import compile_reference
 
+#: One of so many workers of the tests.
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 #: Below those that the system gives to connections: none of these is taken before it is used. Each
-#: worker of the tests has a part of its own.
-_PART = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 12
-_PORTS = range(20_000 + 1_000 * _PART, 21_000 + 1_000 * _PART, 2)
+#: worker has a part of its own.
+_PORTS = range(20_000 + 2 * _WORKER, 32_000, 2 * _WORKERS)
 
 _MAKEFILE = r"""# An Iris of three nodes; the core comes first.
 TAG ?=

@@ -87,8 +87,11 @@ def test_of_several_cases_the_one_that_leaks_is_suspected_and_each_is_looked_at_
         return levels()
 
     monkeypatch.setattr(desk.watchdog, "levels", look)
+    forgotten = []
+    monkeypatch.setattr(desk.watchdog, "forget_levels", lambda: forgotten.append(len(looks)))
     desk.survey.survey([case("idle"), case("leak"), case("other")])
     assert looks == [0, 1, 2, 3]
+    assert forgotten == [4], "what was stored on purpose is no growth of the next batch"
     desk.later()
     assert desk.due() == case("leak")
     desk.later()

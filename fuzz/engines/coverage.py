@@ -36,26 +36,23 @@ from fuzz.engines.feedback import (
     Features,
     Memory,
     News,
-    features_of,
-    shape_of,
 )
 from fuzz.engines.filters import Filters
 from fuzz.engines.frontier import Frontier
 from fuzz.engines.kept import Kept
-from fuzz.engines.lawful import Lawful
+from fuzz.engines.plays import Played, Plays
 from fuzz.engines.stock import Made, Stock
 from fuzz.engines.turns import Turns
 from fuzz.engines.unexplained import Unexplained
 from fuzz.errors import CaseFileError
 from fuzz.generate.mutate import Mutator
-from fuzz.observation import Observation
 from fuzz.rig import Rig
 from fuzz.store.corpus import EvolvedCorpus
 from fuzz.store.journal import Journal
 from fuzz.watchdog.attribute import Investigator
 from fuzz.watchdog.attributed import Attributed
 from fuzz.watchdog.leaks import LeakSurvey
-from fuzz.watchdog.watchdog import Glance, Watchdog, calm
+from fuzz.watchdog.watchdog import Watchdog
 
 #: Decoded cases kept: libFuzzer mutates the same few hundred units again and again.
 _DECODED = 4096
@@ -102,12 +99,8 @@ class CoverageEngine:
     ) -> None:
         self.totals = Totals()
         self._rig = rig
-        self._watchdog = watchdog
-        self._investigator = investigator
         self._mutator = mutator
-        self._journal = journal
         self._evolved = evolved
-        self._found = found
         self._after_batch = after_batch
         self._feedback = feedback
         self._board = board
@@ -134,12 +127,12 @@ class CoverageEngine:
         self._last_features: Features = ()
         self._random = chance or random.Random()
         self._turns = Turns(self._random)
+        self._plays = Plays(rig, watchdog, investigator, journal, found, self._random)
         gates = rig.gates if feedback and mutator.says else ()
         self._frontier = Frontier(rig.points, gates, self._random)
         self.filters = Filters(self._random)
         self._survey = None if self._blind else LeakSurvey(rig, watchdog)
         self._kept = Kept(evolved, board, self._survey, self._alone, rig.clock, trims)
-        self._lawful = Lawful(investigator, found, rig.clock, self._random)
 
     # What libFuzzer calls.
 
@@ -259,63 +252,66 @@ class CoverageEngine:
         """Play, judge and credit what is in the queue; those ``waiting`` are its start anew."""
         queue, self._queue = self._queue, list(waiting)
         cases = [self._case(data) for data in queue]
-        batch_number = self._journal.begin(queue)
-        hearing = self._lawful.begin(self._stock.make)
-        observations = self._rig.play(cases, meanwhile=hearing.work, finished=hearing.hear)
-        glance = self._watchdog.glance(observations)
+        played = self._plays.batch(queue, cases, self._stock.make, hasty=not self._seeding)
         # A seed that raises an alarm is a finding, and no ground to build upon.
-        alarmed = self._seeding and glance.alarmed
-        self._last_features = () if alarmed else self._features(observations, glance)
-        if self._board is not None:
-            heard = self._board.take_in(self.filters, self._kept.hear, self._batches, self._cases)
-            for data, features in heard:
-                self._frontier.learn(data, features)
-                self._credits.append((data, features))
+        alarmed = self._seeding and played.glance.alarmed
+        self._last_features = () if alarmed else played.features
+        self._hear_others()
         news = self._batches.learn(self._last_features, len(cases))
         self._frontier.note(bool(news))
-        lawful = None if self._seeding else hearing
-        disorder = glance.alarmed or glance.grown or glance.cost(cases).excessive()
-        suspect = disorder or self._lawful.broken(observations, lawful)
-        if self.costs is None and not self._seeding:  # what a case costs is told by small batches
-            self._breadth.note(calm=not (news or suspect))
-        if suspect:
-            if self._seeding:
-                self.ordinary = [case for case in self.ordinary if case not in cases]
-            for attributed in self._investigator.investigate(cases, observations, glance):
-                self._found(attributed)
         if self._seeding:
-            self._cases.learn(self._last_features)
-            self._batches.account(self._last_features)
-            self._frontier.learn(queue[0], self._last_features, seed=True)
-        elif news and self._feedback:
-            played_well = [c for c, o in zip(cases, observations, strict=True) if calm(o)]
-            self._unexplained.add(played_well, news)
-        if self.costs is not None:
-            if len(cases) == 1 and not glance.alarmed:
-                self.costs.note(cases[0], observations[0], glance.reductions, glance.hottest)
-            if not self._seeding:
-                self._climb(self.costs, cases, observations, glance)
-        if not self._seeding:
-            self._unexplained.work()
-            self._kept.work()
+            self._look_at_seed(played, queue[0])
+        else:
+            self._look_at_batch(played, news)
         if self._survey is not None:
-            self._look_for_leaks(self._survey)
-        self._journal.judged(batch_number, len(cases))
+            self._plays.look_for_leaks(self._survey)
+        self._plays.judged(played)
         self.totals.cases += len(cases)
         if not waiting:
             self._made.clear()
         self._after_batch()
 
-    def _look_for_leaks(self, survey: LeakSurvey) -> None:
-        """Look into a suspicion that has rested, if there is one."""
-        due = survey.due()
-        if due is None:
+    def _hear_others(self) -> None:
+        """Take in what other workers have kept."""
+        if self._board is None:
             return
-        what, case = due
-        for attributed in self._investigator.investigate_growth(case, what):
-            if attributed.dismissed:
-                survey.dismiss(attributed.finding.cause.reason)
-            self._found(attributed)
+        for data, features in self._board.take_in(
+            self.filters, self._kept.hear, self._batches, self._cases
+        ):
+            self._frontier.learn(data, features)
+            self._credits.append((data, features))
+
+    def _look_at_seed(self, played: Played, data: bytes) -> None:
+        """Look into what is wrong with a seed, and learn what it has covered."""
+        if played.suspect:
+            self.ordinary = [case for case in self.ordinary if case not in played.cases]
+            self._plays.look_into(played)
+        self._cases.learn(self._last_features)
+        self._batches.account(self._last_features)
+        self._frontier.learn(data, self._last_features, seed=True)
+        self._note_costs(played)
+
+    def _look_at_batch(self, played: Played, news: News) -> None:
+        """Look into what is wrong or new about a batch, and then into what has waited longer."""
+        if self.costs is None:  # what a case costs is told by small batches
+            self._breadth.note(calm=not (news or played.suspect))
+        if played.suspect:
+            self._plays.look_into(played)
+        if news and self._feedback:
+            self._unexplained.add(played.calm(), news)
+        self._note_costs(played)
+        if self.costs is not None:
+            self._climb(self.costs, played)
+        self._unexplained.work()
+        self._kept.work()
+
+    def _note_costs(self, played: Played) -> None:
+        """Note what a case has cost that was played alone."""
+        if self.costs is not None and len(played.cases) == 1 and not played.glance.alarmed:
+            glance = played.glance
+            self.costs.note(
+                played.cases[0], played.observations[0], glance.reductions, glance.hottest
+            )
 
     def _credit(self, cases: Sequence[Case], news: News) -> None:
         """Play cases alone until the news is explained; credit those that earn something."""
@@ -336,62 +332,34 @@ class CoverageEngine:
             if news.hit and not unexplained:
                 return
 
-    def _climb(
-        self,
-        costs: CostLevels,
-        cases: Sequence[Case],
-        observations: Sequence[Observation],
-        glance: Glance,
-    ) -> None:
+    def _climb(self, costs: CostLevels, played: Played) -> None:
         """Credit the cases of a batch that cost more than any before, as two plays tell."""
         last: Features = ()
 
         def spends(case: Case) -> Spent | None:
             nonlocal last
-            seen = self._seen_alone(case)
-            if seen is None:
+            alone = self._played_alone(case)
+            if alone is None:
                 return None
-            last, observation, reductions = seen
-            return spent_by(case, observation, reductions)
+            last = alone.features
+            return spent_by(case, alone.observations[0], alone.glance.reductions)
 
-        for case, reached in costs.climb(cases, observations, glance.reductions, spends):
+        reductions = played.glance.reductions
+        for case, reached in costs.climb(played.cases, played.observations, reductions, spends):
             data = encode_case(case)
             self._credits.append((data, (*last, *reached)))
             self._evolved.add(data)
             self.totals.corpus += 1
 
     def _alone(self, case: Case, lawful: bool = False) -> Features | None:
-        """Play one case and return what it did by itself; None as in :meth:`_seen_alone`."""
-        seen = self._seen_alone(case, lawful)
-        return None if seen is None else seen[0]
+        """Play one case and return what it did by itself; None if it raised an alarm."""
+        played = self._played_alone(case, lawful)
+        return None if played is None else played.features
 
-    def _seen_alone(
-        self, case: Case, lawful: bool = False
-    ) -> tuple[Features, Observation, int] | None:
-        """Play one case; return what it did, how it went, and the reductions that it cost.
-
-        ``lawful`` holds it to the laws too. None when it raised an alarm, which is looked into:
-        a case that breaks the target is a finding, and no ground to build upon. The bystanders are
-        asked after the next batch: they take as long as the play of one case does.
-        """
-        number = self._journal.begin([encode_case(case)])
-        observations = self._rig.play([case])
-        glance = self._watchdog.glance(observations, bystanders=False)
+    def _played_alone(self, case: Case, lawful: bool = False) -> Played | None:
+        played = self._plays.alone(case, lawful)
         self.totals.replays += 1
-        alarmed = glance.alarmed or (lawful and self._lawful.broken(observations))
-        if alarmed:
-            for attributed in self._investigator.investigate([case], observations, glance):
-                self._found(attributed)
-        self._journal.judged(number)
-        if alarmed:
-            return None
-        if self.costs is not None:
-            self.costs.note(case, observations[0], glance.reductions, glance.hottest)
-        features = self._features(observations, glance)
-        self._batches.account(features)
-        return features, observations[0], glance.reductions
-
-    def _features(self, observations: Sequence[Observation], glance: Glance) -> Features:
-        if self._blind:
-            return shape_of(observations)
-        return features_of(glance.reading.coverage) if glance.reading is not None else ()
+        if played is not None:
+            self._note_costs(played)
+            self._batches.account(played.features)
+        return played

@@ -457,13 +457,14 @@ def test_each_case_counts_once_when_its_batch_is_judged() -> None:
     bench = Bench()
     bench.seed()
     counted: list[tuple[int, int]] = []
-    found = bench.engine._found
+    plays = bench.engine._plays
+    found = plays._found
 
     def finds(attributed: Attributed) -> None:
         counted.append((bench.engine.totals.cases, bench.judged_cases))
         found(attributed)
 
-    bench.engine._found = finds
+    plays._found = finds
     bench.batch(case("crash", "base"))
     assert set(counted) == {(3, 3)}, "those in flight are played again after a kill, and count then"
 

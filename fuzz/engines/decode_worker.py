@@ -78,6 +78,7 @@ class DecodeWorker:
             self._after_batch,
             seeds,
             self._settings.feedback,
+            random.Random(self._settings.random_seed),
         )
         notes = [*self._store.problems(), *loaded.problems, *self._rig.notes]
         if not awake:

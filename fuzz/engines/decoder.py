@@ -8,7 +8,8 @@ disagree, that is a finding.
 
 An input with coverage that no other had is asked for once more, since other processes of the node
 cover something too; if it still reaches what is new, it is kept, and libFuzzer is handed it as a
-*credit*: see :mod:`fuzz.engines.coverage`.
+*credit*: see :mod:`fuzz.engines.coverage`. A part of the mutations are errands to branches that
+were never taken: see :mod:`fuzz.engines.frontier`.
 
 An input that takes the node down is looked for by halves, on one fresh node after the other. What
 has the same opcode is not asked any more behind that: each costs a restart.
@@ -16,6 +17,7 @@ has the same opcode is not asked any more behind that: each costs a restart.
 
 from __future__ import annotations
 
+import random
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,6 +28,7 @@ from fuzz.decoding import Batch, Decoder, Meaning, Outcome
 from fuzz.engines.arbiter import Arbiter, Shown
 from fuzz.engines.counters import Counters
 from fuzz.engines.feedback import BatchMemory, Features, Memory, features_of
+from fuzz.engines.frontier import Frontier
 from fuzz.generate.payload import PayloadMutator
 from fuzz.oracles import judge
 from fuzz.rig import Recovery, Rig
@@ -74,6 +77,7 @@ class DecoderEngine:
         after_batch: Callable[[], None],
         seeds: Sequence[bytes],
         feedback: bool = True,
+        chance: random.Random | None = None,
     ) -> None:
         self.totals = Totals()
         self.arbiter = Arbiter(decoder, meaning, self._alone, found)
@@ -90,6 +94,8 @@ class DecoderEngine:
         self.counters = Counters(points + len(self._seeds))
         self._hit = BatchMemory(points)
         self._memory = Memory(points)
+        gates = rig.gates if feedback else ()
+        self._frontier = Frontier(rig.points, gates, chance or random.Random())
         self._coverages: set[bytes] = set()
         self._queue: list[bytes] = []
         self._size = 0
@@ -120,7 +126,13 @@ class DecoderEngine:
 
     def mutate(self, data: bytes, max_bytes: int) -> bytes:
         """Return a credited input if one is due, else a mutation of ``data``."""
-        return self._credited(max_bytes) or self._mutator.mutate(data, max_bytes)
+        credited = self._credited(max_bytes)
+        if credited:
+            return credited
+        errand = self._frontier.errand()
+        if errand is not None:
+            return self._mutator.say(errand.case, errand.saying, max_bytes)
+        return self._mutator.mutate(data, max_bytes)
 
     def cross(self, a: bytes, b: bytes, max_bytes: int) -> bytes:
         """Return a credited input if one is due, else one made of two."""
@@ -145,7 +157,7 @@ class DecoderEngine:
                 batch = self._ask(queue)
                 self.totals.inputs += len(batch)
                 self.arbiter.judge(queue, batch)
-                self._learn(queue, batch)
+                self._frontier.note(self._learn(queue, batch))
                 queue = queue[len(batch) :]
         except NodeDiedError as died:
             self._look_for_the_killer(queue, died)
@@ -175,15 +187,15 @@ class DecoderEngine:
 
     # What is covered.
 
-    def _learn(self, inputs: Sequence[bytes], batch: Batch) -> None:
-        """Credit the inputs that reach something new, and do so again."""
+    def _learn(self, inputs: Sequence[bytes], batch: Batch) -> bool:
+        """Credit the inputs that reach something new, and do so again; tell whether any does."""
         new = {
             number
             for number, coverage in enumerate(batch.coverages)
             if coverage not in self._coverages
         }
         if not new:
-            return
+            return False
         self._coverages.update(batch.coverages)
         candidates: list[tuple[bytes, bytes]] = []
         for data, number in zip(inputs, batch.rows[1::2], strict=False):
@@ -191,15 +203,21 @@ class DecoderEngine:
                 new.discard(number)
                 candidates.append((data, batch.coverages[number]))
         again = self._ask([data for data, _ in candidates])
+        news = False
         for (data, first), (_, second) in zip(candidates, again.outcomes(), strict=False):
-            self._credit(data, _common(first, second))
+            news |= self._credit(data, _common(first, second))
+        return news
 
-    def _credit(self, data: bytes, features: Features) -> None:
+    def _credit(self, data: bytes, features: Features) -> bool:
+        """Credit an input if it is the first to reach something; tell whether it is."""
         self._hit.learn(features, 1)
-        if self._memory.learn(features):
-            self._credits.append((data, features))
-            if self._kept.add(encode_case(case_of([data]))) is not None:
-                self.totals.kept += 1
+        if not self._memory.learn(features):
+            return False
+        self._credits.append((data, features))
+        self._frontier.learn(data, features, seed=data in self._seeds)
+        if self._kept.add(encode_case(case_of([data]))) is not None:
+            self.totals.kept += 1
+        return True
 
     # What takes the node down.
 

@@ -14,6 +14,7 @@ from random import Random
 from fuzz.case import MAX_FILE_BYTES, Step, StepKind
 from fuzz.generate import fields, frames, items, rawbytes
 from fuzz.generate.anatomy import bounds_of
+from fuzz.generate.constants import Saying, say
 from fuzz.generate.dictionary import Dictionary, iris_dictionary
 from fuzz.generate.draft import ByteMutate, Draft, Operation, encoded_size
 from fuzz.generate.mutate import MAX_DRAWS
@@ -71,6 +72,13 @@ class PayloadMutator:
             return self.mutate(a or b, max_bytes)
         end, start = (self._bound(data) for data in (a, b))
         return (a[:end] + b[start:])[: max(1, max_bytes)] or a[:1]
+
+    def say(self, data: bytes, saying: Saying, max_bytes: int) -> bytes:
+        """Return ``data`` with a constant of the node in it, or else a mutation of it."""
+        draft = self._draft(data)
+        if not say(draft, saying):
+            self._change(draft)
+        return self._sent(draft, max_bytes)
 
     def relatives(self, data: bytes, other: bytes) -> list[bytes]:
         """Return ``data``, cut in a few places, and with a byte or with ``other`` behind it."""

@@ -10,10 +10,11 @@ from fuzz.case import StepKind, read_case
 from fuzz.decoding import DEFAULT, Decoder, Ended, Outcome, Shape
 from fuzz.engines.arbiter import Shown
 from fuzz.engines.decoder import BATCH, DecoderEngine
+from fuzz.engines.frontier import CALM
 from fuzz.errors import AgentError
 from fuzz.finding import Kind
 from fuzz.generate.payload import PayloadMutator
-from fuzz.node import Point
+from fuzz.node import Gate, Point
 from fuzz.observation import NodeExit
 from fuzz.rig import Recovery
 from fuzz.store.corpus import EvolvedCorpus
@@ -50,8 +51,8 @@ class Alone(PayloadMutator):
 class Decoding(FakeRig):
     """A rig whose fresh nodes have the decoder as well."""
 
-    def __init__(self, decode: Decode) -> None:
-        super().__init__({}, POINTS)
+    def __init__(self, decode: Decode, gates: tuple[Gate, ...] = ()) -> None:
+        super().__init__({}, POINTS, gates=gates)
         self._decode = decode
         self._teach()
 
@@ -68,8 +69,15 @@ class Decoding(FakeRig):
 class Bench:
     """An engine, and what it has called back."""
 
-    def __init__(self, folder: Path, decode: Decode, *seeds: bytes) -> None:
-        self.rig = Decoding(decode)
+    def __init__(
+        self,
+        folder: Path,
+        decode: Decode,
+        *seeds: bytes,
+        gates: tuple[Gate, ...] = (),
+        feedback: bool = True,
+    ) -> None:
+        self.rig = Decoding(decode, gates)
         self.told: list[Shown] = []
         self.recoveries: list[Recovery] = []
         self.batches = 0
@@ -77,6 +85,7 @@ class Bench:
         self.engine = DecoderEngine(
             self.rig.as_rig(), DECODER, DEFAULT, Alone(random.Random(1), lambda data, _: data),
             EvolvedCorpus(folder), self.told.append, self.recoveries.append, self._after, seeds,
+            feedback, random.Random(1),
         )  # fmt: skip
 
     def _after(self) -> None:
@@ -184,3 +193,26 @@ def test_what_ends_the_node_only_once_is_told_as_all_of_the_batch(tmp_path: Path
 def test_seeds_have_a_counter_of_their_own(tmp_path: Path) -> None:
     bench = Bench(tmp_path, well, STATUS, TYPING)
     assert bench.engine.counters.size == len(POINTS) + 2
+
+
+def _said(bench: Bench) -> bool:
+    """Let a campaign get calm behind one input; tell whether the word of the gate is said then."""
+    bench.ask(STATUS)
+    assert bench.engine.mutate(b"x", MOST) == STATUS  # the credit
+    bench.engine.test_one(STATUS)
+    for _ in range(CALM):
+        assert b"magic" not in bench.engine.mutate(b"x", MOST)
+        bench.ask(TYPING)
+    return any(b"magic" in bench.engine.mutate(b"x", MOST) for _ in range(100))
+
+
+def test_what_came_close_to_a_branch_is_told_what_that_compares_with(tmp_path: Path) -> None:
+    gates = (Gate(1, 0, (b"magic",)),)
+
+    def decode(data: bytes) -> tuple[Outcome, bytes]:
+        return WHOLE, covers(0) if data == STATUS else b""
+
+    assert _said(Bench(tmp_path / "led", decode, gates=gates))
+    assert not _said(Bench(tmp_path / "other", decode))
+    blind = Bench(tmp_path / "blind", decode, gates=gates, feedback=False)
+    assert not _said(blind)

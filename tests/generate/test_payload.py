@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+from fuzz.generate.constants import Saying
 from fuzz.generate.payload import CUTS, SHORT, PayloadMutator
 from grammar import Direction, GetStatus, SendMessage, TypingStart, encode, frame_bounds
 from tests.generate.support import byte_mutator
@@ -52,3 +53,16 @@ def test_relatives_are_cut_short_and_have_more_behind() -> None:
     assert mutator().relatives(b"\x05", b"") == [b"\x05", b"\x05\x05", b"\x05"]
     long = bytes(SHORT + 1)
     assert mutator().relatives(long, STATUS) == [long, long[:-1]]
+
+
+def test_a_constant_of_the_node_is_said_in_what_is_there() -> None:
+    made = mutator()
+    said = [made.say(SENT, Saying((b"magic",)), 100_000) for _ in range(200)]
+    assert sum(b"magic" in data for data in said) > 60
+    assert sum(len(frame_bounds(data, Direction.CLIENT)) == 2 for data in said) > 10
+
+
+def test_where_there_is_nothing_to_say_it_in_a_mutation_is_made() -> None:
+    made = mutator()
+    for most in (0, 1, 100_000):
+        assert 1 <= len(made.say(b"", Saying((7,)), most)) <= max(1, most)

@@ -76,6 +76,12 @@ _DEFECTS: Mapping[str, tuple[str, bytes, str, str]] = {
         "an error in the place of a frame: FETCH_PREKEYS",
         "says of FETCH_PREKEYS: an error; the grammar says: a frame",
     ),
+    "decode_later": (
+        "reaction-32768-hearts",
+        b"\x41\x02\xa7heart\x80\x00",
+        "raised error:badarg",
+        "crashes with error:badarg in erlang:element/2 on an unknown opcode",
+    ),
 }
 
 #: For each defect, the name of its file in ``corpus/regressions`` and the case in it.

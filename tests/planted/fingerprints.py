@@ -38,6 +38,7 @@ FINGERPRINTS: Mapping[str, str] = MappingProxyType(
         "decode_empty": "db8a7cfff9ace620",
         "decode_greedy": "5bf1d2efd1eaa458",
         "decode_heap": "7c7a30bc6e2b6eee",
+        "decode_later": "946f2fd3366fd249",
         "decode_loops": "4d9ff66172ed9c98",
         "decode_short": "d8da8dd2b914d790",
         "decode_tag": "699799f986b6ce8e",

@@ -30,6 +30,8 @@ from tests.planted.support import Bench, bench
 _SLOW = frozenset({"decode_loops", "decode_heap"})
 #: Inputs by which the others are found, several times over; and for a correct decoder to be silent.
 _INPUTS, _SILENT = 120_000, 30_000
+#: That which stands behind five checks of its own, and inputs by which it is found.
+_LATER, _STAGED = "decode_later", 400_000
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +90,9 @@ def _flip(chance: random.Random) -> PayloadMutator:
     return PayloadMutator(chance, mutate)
 
 
-def _searched(rig: Rig, folder: Path, wanted: int, inputs: int) -> dict[str, Finding]:
+def _searched(
+    rig: Rig, folder: Path, wanted: int, inputs: int, feedback: bool = True
+) -> dict[str, Finding]:
     """Call the decoder until so many findings are told, or with all ``inputs``; return them."""
     chance = random.Random(7)
     mutator = _flip(chance)
@@ -105,7 +109,7 @@ def _searched(rig: Rig, folder: Path, wanted: int, inputs: int) -> dict[str, Fin
     ]
     engine = DecoderEngine(
         rig, REFERENCE_DECODER, DEFAULT, mutator, EvolvedCorpus(folder), found,
-        lambda _: pytest.fail("the node was restarted"), lambda: None, pool,
+        lambda _: pytest.fail("the node was restarted"), lambda: None, pool, feedback, chance,
     )  # fmt: skip
     for data in pool:
         engine.test_one(data)
@@ -117,10 +121,19 @@ def _searched(rig: Rig, folder: Path, wanted: int, inputs: int) -> dict[str, Fin
 
 
 def test_the_search_finds_them(tmp_path: Path) -> None:
-    names = sorted(set(DECODER_CASES) - _SLOW)
+    names = sorted(set(DECODER_CASES) - _SLOW - {_LATER})
     with bench(*names) as made:
         told = _searched(made.rig, tmp_path / "kept", len(names), _INPUTS)
     assert set(told) == {FINGERPRINTS[name] for name in names}
+
+
+def test_what_branches_compare_with_leads_behind_what_the_grammar_does_not_know(
+    tmp_path: Path,
+) -> None:
+    with bench(_LATER) as made:
+        assert _searched(made.rig, tmp_path / "blind", 1, _STAGED, feedback=False) == {}
+        told = _searched(made.rig, tmp_path / "led", 1, _STAGED)
+    assert set(told) == {FINGERPRINTS[_LATER]}
 
 
 def test_of_a_correct_decoder_nothing_is_said(tmp_path: Path) -> None:

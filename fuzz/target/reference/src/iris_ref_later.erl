@@ -1,14 +1,15 @@
 %%% Frames of a later version of the protocol, which no grammar knows: planted defects in stages.
 %%%
-%%% Theory of operation. Two opcodes that nobody has, and a key in the header of E2EE_MSG, mean
+%%% Theory of operation. Three opcodes that nobody has, and a key in the header of E2EE_MSG, mean
 %%% something while their defect is on. What stands in the way of the defect is checked one after the
 %%% other, each in a clause of its own: who sees which code was run learns of each step, and who does
 %%% not has to guess all of it at once. A frame takes all the rest of its segment, as one of an unknown
-%%% opcode does. A position is answered by ERROR whatever it says, and a call by nothing; so to who
-%%% knows only the published protocol, nothing is odd until the defect shows.
+%%% opcode does. A position is answered by ERROR whatever it says, and a call by nothing; of a reaction
+%%% the decoder says that it is no frame. So to who knows only the published protocol, nothing is odd
+%%% until the defect shows.
 -module(iris_ref_later).
 
--export([first/2, position/1, call/2, header/1]).
+-export([first/2, position/1, call/2, reaction/1, header/1]).
 -export_type([frame/0]).
 
 -type frame() :: {position | call, binary()}.
@@ -72,6 +73,25 @@ next(_, State) -> State.
 
 %% PLANTED: later_call - who puts a line on hold that is on hold meets no clause.
 resumed(accepted) -> accepted.
+
+%%% A reaction: a version, a sort, a name, and how many of them.
+
+-spec reaction(binary()) -> Remark :: atom().
+reaction(<<2, Sorted/binary>>) -> sorted(Sorted);
+reaction(_) -> of_another_version.
+
+sorted(<<16#A7, Named/binary>>) -> named(Named);
+sorted(<<16#A8, _/binary>>) -> withdrawn;
+sorted(_) -> of_no_sort.
+
+named(<<"heart", Count:16, _/binary>>) -> counted(Count);
+named(<<"smile", Count:16, _/binary>>) -> counted(Count);
+named(_) -> of_no_name.
+
+%% PLANTED: decode_later - what 32,768 reactions and more are called is looked up in a table that has
+%% no word for them.
+counted(Count) when Count >= 16#8000 -> element(1 + Count div 16#8000, {few});
+counted(_) -> few.
 
 %%% The header of E2EE_MSG: a key that says for how long a message is kept.
 

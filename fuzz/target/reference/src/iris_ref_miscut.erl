@@ -59,6 +59,10 @@ answer(<<Opcode, _/binary>>, {error, _} = Right) when Opcode >= 16#08, Opcode =<
         true -> more;
         false -> Right
     end;
+answer(<<16#41, Reaction/binary>>, {error, _} = Right) ->
+    %% PLANTED: decode_later - see iris_ref_later:reaction/1.
+    _ = iris_ref_plant:on(decode_later) andalso iris_ref_later:reaction(Reaction),
+    Right;
 answer(_, {ok, {fetch_prekeys, <<Byte, _/binary>>}, _} = Right) when Byte > 127 ->
     %% PLANTED: decode_ascii - a FETCH_PREKEYS for a name that does not begin with a character of
     %% ASCII is an error.

@@ -58,6 +58,13 @@ catalogue() ->
             <<"a frame that is refused">>,
             <<"A FETCH_PREKEYS for a name that begins with a byte above 127 is an error, though a "
               "name may hold any bytes.">>
+        ),
+        entry(
+            decode_later, process_crash, <<"reaction-32768-hearts">>,
+            <<"a frame of a later version">>,
+            <<"The decoder knows a reaction (opcode 41, version 2, sort A7, the name heart or smile, "
+              "and how many), though it says that it is no frame. It crashes with badarg where "
+              "there are 32768 of them or more.">>
         )
     ].
 

@@ -86,8 +86,11 @@ class AgentFiles:
 
     def forget(self) -> None:
         """Remove what agents have announced whose nodes have ended."""
-        for path in announcement_files(self.directory):
-            path.unlink(missing_ok=True)
+        try:
+            for path in announcement_files(self.directory):
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            raise AgentError(f"the agents' folder cannot be cleared: {error}") from None
 
     def wait(
         self, deadline: Deadline, node: str | None = None, os_pid: int | None = None

@@ -59,7 +59,7 @@ class EnvironmentInjection:
     def environment(self) -> Mapping[str, str]:
         """See :meth:`Injection.environment`."""
         self._hang_up()
-        if self._files is None:
+        if self._files is None or not self._files.directory.is_dir():
             self._folder = tempfile.TemporaryDirectory(prefix=scratch_prefix("agent"))
             self._files = AgentFiles(self._folder.name)
         self._files.forget()

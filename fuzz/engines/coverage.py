@@ -98,7 +98,6 @@ class CoverageEngine:
         trims: bool = True,
     ) -> None:
         self.totals = Totals()
-        self._rig = rig
         self._mutator = mutator
         self._evolved = evolved
         self._after_batch = after_batch
@@ -357,8 +356,8 @@ class CoverageEngine:
         return None if played is None else played.features
 
     def _played_alone(self, case: Case, lawful: bool = False) -> Played | None:
-        played = self._plays.alone(case, lawful)
         self.totals.replays += 1
+        played = self._plays.alone(case, lawful)
         if played is not None:
             self._note_costs(played)
             self._batches.account(played.features)

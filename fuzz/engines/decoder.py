@@ -152,15 +152,17 @@ class DecoderEngine:
     def flush(self) -> None:
         """Ask for what is in the queue, judge it, and credit what is new."""
         queue, self._queue, self._size = self._queue, [], 0
+        news = False
         try:
             while queue:
                 batch = self._ask(queue)
                 self.totals.inputs += len(batch)
                 self.arbiter.judge(queue, batch)
-                self._frontier.note(self._learn(queue, batch))
+                news |= self._learn(queue, batch)
                 queue = queue[len(batch) :]
         except NodeDiedError as died:
             self._look_for_the_killer(queue, died)
+        self._frontier.note(news)
         self._after_batch()
 
     def _ask(self, inputs: Sequence[bytes]) -> Batch:

@@ -76,7 +76,12 @@ class PayloadMutator:
     def say(self, data: bytes, saying: Saying, max_bytes: int) -> bytes:
         """Return ``data`` with a constant of the node in it, or else a mutation of it."""
         draft = self._draft(data)
-        if not say(draft, saying):
+        before = list(draft.steps)
+        for _ in range(MAX_DRAWS):
+            if say(draft, saying) and sum(len(step.data) for step in draft.steps) <= max_bytes:
+                break
+            draft.steps[:] = before
+        else:
             self._change(draft)
         return self._sent(draft, max_bytes)
 

@@ -8,6 +8,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -90,8 +91,8 @@ class EmbeddedTarget:
     certificates that it makes. With ``websocket``, they come over WebSocket as a rule.
 
     The node lives in a temporary folder of its own (data, crash dump), which ``stop``
-    removes: a node that is started again starts from nothing. One that was started twice will be
-    started a third time, so from then on a spare stands by.
+    removes: a node that is started again starts from nothing. One that was started twice may well
+    be started a third time, so from then on a spare stands by.
     """
 
     restartable = True
@@ -121,21 +122,8 @@ class EmbeddedTarget:
     def start(self, environment: Mapping[str, str]) -> Address:
         """Compile if need be, start the node, and return when it says that it is ready."""
         self._kill()  # what is left of one that has ended by itself
-        if self._folder is None and self._spare is not None and self._spare.serves(environment):
-            self._folder, process = self._spare.folder, self._spare.process
-            self._spare = None
-        else:
-            self._folder = self._folder or node_folder()
-            _dump_in(self._folder).unlink(missing_ok=True)
-            process = self._boot(self._folder, environment)
-        self._process = process
-        deadline = Deadline.after(self._clock, BOOT_SECONDS, "the reference Iris to be ready")
-        line = process.wait_for_line(("IRIS_REF READY", "IRIS_REF ERROR"), deadline)
-        ready = READY.match(line or "")
-        if ready is None:
-            why = why_not_ready(line, process, deadline)
-            self.stop()
-            raise TargetError(why)
+        ready = self._taken_over(environment) or self._begun(environment)
+        assert self._folder is not None
         # From here on the ports are known: a restart must come up on the same ones.
         self._port = int(ready[1])
         self._web_port = ready[2]
@@ -153,6 +141,38 @@ class EmbeddedTarget:
             websocket=self._websocket,
             defers=False,
         )
+
+    def _taken_over(self, environment: Mapping[str, str]) -> re.Match[str] | None:
+        """Let the spare serve, if there is one and it may; return what it says when it does.
+
+        One that does not is no loss: a node that is started anew tells why, if there is a reason.
+        """
+        spare = self._spare
+        if spare is None or self._folder is not None or not spare.serves(environment):
+            return None
+        self._process, self._folder, self._spare = spare.process, spare.folder, None
+        ready, _ = self._said(spare.process)
+        if ready is None:
+            self.retire()
+        return ready
+
+    def _begun(self, environment: Mapping[str, str]) -> re.Match[str]:
+        """Start a node and return what it says when it serves."""
+        self._folder = self._folder or node_folder()
+        _dump_in(self._folder).unlink(missing_ok=True)
+        self._process = self._boot(self._folder, environment)
+        ready, why = self._said(self._process)
+        if ready is None:
+            self.stop()
+            raise TargetError(why)
+        return ready
+
+    def _said(self, process: ChildProcess) -> tuple[re.Match[str] | None, str]:
+        """Return what a node says when it serves, or else why it does not."""
+        deadline = Deadline.after(self._clock, BOOT_SECONDS, "the reference Iris to be ready")
+        line = process.wait_for_line(("IRIS_REF READY", "IRIS_REF ERROR"), deadline)
+        ready = READY.match(line or "")
+        return ready, "" if ready is not None else why_not_ready(line, process, deadline)
 
     def nodes(self) -> tuple[int, ...]:
         """Return the number of its one process, while that lives."""
@@ -201,11 +221,17 @@ class EmbeddedTarget:
             self._process = None
 
     def _stand_by(self, environment: Mapping[str, str]) -> None:
-        """Boot a spare, in the place of one that does not fit."""
+        """Boot a spare, in the place of one that does not fit.
+
+        Where there is no room for one, the next start, which does without, tells so if it must.
+        """
         self._discard_spare()
-        folder = node_folder()
-        process = self._boot(folder, environment, stand_by="true")
-        self._spare = Spare(process, folder, dict(environment))
+        with suppress(OSError, TargetError), ExitStack() as undone:
+            folder = node_folder()
+            undone.callback(shutil.rmtree, folder, ignore_errors=True)
+            process = self._boot(folder, environment, stand_by="true")
+            self._spare = Spare(process, folder, dict(environment))
+            undone.pop_all()
 
     def _discard_spare(self) -> None:
         if self._spare is not None:

@@ -28,7 +28,8 @@ class Spare:
 
     def serves(self, environment: Mapping[str, str]) -> bool:
         """Tell it to serve; return False if it has ended, or has another ``environment``."""
-        return environment == self.environment and self.process.tell(_SERVE)
+        lives = self.process.returncode() is None
+        return lives and environment == self.environment and self.process.tell(_SERVE)
 
     def discard(self) -> None:
         """End it, and remove its folder."""

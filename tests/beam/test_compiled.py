@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -15,7 +16,8 @@ from fuzz.beam import AgentClient, AgentFiles, Point
 from fuzz.beam import compiled as module
 from fuzz.beam.compiled import compiled_folder
 from fuzz.errors import TargetError
-from tests.beam.nodes import FixtureNode, soon
+from tests.beam.nodes import AgentNode, FixtureNode, soon
+from tests.beam.ways import start_ways
 
 INCLUDE = ("fixture*",)
 EXCLUDE = ("fixture_ctl", "fixture_snapshot")
@@ -106,6 +108,14 @@ def test_what_was_kept_for_another_selection_is_not_taken(nodes: Nodes) -> None:
     second, agent = nodes.start()
     assert agent.instrument([one]).points == tuple(p for p in points if p.module == one)
     assert has_read(second)
+
+
+def test_what_follows_from_a_source_is_not_remembered(nodes: Nodes, tmp_path: Path) -> None:
+    """A comment more in it moves all lines, and the checksum of the code stays."""
+    node, agent = nodes.start()
+    start_ways(cast(AgentNode, node), tmp_path / "ways")
+    assert {point.module for point in agent.instrument(["ways_source"]).points} == {"ways_source"}
+    assert {Path(name).suffix for name in nodes.kept()} == {".beam"}
 
 
 def test_code_that_is_gone_is_made_again(nodes: Nodes) -> None:

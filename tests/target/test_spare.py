@@ -5,17 +5,20 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import psutil
 import pytest
 
+from fuzz.errors import TargetError
 from fuzz.finding import Kind
 from fuzz.rig import Rig
 from fuzz.target.base import Address
 from fuzz.target.embedded import EmbeddedTarget, reference_command
+from fuzz.target.process import ChildProcess
 from fuzz.target.reference_build import compile_reference
+from fuzz.target.spare import Spare
 from tests.planted.support import bench
 from tests.planted.triggers import CASES
 from tests.target.reference_support import Client
@@ -56,7 +59,7 @@ def folder_of(pid: int) -> Path:
     return Path(os.readlink(f"/proc/{pid}/cwd"))
 
 
-def serves(address: Address) -> bool:
+def serves_clients(address: Address) -> bool:
     with Client(address.port, b"somebody") as client:
         return client.socket.fileno() >= 0  # it was logged in
 
@@ -74,7 +77,7 @@ def test_the_spare_serves_at_the_same_port_and_the_next_one_stands_by(stage: Sta
     assert stage.start() == first
     assert stage.node() == spare
     assert folder_of(spare) == folder
-    assert serves(first)
+    assert serves_clients(first)
     assert stage.spare() != spare
 
 
@@ -98,8 +101,51 @@ def test_a_spare_that_has_ended_is_not_waited_for(stage: Stage) -> None:
     assert stage.target._spare.process.wait(SECONDS) == -signal.SIGKILL
     assert stage.start() == first
     assert stage.node() != spare
-    assert serves(first)
+    assert serves_clients(first)
     assert not folder.exists()
+
+
+def test_a_spare_that_ends_when_it_is_told_to_serve_is_no_loss(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = stage.start()
+    stage.start()
+    spare, folder = stage.spare(), folder_of(stage.spare())
+
+    def serves(of: Spare, _environment: Mapping[str, str]) -> bool:
+        os.kill(of.process.pid, signal.SIGKILL)
+        return True
+
+    monkeypatch.setattr(Spare, "serves", serves)
+    assert stage.start() == first
+    assert stage.node() != spare
+    assert serves_clients(first)
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize(
+    "fault", [OSError("no room"), TargetError("erl cannot be started: no room")]
+)
+def test_where_there_is_no_room_for_a_spare_there_is_none(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    boot, made = EmbeddedTarget._boot, []
+
+    def booted(
+        of: EmbeddedTarget, folder: Path, environment: Mapping[str, str], **more: str
+    ) -> ChildProcess:
+        if more:
+            made.append(folder)
+            raise fault
+        return boot(of, folder, environment)
+
+    monkeypatch.setattr(EmbeddedTarget, "_boot", booted)
+    first = stage.start()
+    assert stage.start() == first
+    assert stage.target._spare is None
+    assert made
+    assert not any(folder.exists() for folder in made)
+    assert stage.start() == first
 
 
 def test_one_with_another_environment_is_not_taken(stage: Stage) -> None:

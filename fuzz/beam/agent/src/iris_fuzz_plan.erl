@@ -18,6 +18,7 @@
     was_loaded :: boolean(),
     forms = [] :: [erl_parse:abstract_form()],
     options = [] :: [term()],
+    whence = beam :: beam | source,
     count = 0 :: non_neg_integer(),
     first = 0 :: non_neg_integer(),
     points = [] :: [iris_fuzz_forms:point()],
@@ -54,10 +55,11 @@ make(Include, Exclude, Settings) ->
     {Modules, Unfit} = iris_fuzz_select:modules(Include, Exclude),
     Planned = [try_plan(Module, File) || {Module, File} <- Modules],
     {Plans, Unplanned} = lists:partition(fun(One) -> is_record(One, plan) end, Planned),
+    Input = input(Plans, Settings),
     {Compiled, Bare, Failures} =
-        case recalled(Plans, Settings) of
+        case recalled(Plans, Input, Settings) of
             {ok, Recalled} -> {Recalled, [], []};
-            none -> made(Plans, Settings)
+            none -> made(Plans, Input, Settings)
         end,
     {
         [told(Plan) || Plan <- Compiled],
@@ -65,13 +67,14 @@ make(Include, Exclude, Settings) ->
         Unfit ++ Unplanned ++ Failures
     }.
 
-made(Plans, Settings) ->
+made(Plans, Input, Settings) ->
     Compiler = load_compiler(maps:get(compiler, Settings, none)),
     {Kept, Stuck} = try_out([with_forms(Compiler, Plan) || Plan <- Plans], Settings),
     {Bare, WithForms} = lists:partition(fun(#plan{why = Why}) -> Why =/= none end, Kept),
     {Compiled, Broken} = compile_all(WithForms, [], Settings),
     {Counted, Uncounted} = counted_natively(lists:keysort(#plan.module, Bare ++ Broken)),
-    ok = remember(length(Compiled) =:= length(Plans), Compiled, Settings),
+    Lasting = length(Compiled) =:= length(Plans) andalso lists:all(fun is_from_beam/1, Compiled),
+    ok = remember(Lasting, Compiled, Input, Settings),
     {Compiled, Counted, Stuck ++ Uncounted}.
 
 %% How many points there are, whether their modules can be loaded or not.
@@ -99,15 +102,23 @@ uncounted(#plan{module = Module, why = Why}, No) ->
 
 %%% What came of the same modules in another node
 
-%% All follows from the modules and from us. A module that is not loaded does not tell its source.
-input(Plans) ->
+%% All follows from the beam files, from the compiler and from us. A module that is not loaded does not
+%% tell its source.
+input(Plans, Settings) ->
     Theirs = [{M, erlang:md5(Code), L} || #plan{module = M, original = Code, was_loaded = L} <- Plans],
     Ours = [iris_fuzz_forms, iris_fuzz_constants, iris_fuzz_source, ?MODULE],
     Sums = [One:module_info(md5) || One <- Ours],
-    {Theirs, Sums, erlang:system_info(version), code:which(compile)}.
+    {Theirs, Sums, erlang:system_info(version), compiler(code:which(compile), Settings)}.
 
-recalled(Plans, Settings) ->
-    case iris_fuzz_cache:recall(Settings, input(Plans)) of
+%% Where the node does not know it, it is the one beside its code, or the harness's: see load_compiler/1.
+compiler(File, _) when is_list(File) -> beam_lib:md5(File);
+compiler(_, Settings) -> {code:lib_dir(), maps:get(compiler, Settings, none)}.
+
+%% Forms that were read from a source have its lines, which the checksum of the code does not tell.
+is_from_beam(#plan{whence = Whence}) -> Whence =:= beam.
+
+recalled(Plans, Input, Settings) ->
+    case iris_fuzz_cache:recall(Settings, Input) of
         {ok, Facts} -> with_facts(lists:zip(Plans, Facts), Settings, []);
         none -> none
     end.
@@ -124,13 +135,13 @@ with_facts([], _, Known) ->
     {ok, lists:reverse(Known)}.
 
 %% Where a module is left out, the others may have other numbers the next time.
-remember(true, Plans, Settings) ->
+remember(true, Plans, Input, Settings) ->
     Facts = [
         {Points, Gates, Name}
      || #plan{points = Points, gates = Gates, name = Name} <- Plans
     ],
-    iris_fuzz_cache:remember(Settings, input(Plans), Facts);
-remember(false, _, _) ->
+    iris_fuzz_cache:remember(Settings, Input, Facts);
+remember(false, _, _, _) ->
     ok.
 
 %%% Forms
@@ -151,8 +162,8 @@ with_forms({error, Why}, Plan) ->
     Plan#plan{why = Why};
 with_forms(ok, #plan{module = Module, file = File, original = Original} = Plan) ->
     try read_forms(Module, File, Original) of
-        {ok, Forms, Options, Points} ->
-            Plan#plan{forms = Forms, options = Options, count = length(Points)};
+        {ok, Forms, Options, Whence, Points} ->
+            Plan#plan{forms = Forms, options = Options, whence = Whence, count = length(Points)};
         {error, Why} ->
             Plan#plan{why = Why}
     catch
@@ -161,9 +172,9 @@ with_forms(ok, #plan{module = Module, file = File, original = Original} = Plan) 
 
 read_forms(Module, File, Original) ->
     case iris_fuzz_source:forms(Module, File, Original) of
-        {ok, Forms, Options} ->
+        {ok, Forms, Options, Whence} ->
             {_, Points, _} = iris_fuzz_forms:transform(Forms, 0),
-            {ok, Forms, Options, Points};
+            {ok, Forms, Options, Whence, Points};
         {error, _} = Error ->
             Error
     end.

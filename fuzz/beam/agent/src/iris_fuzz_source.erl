@@ -32,15 +32,18 @@ original(Module, File) ->
 same_code(Sum, Sum, Binary) -> {ok, Binary};
 same_code(_, _, _) -> {error, <<"its file is not the code that is loaded">>}.
 
-%% The abstract code, and the options to compile that with.
+%% The abstract code, the options to compile that with, and where it is from: the beam file or a source.
 -spec forms(module(), file:filename(), Original :: binary()) ->
-    {ok, [erl_parse:abstract_form()], [term()]} | {error, binary()}.
+    {ok, [erl_parse:abstract_form()], [term()], beam | source} | {error, binary()}.
 forms(Module, File, Original) ->
     case forms(Module, Original) of
-        {ok, Forms, Options} -> {ok, Forms, Options};
-        none -> from_source(Module, File, Original);
+        {ok, Forms, Options} -> {ok, Forms, Options, beam};
+        none -> with_whence(from_source(Module, File, Original));
         {error, _} = Error -> Error
     end.
+
+with_whence({ok, Forms, Options}) -> {ok, Forms, Options, source};
+with_whence({error, _} = Error) -> Error.
 
 %% Of a file that was stripped nothing is there, which beam_lib would not survive to be asked for.
 forms(Module, Beam) ->

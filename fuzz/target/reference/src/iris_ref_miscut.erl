@@ -60,7 +60,7 @@ answer(<<Opcode, _/binary>>, {error, _} = Right) when Opcode >= 16#08, Opcode =<
         false -> Right
     end;
 answer(<<16#41, Reaction/binary>>, {error, _} = Right) ->
-    %% PLANTED: decode_later - see iris_ref_later:reaction/1.
+    %% decode_later is planted in iris_ref_later.
     _ = iris_ref_plant:on(decode_later) andalso iris_ref_later:reaction(Reaction),
     Right;
 answer(_, {ok, {fetch_prekeys, <<Byte, _/binary>>}, _} = Right) when Byte > 127 ->

@@ -164,6 +164,11 @@ class ScriptedServer:
                     raise AssertionError(f"waited in vain for {deadline.what}")
         return True
 
+    def rests(self) -> bool:
+        """Tell whether there is nothing now that it could do."""
+        with self.news:
+            return self._rests()
+
     def ended(self, number: int) -> Peer:
         """Return the peer of connection ``number`` when its script has come to its end."""
         deadline = soon(f"the script of connection {number} to end")

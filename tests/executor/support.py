@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fuzz.case import Case, Step, StepKind, Transport
-from fuzz.clock import SystemClock
+from fuzz.clock import Clock, SystemClock
 from fuzz.executor import Executor, Names, Patience
 from fuzz.observation import ConnectionTrace, Observation
 from tests.executor.fake_server import ScriptedServer
@@ -41,8 +41,11 @@ def reset(connection: int = 0) -> Step:
 WAIT = Step(StepKind.WAIT)
 
 
-def executor(server: ScriptedServer, names: Names | None = None) -> Executor:
-    return Executor(server.endpoint, server.quiet, names or Names(start=0), SystemClock())
+def executor(
+    server: ScriptedServer, names: Names | None = None, clock: Clock | None = None
+) -> Executor:
+    names = names or Names(start=0)
+    return Executor(server.endpoint, server.quiet, names, clock or SystemClock())
 
 
 def play(server: ScriptedServer, *steps: Step, patience: Patience = AMPLE) -> Observation:

@@ -5,20 +5,20 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 
 import pytest
 
-from fuzz.clock import SystemClock
+from fuzz.clock import Clock, SystemClock
 from fuzz.evidence import STORED_MESSAGE, Rush
 from fuzz.executor.crowd import ANSWERED, CONNECTED, LOGGED_IN, Crowd
 from fuzz.executor.endpoint import Endpoint
 from fuzz.executor.tokens import Tokens
 from grammar import Ack, GetStatus, ReliableMsg, StatusResponse, encode
+from tests.clocks import LeapingClock, Lull
 from tests.executor.fake_server import LOGIN_OK, SECONDS, Peer, ScriptedServer, mute
 
 USERS = [b"user%02d" % number for number in range(20)]
-#: For a rush in which somebody waits in vain, which these tests have to sit out.
-SHORT = 0.3
 
 
 def mail(user: bytes) -> bytes:
@@ -50,20 +50,34 @@ def deliver(peer: Peer) -> None:
 
 
 @contextmanager
-def crowd_of(server: ScriptedServer, users: list[bytes] = USERS) -> Iterator[Crowd]:
-    crowd = Crowd(server.endpoint, users, Tokens(), SystemClock())
+def crowd_of(server: ScriptedServer, clock: Clock | None = None) -> Iterator[Crowd]:
+    crowd = Crowd(server.endpoint, USERS, Tokens(), clock or SystemClock())
     try:
         yield crowd
     finally:
         crowd.close()
 
 
-def rush(
-    script: Callable[[Peer], None], seconds: float = SECONDS, owed: dict[bytes, bytes] | None = None
-) -> Rush:
+def rush(script: Callable[[Peer], None]) -> Rush:
     """Let a crowd come to a server of one script, and return how it was served."""
     with ScriptedServer(script) as server, crowd_of(server) as crowd:
-        return crowd.come("came", seconds, owed or {})
+        return crowd.come("came", SECONDS, {})
+
+
+def rush_in_vain(
+    script: Callable[[Peer], None],
+    owed: dict[bytes, bytes] | None = None,
+    over: Callable[[ScriptedServer], bool] | None = None,
+) -> Rush:
+    """Let a crowd come in which somebody waits in vain.
+
+    Its time is over when ``over`` says so; else when nothing goes on any more.
+    """
+    with ScriptedServer(script) as server:
+        lull = Lull(server.rests, lambda: sum(len(peer.segments) for peer in server.peers))
+        clock = LeapingClock(lull if over is None else partial(over, server))
+        with crowd_of(server, clock=clock) as crowd:
+            return crowd.come("came", SECONDS, owed or {})
 
 
 def test_all_are_served_and_drop_half_by_a_reset_and_half_by_a_close() -> None:
@@ -93,9 +107,9 @@ def test_what_is_stored_is_acknowledged_in_a_last_segment_of_its_own() -> None:
 
 def test_a_message_that_does_not_come_is_waited_for() -> None:
     owed = {user: mail(user) for user in USERS[:3]}
-    came = rush(serve, SHORT, owed)
+    came = rush_in_vain(serve, owed)
     assert came.waits == {STORED_MESSAGE: 3}
-    assert came.seconds >= SHORT
+    assert came.seconds >= came.limit
 
 
 def test_a_message_for_another_user_is_told() -> None:
@@ -123,7 +137,7 @@ def no_answer(peer: Peer) -> None:
 def test_who_is_not_served_is_counted_by_what_did_not_come(
     script: Callable[[Peer], None], wait: str
 ) -> None:
-    came = rush(script, SHORT)
+    came = rush_in_vain(script)
     assert came.waits == {wait: len(USERS)}
     assert (came.again, came.cut) == (0, 0)
 
@@ -145,7 +159,7 @@ def test_who_answers_with_no_frame_is_left_and_tried_again() -> None:
             while peer.read():
                 pass
 
-    came = rush(babble, SHORT)
+    came = rush_in_vain(babble, over=lambda server: len(server.peers) > 2 * len(USERS))
     assert came.waits == {LOGGED_IN: len(USERS)}
     assert came.again >= len(USERS)
 
@@ -155,7 +169,7 @@ def test_a_port_that_refuses_everybody_is_tried_until_the_time_is_over() -> None
         gone = server.endpoint
     crowd = Crowd(Endpoint(gone.host, gone.port), USERS, Tokens(), SystemClock())
     try:
-        came = crowd.come("came", SHORT, {})
+        came = crowd.come("came", 0.3, {})  # seconds; it connects to nobody, and comes again
     finally:
         crowd.close()
     assert came.waits == {CONNECTED: len(USERS)}
@@ -175,7 +189,7 @@ def test_who_is_cut_off_after_being_served_is_counted_apart() -> None:
         while peer.read():
             pass
 
-    came = rush(cut_off, SHORT)
+    came = rush_in_vain(cut_off)
     assert (came.cut, came.again, came.waits) == (1, 0, {LOGGED_IN: 1})
 
 

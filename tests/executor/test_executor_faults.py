@@ -130,7 +130,6 @@ def test_a_peer_that_talks_for_ever_is_not_listened_to_for_ever() -> None:
     (trace,) = observation.traces
     assert trace.ending is Ending.DEADLINE
     assert trace.waited_for == "the end of the stream after half-close"
-    assert observation.seconds < SECONDS
 
 
 def test_a_peer_that_stops_reading_is_judged_by_how_it_ends() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from fuzz.case import Case, Step, StepKind
@@ -11,7 +13,7 @@ from fuzz.executor import Executor, Names, Patience
 from fuzz.executor.endpoint import SEARCHING
 from fuzz.observation import Ending, Observation
 from tests.executor.fake_server import LOGIN_OK, Peer, ScriptedServer, polite
-from tests.executor.support import AMPLE, SCANT, WAIT, half_close, login, send
+from tests.executor.support import AMPLE, WAIT, half_close, login, send
 
 RESTART = Step(StepKind.RESTART)
 
@@ -74,7 +76,8 @@ def test_a_connection_that_had_ended_before_was_not_ended_by_the_restart() -> No
 
 def test_what_the_server_keeps_open_is_cut() -> None:
     with ScriptedServer(polite) as server:
-        (seen,) = Restarting(server, kept=0).play((login(0), RESTART), patience=SCANT)
+        brief = replace(AMPLE, close=0.1)  # this silence is to be sat out
+        (seen,) = Restarting(server, kept=0).play((login(0), RESTART), patience=brief)
     assert told(seen) == [(Ending.DROPPED, 2)]
 
 

@@ -8,7 +8,7 @@ import shlex
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,24 +17,11 @@ from fuzz.target.processes import MARK, marked
 
 #: What happens at once on an idle machine.
 SOON_SECONDS = 20.0
-#: Longer than any deadline.
-_LEAP_SECONDS = 10_000.0
 
 
 def soon(what: str, seconds: float = SOON_SECONDS) -> Deadline:
     """Return a deadline that no healthy machine comes near."""
     return Deadline.after(SystemClock(), seconds, what)
-
-
-class LeapingClock:
-    """The machine's clock, until something has ``happened``: then any deadline is over."""
-
-    def __init__(self, happened: Callable[[], bool]) -> None:
-        self._happened = happened
-
-    def now(self) -> float:
-        """Return seconds that never go back."""
-        return SystemClock().now() + (_LEAP_SECONDS if self._happened() else 0.0)
 
 
 def python(program: str) -> str:

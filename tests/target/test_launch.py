@@ -21,10 +21,10 @@ from fuzz.settings import StartSettings
 from fuzz.target.base import Address
 from fuzz.target.processes import MARK
 from fuzz.target.started import StartedTarget
+from tests.clocks import LeapingClock
 from tests.target.layout import free_edge_ports
 from tests.target.started_support import (
     SOON_SECONDS,
-    LeapingClock,
     first_line,
     gone,
     listens,

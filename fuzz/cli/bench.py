@@ -20,7 +20,7 @@ from fuzz.wakeful import awake
 MAX_AGE = 86_400.0
 
 
-@click.command(short_help="Measure the harness: throughput, scale, workers, strength, storm.")
+@click.command()
 @click.option(
     "--quick", is_flag=True, help="Twenty minutes in place of three hours, and a wider spread."
 )

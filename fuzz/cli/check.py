@@ -30,7 +30,7 @@ _NAMES = tuple(check.name for check in CHECKS)
 _WIDEST = max((len(name) for name in _NAMES), default=0)
 
 
-@click.command(short_help="Ask a server for what it owes its users.")
+@click.command()
 @click.argument("names", nargs=-1, metavar="[CHECK]...")
 @time_option("How long a check without an end of its own goes on.", 60.0)
 @click.option("--seed", type=int, metavar="N", help="Seed of the random numbers.")

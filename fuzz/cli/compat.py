@@ -33,7 +33,7 @@ _CORPUS = ("seeds", "golden", "regressions")
 _FILE = ".toml"
 
 
-@click.command(short_help="Tell how two versions of a server differ.")
+@click.command()
 @click.argument("a", metavar="A")
 @click.argument("b", metavar="B")
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[CASES]...")

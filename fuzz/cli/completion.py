@@ -15,7 +15,7 @@ _NAME = "iris-fuzz"
 _VARIABLE = "_IRIS_FUZZ_COMPLETE"
 
 
-@click.command(short_help="Print what bash, zsh or fish need to complete options.")
+@click.command()
 @click.argument("shell", type=click.Choice(tuple(_SHELLS)))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> int:

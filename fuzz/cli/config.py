@@ -72,37 +72,32 @@ def read_config(file: Path | None) -> Config:
     return Config(file, tables)
 
 
-def defaults(config: Config, verbs: Mapping[str, click.Command]) -> dict[str, dict[str, Any]]:
-    """Return, for each verb, what its parameters are by default: click's ``default_map``.
+def defaults(config: Config, verbs: Mapping[str, click.Command], verb: str) -> dict[str, Any]:
+    """Return what the parameters of ``verb`` are by default, for click's ``default_map``.
 
-    Verbs that are only the name of a group have no options. Raises :class:`SettingsError` for a
-    table, an option or a value that nobody knows.
+    Only verbs that have a table are read beside it. Those that are only the name of a group have no
+    options. Raises :class:`SettingsError` for a table, an option or a value that nobody knows.
     """
     if config.file is None:
         return {}
-    verbs = {name: verb for name, verb in verbs.items() if not isinstance(verb, click.Group)}
-    known = (TARGET_TABLE, *verbs, *_OTHER_TABLES)
+    target, own = target_defaults(config), {}
     for name in config.tables:
-        if name not in known:
+        command = verbs.get(name)
+        if name in (TARGET_TABLE, *_OTHER_TABLES):
+            continue
+        if command is None or isinstance(command, click.Group):
+            known = (TARGET_TABLE, *(other for other in verbs if other != name), *_OTHER_TABLES)
             raise SettingsError(
                 f"{config.file}: there is no verb {name}{_meant(name, known)}, so [{name}] is "
                 "for nobody"
             )
-    map_ = {verb: _values(config, verb, _own(command)) for verb, command in verbs.items()}
-    for verb, command in verbs.items():
-        shared = _shared(command)
-        if shared:
-            map_[verb] = _target(config, shared) | map_[verb]
-    return map_
+        own[name] = _values(config, name, _own(command))
+    return (target if _has_target(verbs[verb]) else {}) | own.get(verb, {})
 
 
 def target_defaults(config: Config) -> dict[str, Any]:
     """Return what a file says of its target, by the names of the options; see :func:`defaults`."""
-    return _target(config, declared()) if config.file is not None else {}
-
-
-def _target(config: Config, shared: Iterable[click.Parameter]) -> dict[str, Any]:
-    values = _values(config, TARGET_TABLE, shared)
+    values = _values(config, TARGET_TABLE, declared())
     if "commands" in values and config.file is not None:
         values.setdefault("folder", str(config.file.parent))
     return values
@@ -112,10 +107,9 @@ def _own(command: click.Command) -> list[click.Parameter]:
     return [param for param in command.params if isinstance(param, click.Option)]
 
 
-def _shared(command: click.Command) -> list[click.Parameter]:
-    """Return the options that choose a target; none if the verb does not have all of them."""
-    shared = [param for param in _own(command) if param.name in TARGET_WORDS]
-    return shared if len(shared) == len(TARGET_WORDS) else []
+def _has_target(command: click.Command) -> bool:
+    """Tell whether a verb has all the options that choose a target."""
+    return sum(param.name in TARGET_WORDS for param in _own(command)) == len(TARGET_WORDS)
 
 
 def _values(config: Config, table: str, params: Iterable[click.Parameter]) -> dict[str, Any]:

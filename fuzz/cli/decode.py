@@ -19,7 +19,7 @@ from fuzz.decoding import decoder_named
 from fuzz.settings import FuzzSettings, TargetSettings
 
 
-@click.command(short_help="Call the server's decoder directly, and hold it against the grammar.")
+@click.command()
 @click.argument("decoder", metavar="MODULE:FUNCTION/1")
 @target_options
 @click.option("--time", "seconds", type=Seconds(), metavar="TIME", help="End after so long.")

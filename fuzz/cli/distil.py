@@ -32,7 +32,7 @@ _PLAYS = click.option(
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print what came of it as JSON.")
 
 
-@click.command(short_help="Choose the few cases that reach all that many reach.")
+@click.command()
 @click.argument("folders", nargs=-1, required=True, type=_FOLDERS)
 @click.option("--out", required=True, type=_FOLDERS, metavar="NEW", help="A new or empty folder.")
 @_PLAYS
@@ -72,7 +72,7 @@ def cmin(
     return _run(work, "written to", seeds.problems, out, plays, as_json, target)
 
 
-@click.command(short_help="Add to a corpus what reaches something new.")
+@click.command()
 @click.argument("into", type=_FOLDERS)
 @click.argument("others", nargs=-1, required=True, type=_FOLDERS, metavar="FROM...")
 @_PLAYS

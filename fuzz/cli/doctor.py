@@ -74,7 +74,7 @@ class Check:
     needs: str = ""
 
 
-@click.command(short_help="Check this machine, and say what to do about what is wrong.")
+@click.command()
 @target_options
 @corpus_option("The folder that a campaign would write to; nothing is left in it.")
 @click.option("--json", "as_json", is_flag=True, help="Print what each check says as JSON.")

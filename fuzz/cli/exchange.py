@@ -35,7 +35,7 @@ _PATH = click.Path(path_type=Path)
 _PORT = click.IntRange(1, 65_534)
 
 
-@click.command("import", short_help="Make cases of the files of other fuzzers, and of captures.")
+@click.command("import")
 @click.argument("paths", nargs=-1, required=True, type=_PATH)
 @click.option(
     "--to",
@@ -124,7 +124,7 @@ def import_(
     return 0 if read == len(files) else 1 if read else 2
 
 
-@click.command(short_help="Write cases as captures, AFLNet replay files or raw payloads.")
+@click.command()
 @click.argument("cases", nargs=-1, required=True, type=_PATH)
 @click.option(
     "--to",

@@ -14,6 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -21,8 +22,10 @@ from fuzz.cli.watching import Runs
 from fuzz.errors import IrisFuzzError
 from fuzz.events import Event
 from fuzz.report.console import ConsoleReport
-from fuzz.report.dashboard import Board, Controls, Dashboard
 from fuzz.report.summary import Summary
+
+if TYPE_CHECKING:
+    from fuzz.report.dashboard import Dashboard
 
 
 class View(StrEnum):
@@ -48,15 +51,15 @@ def follow(
     view: View,
     corpus: Path,
     take: Callable[[Event], None],
-    show: Callable[[Dashboard], object] = Dashboard.run,
+    show: Callable[[Dashboard], object] | None = None,
 ) -> None:
     """Run ``campaign``, whose cases are in ``corpus``, to its end; ``take`` is told of each event.
 
-    ``show`` brings a screen to the terminal, if that is the view. Raises
+    ``show`` brings a screen to the terminal, if that is the view; None has it run there. Raises
     :class:`fuzz.errors.IrisFuzzError` where the campaign can't go on, or ``take`` can't.
     """
     if view is View.SCREEN:
-        _on_a_screen(campaign, console, Board(summary, corpus), take, show)
+        _on_a_screen(campaign, console, summary, corpus, take, show)
         return
     report = ConsoleReport(summary, console, live=view is View.STATUS)
 
@@ -73,11 +76,16 @@ def follow(
 def _on_a_screen(
     campaign: Runs,
     console: Console,
-    board: Board,
+    summary: Summary,
+    corpus: Path,
     take: Callable[[Event], None],
-    show: Callable[[Dashboard], object],
+    show: Callable[[Dashboard], object] | None,
 ) -> None:
     """Let a thread follow the campaign; all that it hears of is taken in by this one."""
+    # Here, since what draws screens takes longer to import than all the rest of a run.
+    from fuzz.report.dashboard import Board, Controls, Dashboard
+
+    board = Board(summary, corpus)
     heard = SimpleQueue[Event | None]()
     failures: list[IrisFuzzError] = []
 
@@ -107,12 +115,12 @@ def _on_a_screen(
         screen = Dashboard(board, Controls(campaign.stop, campaign.pause), take_all)
         try:
             with _stopped_by_signals(screen.action_stop):
-                show(screen)
+                (show or Dashboard.run)(screen)
         finally:
             campaign.stop()  # the screen was lost, or nothing more can be taken in
         if not (running.done() or failures):
             take_all(wait=True)
-        report = ConsoleReport(board.summary, console, live=False)
+        report = ConsoleReport(summary, console, live=False)
         for event in board.kept:
             report.take(event)
         for error in failures:

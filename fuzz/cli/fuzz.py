@@ -61,7 +61,7 @@ Exit codes: 0 nothing found (or known issues only), 1 findings, 2 could not run.
 """
 
 
-@click.command(short_help="Fuzz a target, steered by the coverage of its BEAM.", help=_HELP)
+@click.command(help=_HELP)
 @target_options
 @watching_options
 @click.option(

@@ -24,7 +24,7 @@ _NEAR = 100
 _ELSEWHERE = frozenset({"start", "port", "edge", "plant", "auth", "edges", "clock-skew"})
 
 
-@click.command(short_help="Write a commented iris-fuzz.toml for the server in this folder.")
+@click.command()
 @click.option(
     "--cwd",
     "folder",

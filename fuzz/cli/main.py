@@ -16,29 +16,8 @@ from typing import NoReturn
 
 import click
 
-from fuzz.cli.bench import bench
-from fuzz.cli.check import check
-from fuzz.cli.compat import compat
-from fuzz.cli.completion import completion
 from fuzz.cli.config import CONFIG_NAME, defaults, read_config
-from fuzz.cli.decode import decode
-from fuzz.cli.distil import cmin, merge
-from fuzz.cli.doctor import doctor
-from fuzz.cli.exchange import export, import_
-from fuzz.cli.fuzz import fuzz
-from fuzz.cli.init import init
-from fuzz.cli.man import man
-from fuzz.cli.metrics import metrics
-from fuzz.cli.minimal import promote, tmin
-from fuzz.cli.planted import planted
-from fuzz.cli.record import record
-from fuzz.cli.replay import replay
-from fuzz.cli.report import report, serve
-from fuzz.cli.show import show
-from fuzz.cli.smoke import smoke
-from fuzz.cli.swarm import swarm
-from fuzz.cli.target import target
-from fuzz.cli.triage import triage
+from fuzz.cli.verbs import Commands, Verbs
 from fuzz.errors import IrisFuzzError
 
 _NAME = "iris-fuzz"
@@ -57,7 +36,9 @@ def _print_version(context: click.Context, _option: click.Parameter, wanted: boo
     context.exit()
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Verbs, commands=Commands(), context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.option(
     "--version",
     is_flag=True,
@@ -97,18 +78,10 @@ def cli(context: click.Context, config: Path | None) -> None:
                 2  could not run: one sentence says why
               130  interrupted; but fuzz ends with its summary, and 0 or 1
     """
-    if context.invoked_subcommand != init.name:  # it writes the file, and may have to mend it
+    verb = context.invoked_subcommand
+    if verb is not None and verb != "init":  # it writes the file, and may have to mend it
         context.obj = read_config(config)
-        context.default_map = defaults(context.obj, cli.commands)
-
-
-_VERBS = (
-    fuzz, smoke, decode, check, replay, report, serve, show, tmin, triage, promote, cmin, merge,
-    import_, export, compat, record, swarm, planted, bench, target, metrics, doctor, init,
-    completion, man,
-)  # fmt: skip
-for command in _VERBS:
-    cli.add_command(command)
+        context.default_map = {verb: defaults(context.obj, cli.commands, verb)}
 
 
 def main() -> None:

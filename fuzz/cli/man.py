@@ -21,7 +21,7 @@ _AS_IT_IS = "\b"
 _CODE = re.compile(r"``?([^`]+)``?")
 
 
-@click.command(short_help="Print the manual page.")
+@click.command()
 @click.pass_context
 def man(context: click.Context) -> int:
     """Print the manual page, iris-fuzz(1), for troff.

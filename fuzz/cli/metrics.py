@@ -12,7 +12,7 @@ from fuzz.report.metrics import EXPORTED, dashboard
 from fuzz.report.text import say
 
 
-@click.group(short_help="What a run tells Prometheus, a dashboard, and assertions.")
+@click.group()
 def metrics() -> None:
     """Metrics of a run for Prometheus and Grafana, and assertions on those of your server.
 

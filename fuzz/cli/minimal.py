@@ -34,7 +34,7 @@ from fuzz.triage.replay import ONLY_A_STORM
 SECONDS = 60.0
 
 
-@click.command(short_help="Make a case as small as it can be.")
+@click.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option(
     "-o",
@@ -104,7 +104,7 @@ def tmin(
     return 1 if finding is None else 0
 
 
-@click.command(short_help="Copy a minimal case to the regressions.")
+@click.command()
 @click.argument("crash", type=click.Path(path_type=Path, dir_okay=False))
 @click.option(
     "--to",

@@ -25,9 +25,7 @@ from fuzz.target.planted import Planted, check_plants, planted_defects
 from fuzz.triage.reduce import Size, size_of
 
 
-@click.group(
-    invoke_without_command=True, short_help="List the planted defects, or measure who finds them."
-)
+@click.group(invoke_without_command=True)
 @click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
 @click.pass_context
 def planted(context: click.Context, as_json: bool) -> int | None:

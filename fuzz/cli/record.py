@@ -21,7 +21,7 @@ from fuzz.triage.record import NotRecordedError, Recorder
 from fuzz.triage.replay import case_files
 
 
-@click.command(short_help="Keep what a server answers today as golden cases.")
+@click.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--to",

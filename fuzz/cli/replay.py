@@ -30,7 +30,7 @@ _STYLE = {
 _CODE = {Verdict.FIXED: 0, Verdict.FAILED: 1, Verdict.DIFFERENT: 1, Verdict.ERROR: 2}
 
 
-@click.command(short_help="Play saved cases again, and say what became of each.")
+@click.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @target_options
 @click.option(

@@ -22,7 +22,7 @@ _NAME = "report.html"
 _PORT = 8765
 
 
-@click.command(short_help="Write a campaign as one page of HTML.")
+@click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option(
     "--out",
@@ -55,7 +55,7 @@ def report(folder: Path, out: Path | None, known: Path | None) -> int:
     return 0
 
 
-@click.command(short_help="Show a campaign in the browser, while it runs.")
+@click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option(
     "--port",

@@ -14,7 +14,7 @@ from fuzz.report.show import render_case
 from fuzz.store.sidecar import read_sidecar
 
 
-@click.command(short_help="Print a case frame by frame.")
+@click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON, with all fields.")
 def show(file: Path, as_json: bool) -> int:

@@ -38,7 +38,7 @@ from fuzz.triage.replay import Replayed, Replayer, Verdict, case_files
 _SECONDS = 60.0
 
 
-@click.command(short_help="Replay the regressions, then fuzz for a minute: for CI.")
+@click.command()
 @target_options
 @watching_options
 @click.option(

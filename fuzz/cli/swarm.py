@@ -26,7 +26,7 @@ _NEEDED = ("distributed", "fsspec")
 _MAX_SLICES = 100_000
 
 
-@click.command(short_help="Fuzz on the machines of a Dask cluster.")
+@click.command()
 @click.option(
     "--scheduler", required=True, metavar="ADDRESS", help="The cluster's: tcp://10.0.0.1:8786."
 )

@@ -21,7 +21,7 @@ _READY = re.compile(
 _ERROR = "IRIS_REF ERROR "
 
 
-@click.group(short_help="The reference Iris by itself.")
+@click.group()
 def target() -> None:
     """The embedded target: a reference Iris, by itself."""
 

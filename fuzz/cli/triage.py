@@ -36,7 +36,7 @@ from fuzz.triage.reduce import Budget
 from fuzz.triage.replay import ONLY_A_STORM, case_files
 
 
-@click.command(short_help="Turn cases into bug reports, one for each bug.")
+@click.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--out",

@@ -13,26 +13,26 @@ from fuzz.errors import SettingsError
 from tests.cli.support import Run
 
 
-def defaults_of(tmp_path: Path, text: str) -> dict[str, dict[str, object]]:
+def defaults_of(tmp_path: Path, text: str, verb: str = "fuzz") -> dict[str, object]:
     file = tmp_path / CONFIG_NAME
     file.write_text(text)
-    return defaults(read_config(file), cli.commands)
+    return defaults(read_config(file), cli.commands, verb)
 
 
 def test_target_options_are_for_each_verb_that_has_them(tmp_path: Path) -> None:
-    found = defaults_of(
-        tmp_path, '[target]\nport = 9000\nplant = "hang"\n[fuzz]\ntime = 5\njobs = 2\n'
-    )
+    text = '[target]\nport = 9000\nplant = "hang"\n[fuzz]\ntime = 5\njobs = 2\n'
     shared = {"port": 9000, "plants": ["hang"]}
-    assert found["fuzz"] == {**shared, "seconds": 5, "jobs": 2}
-    assert found["replay"] == found["triage"] == shared
-    assert found["show"] == {}
-    assert "target" not in found
+    assert defaults_of(tmp_path, text) == {**shared, "seconds": 5, "jobs": 2}
+    for verb, found in (("replay", shared), ("triage", shared), ("show", {}), ("target", {})):
+        assert defaults_of(tmp_path, text, verb) == found
 
 
 def test_the_table_of_a_verb_wins_over_that_of_targets(tmp_path: Path) -> None:
-    found = defaults_of(tmp_path, "[target]\nport = 9000\n[replay]\nport = 9002\n")
-    assert (found["fuzz"]["port"], found["replay"]["port"]) == (9000, 9002)
+    text = "[target]\nport = 9000\n[replay]\nport = 9002\n"
+    assert [defaults_of(tmp_path, text, verb)["port"] for verb in ("fuzz", "replay")] == [
+        9000,
+        9002,
+    ]
 
 
 def test_paths_are_those_that_the_file_means(tmp_path: Path) -> None:
@@ -41,15 +41,15 @@ def test_paths_are_those_that_the_file_means(tmp_path: Path) -> None:
     elsewhere.mkdir()
     text = f'[fuzz]\ncorpus = "night"\nseed-corpus = ["a", "{elsewhere}"]\n'
     found = defaults_of(tmp_path, text)
-    assert found["fuzz"]["corpus"] == str(tmp_path / "night")
-    assert found["fuzz"]["seeds"] == [str(here), str(elsewhere)]
+    assert found["corpus"] == str(tmp_path / "night")
+    assert found["seeds"] == [str(here), str(elsewhere)]
 
 
 def test_start_commands_run_where_the_file_is_unless_it_says_otherwise(tmp_path: Path) -> None:
     for line, folder in (("", tmp_path), ('cwd = "iris"', tmp_path / "iris")):
         text = f'[target]\nstart = ["make start"]\n{line}\n'
         expected = {"commands": ["make start"], "folder": str(folder)}
-        assert defaults_of(tmp_path, text)["fuzz"] == expected
+        assert defaults_of(tmp_path, text) == expected
         assert target_defaults(read_config(tmp_path / CONFIG_NAME)) == expected
     assert target_defaults(Config()) == {}
 
@@ -57,14 +57,14 @@ def test_start_commands_run_where_the_file_is_unless_it_says_otherwise(tmp_path:
 def test_without_a_file_nothing_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert read_config(None) == Config()
-    assert defaults(Config(), cli.commands) == {}
+    assert defaults(Config(), cli.commands, "fuzz") == {}
 
 
 def test_other_tables_are_handed_on(tmp_path: Path) -> None:
     file = tmp_path / CONFIG_NAME
     file.write_text('[decoder]\nframe = "{ok, _}"\n')
     config = read_config(file)
-    assert defaults(config, cli.commands)["fuzz"] == {}
+    assert defaults(config, cli.commands, "fuzz") == {}
     assert config.table("decoder") == {"frame": "{ok, _}"}
     assert config.table("target") == {}
 
@@ -86,7 +86,7 @@ def test_other_tables_are_handed_on(tmp_path: Path) -> None:
 )
 def test_a_mistake_is_told_with_its_place(tmp_path: Path, text: str, says: str) -> None:
     with pytest.raises(SettingsError) as refused:
-        defaults_of(tmp_path, text)
+        defaults_of(tmp_path, text, "show")
     assert says in str(refused.value)
     assert str(tmp_path / CONFIG_NAME) in str(refused.value)
 

@@ -112,7 +112,7 @@ def test_what_cannot_be_read_tells_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("files", [{}, {"Makefile": MAKEFILE}, {"Makefile": 'start_"x": y\n'}])
 def test_the_file_is_one_that_the_verbs_take(tmp_path: Path, files: dict[str, str]) -> None:
     (tmp_path / CONFIG_NAME).write_text(written(checkout(tmp_path, files)))
-    found = defaults(read_config(tmp_path / CONFIG_NAME), cli.commands)["fuzz"]
+    found = defaults(read_config(tmp_path / CONFIG_NAME), cli.commands, "fuzz")
     assert found["port"] == 8085
     assert tuple(found.get("commands", ())) == survey(tmp_path).commands
     assert found["seconds"] == 600

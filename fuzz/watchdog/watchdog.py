@@ -29,8 +29,9 @@ from fuzz.watchdog.suspicion import is_silent
 _DOWN_SECONDS = 3.0
 #: A port that refuses is tried again after this long; meanwhile the node's end is awaited.
 _RETRY_SECONDS = 0.05
-#: An agent that fell silent belongs to a node that ends, or to one that is stuck.
-_EXIT_SECONDS = 5.0
+#: An agent that fell silent belongs to a node that ends, or to one that is stuck. One that starts
+#: itself anew takes a second for it, and several on a machine that is busy.
+_EXIT_SECONDS = 10.0
 #: Between two looks at a suspect: one that loops does a million reductions in it, and what was
 #: busy by chance is not any more.
 _APART_SECONDS = 0.1

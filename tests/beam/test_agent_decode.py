@@ -12,11 +12,13 @@ from tests.beam.nodes import AgentNode
 
 DECODE = Decoder("fixture_decode", "decode")
 #: Long enough for a machine that is busy, where a process must not be taken for one that loops.
-SECONDS = 1.0
+SECONDS = 30.0
+#: For one that loops, which is to be sat out twice.
+LOOP_SECONDS = 1.0
 
 
-def outcomes(agent: Agent, *inputs: bytes) -> list[Outcome]:
-    return [outcome for outcome, _ in agent.decode(DECODE, inputs, SECONDS).outcomes()]
+def outcomes(agent: Agent, *inputs: bytes, seconds: float = SECONDS) -> list[Outcome]:
+    return [outcome for outcome, _ in agent.decode(DECODE, inputs, seconds).outcomes()]
 
 
 def returned(text: str, *values: int) -> Outcome:
@@ -52,7 +54,8 @@ def test_what_ends_the_process_ends_the_outcomes(
     node: AgentNode, killer: bytes, ended: Ended, text: str
 ) -> None:
     for before in ([], [b"m", b"o1"]):
-        batch = outcomes(node.agent, *before, killer, b"m")
+        seconds = LOOP_SECONDS if ended is Ended.LOOPED else SECONDS
+        batch = outcomes(node.agent, *before, killer, b"m", seconds=seconds)
         assert batch[:-1] == outcomes(node.agent, *before)
         assert batch[-1] == Outcome(Shape(ended, text))
     reading = node.agent.settle(5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from fuzz.bench import QUICK
@@ -17,7 +18,8 @@ def test_the_throughput_is_measured_with_cases_that_keep_their_shape() -> None:
     result = part.result()
     one, five = result.rows
     (note,) = result.notes
-    assert "its node computes" in note
+    # Where the node got less than a clock's tick of a slice, its share is not told.
+    assert re.match(r"the bare loop: [\d,]+/s($|; its node computes \d+%)", note), note
     assert result.rounds == 1
     assert "takes two at least" in one.ratio.refusal()
     # Fields that are changed may hold a frame more, and never a client more or less.

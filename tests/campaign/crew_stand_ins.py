@@ -104,6 +104,7 @@ def saves_the_same(settings: FuzzSettings, pipe: Connection, log: str) -> None:
         return
     # What is told late is of a place where the case is no more.
     _await(place.shared / "improved")
+    _await(settings.corpus / "heard")  # that of the second one, first
     _say(pipe, Found(CRASH, str(saved.path), saved.new, 3), Refined(CRASH, str(saved.path)))
     _say(pipe, Ended(progress(1, 1.0, 0), "time is up"))
 

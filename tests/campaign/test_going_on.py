@@ -14,7 +14,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -72,7 +72,8 @@ class Run:
         family = psutil.Process(self.process.pid).children(recursive=True)
         self.process.kill()
         for process in family if whole else []:
-            process.kill()
+            with suppress(psutil.NoSuchProcess):  # its pipe has ended, and so has it
+                process.kill()
         self.end()
         _, left = psutil.wait_procs(family, timeout=_SECONDS)
         assert left == []

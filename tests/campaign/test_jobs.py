@@ -77,7 +77,11 @@ def test_each_worker_has_a_port_and_a_seed_of_its_own(settings: FuzzSettings) ->
 def test_what_two_workers_find_is_told_once_and_is_where_it_is_said_to_be(
     settings: FuzzSettings,
 ) -> None:
-    events = run(settings, stand_ins.saves_the_same)
+    events = []
+    for event in Campaign(settings, worker_main=stand_ins.saves_the_same).events():
+        events.append(event)
+        if isinstance(event, Found):
+            (settings.corpus / "heard").touch()
     found = [event for event in events if isinstance(event, Found)]
     assert [(event.new, event.hits) for event in found] == [(True, 2), (True, 5)]
     summary = Summary()

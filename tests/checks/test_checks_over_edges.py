@@ -10,7 +10,7 @@ import pytest
 from fuzz.checks import Check, Ground, model
 from fuzz.checks.model import MODEL
 from fuzz.checks.rate import RATE
-from fuzz.clock import Deadline, SystemClock
+from fuzz.clock import Deadline, FakeClock
 from fuzz.finding import Finding
 from fuzz.triage.reduce import Budget
 from tests.planted.fingerprints import FINGERPRINTS
@@ -23,7 +23,7 @@ _MOST = 200
 def found(check: Check, plant: str) -> tuple[tuple[Finding, ...], str]:
     """Return the first findings of ``check``, and what was asked then."""
     with bench(plant, edges=2) as planted:
-        deadline = Deadline.after(SystemClock(), 120.0, "the check")
+        deadline = Deadline.after(FakeClock(), 1.0, "the check")  # which never is over
         trials = islice(check.run(Ground(planted.rig, deadline, Random(1))), _MOST)
         for trial in trials:
             if trial.findings:

@@ -171,11 +171,11 @@ def test_what_was_not_accepted_for_sure_is_not_waited_for() -> None:
 def test_who_has_left_and_is_never_said_to_be_offline_is_a_finding(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("fuzz.checks.storm._LEAST_SECONDS", 1.0)
+    monkeypatch.setattr("fuzz.checks.storm._LEAST_SECONDS", 4.0)
     (finding,) = findings(outside(Mail(online=1)))
     assert (finding.kind, finding.cause.what) == (Kind.HANG, STORM)
     assert finding.cause.reason == "the word that they are offline"
-    assert "2 of 8 clients that left at once were not served within 1 s" in finding.title
+    assert "2 of 8 clients that left at once were not served within 4 s" in finding.title
 
 
 def test_the_catalogue_names_the_check_of_each() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fuzz.distil.cover import Reach, needed, numbered, reach_of
@@ -24,7 +24,6 @@ _REACHES = st.lists(
 )
 
 
-@settings(deadline=None, derandomize=True)
 @given(_REACHES)
 def test_all_is_reached_surely_where_it_can_be_and_nothing_is_needless(
     reaches: list[Reach],
@@ -42,7 +41,6 @@ def test_all_is_reached_surely_where_it_can_be_and_nothing_is_needless(
         assert reached([other for other in chosen if other != at]) != (sure, every)
 
 
-@settings(deadline=None, derandomize=True)
 @given(_REACHES)
 def test_what_is_chosen_is_chosen_again(reaches: list[Reach]) -> None:
     chosen = needed(reaches)

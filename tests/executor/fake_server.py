@@ -205,7 +205,7 @@ class ScriptedServer:
                     peer.socket, server_side=True, suppress_ragged_eofs=False
                 )
             self._script(peer)
-        except (BrokenPipeError, ssl.SSLError):
+        except (ConnectionError, ssl.SSLError):
             pass  # the client has gone while the script spoke, or there was nobody to speak to
         finally:
             with self.news:

@@ -191,6 +191,7 @@ def test_answers_that_come_late_and_all_at_once_are_answers() -> None:
         bystanders = group(server)
         assert bystanders.open(soon("the bystanders"))
         assert not bystanders.check(SCANT)
+        assert server.quiet()  # else one read may take two questions
         assert all(bystanders.check(AMPLE) for _ in range(2))
         bystanders.close()
 
@@ -212,8 +213,9 @@ def test_a_silent_bystander_does_not_use_up_the_time_of_the_other() -> None:
     with ScriptedServer(script) as server:
         bystanders = group(server)
         assert bystanders.open(soon("the bystanders"))
-        assert not bystanders.check(Patience(1.0, 0.1, 1.0))
-        assert not bystanders.check(Patience(1.0, 0.1, 1.0))
+        for _ in range(2):
+            assert not bystanders.check(Patience(1.0, 0.1, 1.0))
+            assert server.quiet()  # else one read may take two questions
         assert bystanders.cut() == ("a client that is logged in", "a client before its login")
         assert len(asked) == 4, "both were asked at the first check, one again at the second"
         bystanders.close()

@@ -13,7 +13,6 @@ import pytest
 from fuzz.case import Case, Transport
 from fuzz.clock import SystemClock
 from fuzz.executor import Executor, Names
-from fuzz.executor.endpoint import SEARCHING
 from fuzz.executor.secure import SecureConnection, dial
 from fuzz.meanwhile import Meanwhile
 from fuzz.observation import ConnectionTrace, Ending
@@ -21,7 +20,7 @@ from fuzz.settings import TlsSettings
 from grammar import GetStatus, StatusResponse, encode
 from tests.executor.certificates import certificates, server_context, trusting
 from tests.executor.fake_server import LOGIN_OK, SECONDS, Peer, Script, ScriptedServer, echo, polite
-from tests.executor.support import SCANT, WAIT, login, open_, reset, send, trace_of
+from tests.executor.support import AMPLE, SCANT, WAIT, login, open_, reset, send, trace_of
 from tests.executor.test_executor_websocket import Session
 
 V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
@@ -75,7 +74,7 @@ def test_what_is_owed_is_taken_before_goodbye_is_said() -> None:
 
     with server(script) as served:
         black_box = Executor(served.endpoint, barrier, Names(0), SystemClock(), exact=False)
-        (seen,) = black_box.play([Case((send(ASK),))], SEARCHING)
+        (seen,) = black_box.play([Case((send(ASK),))], AMPLE)
     assert seen.traces == (ConnectionTrace(0, Ending.CLOSED, (STATUS,)),)
 
 

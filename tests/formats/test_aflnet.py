@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fuzz.case import MAX_STEPS, StepKind
@@ -13,7 +13,6 @@ from fuzz.formats.aflnet import looks_like, messages, read, written
 SOUND = b"\x06\0\0\0\x01alice\x03\0\0\0\x05\0\0"
 
 
-@settings(deadline=None, derandomize=True)
 @given(st.lists(st.binary(max_size=300)))
 def test_what_is_written_is_read(segments: list[bytes]) -> None:
     assert messages(written(segments)) == segments

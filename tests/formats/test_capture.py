@@ -222,7 +222,7 @@ _SOUND = {
 }
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=300)
 @given(st.sampled_from(sorted(_SOUND)), st.lists(st.tuples(st.integers(0), st.integers(0, 255))))
 def test_damage_of_any_kind_is_a_case_or_a_sentence(
     link: int, damage: list[tuple[int, int]]
@@ -233,7 +233,7 @@ def test_damage_of_any_kind_is_a_case_or_a_sentence(
     assert _bytes_told(bytes(data)) <= len(data)
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=200)
 @given(st.integers(0), st.sampled_from(sorted(_SOUND)))
 def test_so_is_a_cut(at: int, link: int) -> None:
     data = _SOUND[link][: at % len(_SOUND[link])]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fuzz.case import (
@@ -148,7 +148,6 @@ _FRAMES = st.sampled_from(_NAMES).flatmap(
 )
 
 
-@settings(deadline=None, derandomize=True)
 @given(st.lists(_FRAMES, max_size=6), st.lists(st.integers(1, 9), max_size=20))
 def test_bound_to_the_old_names_again_it_says_what_it_said(
     frames: list[bytes], cuts: list[int]

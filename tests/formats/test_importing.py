@@ -153,7 +153,7 @@ def _sound(name: str) -> bytes:
 _SOUND = tuple(map(_sound, ("dialogue-websocket", "dialogue-e2ee", "op-33-group-msg")))
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=150)
 @given(st.sampled_from(_SOUND), st.lists(st.tuples(st.integers(0, 2**16), st.integers(0, 255))))
 def test_whatever_a_capture_holds_what_comes_of_it_is_playable(
     sound: bytes, damage: list[tuple[int, int]]

@@ -69,7 +69,7 @@ _STEPS = st.lists(
 )
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=100)
 @given(st.lists(st.sampled_from([*Transport]), min_size=3, max_size=3), _STEPS)
 def test_any_play_of_three_comes_back(
     tmp_path_factory: pytest.TempPathFactory,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from itertools import pairwise
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fuzz.formats.tcp import Direction
@@ -27,7 +27,6 @@ def _begun(start: int = 0) -> Direction:
     return direction
 
 
-@settings(deadline=None, derandomize=True)
 @given(st.binary(max_size=200), _STARTS, st.integers(0, 2**32))
 def test_a_stream_survives_cuts_order_and_repetition(data: bytes, start: int, seed: int) -> None:
     chance = random.Random(seed)

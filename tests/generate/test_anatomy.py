@@ -27,7 +27,7 @@ def part_at(anatomy: Anatomy, path: str) -> Part:
     return next(part for part in anatomy.parts if part.path == path)
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=300)
 @given(st.integers(0, 2**32), st.binary(max_size=400))
 def test_replacing_a_field_keeps_every_length_true(seed: int, new: bytes) -> None:
     frame = fresh_frame(draft_of(seed=seed))
@@ -43,7 +43,7 @@ def test_replacing_a_field_keeps_every_length_true(seed: int, new: bytes) -> Non
 
 
 @given(st.binary(max_size=300), st.integers(0, 300), st.integers(0, 300), st.binary(max_size=20))
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=300)
 def test_splice_is_total_and_puts_the_bytes_there(
     data: bytes, offset: int, length: int, new: bytes
 ) -> None:

@@ -6,7 +6,7 @@ from dataclasses import fields
 from random import Random
 
 import pytest
-from hypothesis import HealthCheck, Phase, find, given, settings
+from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 
 from fuzz.case import Case, StepKind, decode_case, encode_case
@@ -30,15 +30,8 @@ from grammar.layout import PLANS, Inside
 from tests.grammar.strategies import quick
 
 _ALL = (*CLIENT_OPCODES.values(), *SERVER_OPCODES.values(), *BARE_TEXTS.values())
-#: Finding is asked for the smallest example, the same on each run.
-_SMALLEST = settings(
-    max_examples=500,
-    derandomize=True,
-    database=None,
-    deadline=None,
-    phases=[Phase.generate, Phase.shrink],
-    suppress_health_check=[HealthCheck.too_slow],
-)
+#: Finding is asked for the smallest example.
+_SMALLEST = settings(max_examples=500, phases=[Phase.generate, Phase.shrink])
 
 
 @pytest.mark.parametrize("kind", _ALL, ids=lambda kind: kind.__name__)

@@ -17,12 +17,8 @@ from grammar import (
     ServerFrame,
 )
 
-#: The same examples on each run, and no file left behind.
 quick = settings(
     max_examples=150,
-    derandomize=True,
-    database=None,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 

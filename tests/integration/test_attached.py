@@ -81,10 +81,10 @@ def test_without_an_agent_a_restart_is_seen_by_those_it_cut_off(tmp_path: Path) 
 def test_a_finding_is_told_before_the_end_of_a_server_that_is_not_ours(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(fuzz.rig, "_READY_SECONDS", 1.0)
     case = TRIGGERS["app_gives_up"][1]
     batch = [CASES["op-05-get-status"], case]
     with somebodys_server("app_gives_up") as address, attached(address) as rig:
+        monkeypatch.setattr(fuzz.rig, "_READY_SECONDS", 1.0)  # it will not come back
         watchdog = Watchdog(rig)
         investigator = Investigator(rig, watchdog, lambda _: False, lambda _: None)
         observations = rig.play(batch)

@@ -22,8 +22,10 @@ def test_a_clean_target_has_no_finding_and_is_covered(tmp_path: Path) -> None:
     assert not any((tmp_path / "crashes").iterdir())
     # A suspicion costs a fresh node, and that is all: a node that is full may raise one or two.
     assert summary.dismissed.total() <= 6
-    fresh = {"node": summary.dismissed.total()} if summary.dismissed else {}
-    assert (summary.reason, dict(summary.recoveries)) == ("all cases are played", fresh)
+    assert summary.reason == "all cases are played"
+    # Where nobody answered for a second, as on a machine that stood still, it is healed first.
+    assert set(summary.recoveries) <= {"node", "application"}
+    assert summary.recoveries["node"] == summary.dismissed.total()
     assert summary.progress.cases >= CASES
     shares = {module: covered / total for module, (covered, total) in summary.modules.items()}
     assert all(shares[module] > SHARE for module in DEEP), shares

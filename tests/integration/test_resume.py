@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -53,7 +54,8 @@ def kill(running: Program, whole: bool) -> set[str]:
     names = {member.pid: member.name for member in family}
     python = [pid for pid, name in names.items() if name.startswith("python")]
     for pid in python if whole else [running.process.pid]:
-        os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # the first one's end has ended it
+            os.kill(pid, signal.SIGKILL)
     assert running.end() == -signal.SIGKILL
     deadline = soon("the processes of a killed run to end")
     assert [names[member.pid] for member in family if not member.gone(deadline)] == []

@@ -101,7 +101,8 @@ def test_each_seed_is_played_alike_and_is_innocent_over_each_transport(
             (observation,) = ground.play([case])
             assert (over, name, judge_laws(observation)) == (over, name, ())
             heard[over] = normalised(observation)
-        if any(reply.frame == "RATE_LIMITED" for one in heard["tcp"] for reply in one.replies):
+        replies = [reply for links in heard.values() for one in links for reply in one.replies]
+        if any(reply.frame == "RATE_LIMITED" for reply in replies):
             metered.add(name)  # how much passes is a matter of time
         elif name in PLAIN:
             for over in TRANSPORTS:

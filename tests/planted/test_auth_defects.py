@@ -8,6 +8,7 @@ import pytest
 
 from fuzz.case import Case
 from fuzz.clock import SystemClock
+from fuzz.executor.endpoint import CONFIRMING
 from fuzz.finding import Finding
 from fuzz.generate.seeds import SEEDS
 from fuzz.oracles.laws.auth import auth
@@ -54,7 +55,7 @@ def guarded() -> Iterator[Rig]:
 
 
 def findings(rig: Rig, case: Case) -> list[Finding]:
-    (observation,) = rig.play([case])
+    (observation,) = rig.play([case], CONFIRMING)
     assert observation.guard is not None
     return list(auth(observation))
 
@@ -83,26 +84,26 @@ def test_on_a_clean_target_the_law_is_silent(guarded: Rig, seed: str) -> None:
 
 
 def test_a_login_that_names_a_user_alone_succeeds_where_tokens_are_asked_for(guarded: Rig) -> None:
-    (observation,) = guarded.play([SEEDS["dialogue-seq-fifo"]])
+    (observation,) = guarded.play([SEEDS["dialogue-seq-fifo"]], CONFIRMING)
     assert all(trace.replies().startswith(b"\x03LOGIN_OK") for trace in observation.traces)
 
 
 @pytest.mark.parametrize("seed", sorted(set().union(*SHOWN_BY.values()) - GOOD))
 def test_a_forged_token_is_refused_by_a_clean_target(guarded: Rig, seed: str) -> None:
-    (observation,) = guarded.play([SEEDS[seed]])
+    (observation,) = guarded.play([SEEDS[seed]], CONFIRMING)
     assert observation.traces[0].replies() == b"AUTH_FAILED"
 
 
 @pytest.mark.parametrize("seed", sorted(GOOD))
 def test_a_good_token_is_accepted_by_a_clean_target(guarded: Rig, seed: str) -> None:
-    (observation,) = guarded.play([SEEDS[seed]])
+    (observation,) = guarded.play([SEEDS[seed]], CONFIRMING)
     assert observation.traces[0].replies().startswith(b"\x03LOGIN_OK")
 
 
 def test_where_no_token_is_asked_for_nothing_is_judged_and_logins_stay_bare() -> None:
     rig = started(EmbeddedTarget(0))
     try:
-        (observation,) = rig.play([SEEDS["dialogue-seq-fifo"]])
+        (observation,) = rig.play([SEEDS["dialogue-seq-fifo"]], CONFIRMING)
         assert observation.guard is None
         assert b":" not in observation.traces[0].sent[0].data
     finally:

@@ -129,7 +129,7 @@ def test_the_hex_view_is_exact_and_bounded() -> None:
     assert len(lines) == MAX_HEX_BYTES // 16 + 1
 
 
-@settings(max_examples=80, deadline=None, derandomize=True)
+@settings(max_examples=80)
 @given(st.binary(min_size=1, max_size=80), st.sampled_from([20, 80]))
 def test_any_bytes_are_shown(data: bytes, width: int) -> None:
     try:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from fuzz.store.records import HEADER, Record, begun, judged, read
 
-quick = settings(max_examples=200, deadline=None, derandomize=True)
+quick = settings(max_examples=200)
 
 numbers = st.integers(0, 2**64 - 1)
 batches = st.lists(

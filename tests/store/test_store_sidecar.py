@@ -21,7 +21,7 @@ from fuzz.store.sidecar import (
     sidecar_path,
 )
 
-quick = settings(max_examples=150, deadline=None, derandomize=True)
+quick = settings(max_examples=150)
 
 texts = st.tuples() | st.lists(st.text(), max_size=3).map(tuple)
 json_values = st.recursive(

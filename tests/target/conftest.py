@@ -16,7 +16,7 @@ _users = count(1)
 @pytest.fixture(scope="session")
 def reference() -> Iterator[ReferenceNode]:
     with memory_folder() as folder:
-        node = ReferenceNode(Path(folder), {"ack_ms": 400, "ack_scan_ms": 200})
+        node = ReferenceNode(Path(folder), {"ack_scan_ms": 200})
         yield node
         node.stop()
 

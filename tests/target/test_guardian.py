@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from fuzz.epmd import names
@@ -111,6 +112,9 @@ def test_the_end_of_a_daemon_is_told_though_its_parent_is_gone(
     pid = int(first_line(tmp_path / "pid"))
     assert code_of(guardian) == 0
     assert guardian.code_of(pid) is None
+    deadline = soon("the daemon to be the guardian's")
+    while psutil.Process(pid).ppid() != guardian.pid:
+        pause(deadline)
     with watched(pid) as held:
         os.kill(pid, signal.SIGABRT)
         assert gone(held)

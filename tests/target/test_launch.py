@@ -89,7 +89,7 @@ def test_commands_run_in_order_each_when_the_one_before_has_done_its_part(
     first, second = free_edge_ports(2)
     commands = (
         "echo returns >>order",
-        f"{serves(first)} & echo background >>order",
+        f"echo background >>order; {serves(first)} &",
         f"echo foreground >>order; exec {serves(second)}",
     )
     target = start(*commands, "echo last >>order", ports=(first, second))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import subprocess
 from collections.abc import Iterator, Mapping
 from itertools import count
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import cbor2
 import pytest
 
+from tests.beam.named import port_mapper
 from tests.target.reference_support import (
     LOGIN_OK,
     Client,
@@ -62,17 +62,9 @@ class Cluster:
 
 @pytest.fixture(scope="module")
 def epmd() -> Iterator[None]:
-    """The port mapper, which a node would start and leave running."""
-    environment = {**os.environ, "ERL_EPMD_ADDRESS": "127.0.0.1"}
-    names = ["epmd", "-names"]
-    if subprocess.run(names, env=environment, capture_output=True).returncode == 0:
+    with port_mapper() as port, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ERL_EPMD_PORT", str(port))
         yield
-        return
-    with subprocess.Popen(["epmd"], env=environment) as process:
-        while subprocess.run(names, env=environment, capture_output=True).returncode:
-            assert process.poll() is None
-        yield
-        process.kill()
 
 
 @pytest.fixture(scope="module")

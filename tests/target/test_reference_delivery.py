@@ -109,7 +109,12 @@ def test_a_message_without_ack_goes_back_to_the_store_in_time(
         sender.send(message(target, b"late"))
         frame = receiver.frame()
         assert reference.number(stored(target)) == 0
-        reference.until(f"{stored(target)} =:= 1", "the message to be stored")
+        patience = reference.eval("element(2, application:get_env(iris_ref, ack_ms))")
+        assert reference.eval("application:set_env(iris_ref, ack_ms, 100)") == "ok"
+        try:
+            reference.until(f"{stored(target)} =:= 1", "the message to be stored")
+        finally:
+            reference.eval(f"application:set_env(iris_ref, ack_ms, {patience})")
         receiver.send(b"\x03" + msg_id(frame))
         assert receiver.finish() == ()
         with Client(reference.tcp, target) as newer:
@@ -198,8 +203,8 @@ def test_a_burst_is_500_messages_of_a_user_and_the_rest_is_refused_not_delivered
     assert bodies[:500] == [b"%d" % number for number in range(500)]
     assert len(bodies) + len(refusals) == 700
     assert len(bodies) <= 500 + refilled
-    assert {frame[0] for frame in refusals} == {0xFF}
-    assert all(frame[1] in range(1, 11) for frame in refusals)
+    assert refusals or refilled >= 200
+    assert all(frame[0] == 0xFF and frame[1] in range(1, 11) for frame in refusals)
 
 
 def test_a_batch_is_charged_for_each_of_its_messages(reference: ReferenceNode, name: Name) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fuzz.case import Case, Step, StepKind, Transport, encode_case, opening
@@ -36,13 +36,7 @@ from tests.triage.judges import A, B, FakeJudge, by_frame, login, opened, pause,
 
 PLENTY = Budget(plays=20_000, seconds=1e9)
 
-quick = settings(
-    max_examples=60,
-    derandomize=True,
-    database=None,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-)
+quick = settings(max_examples=60)
 
 #: Around what is wrong, what a campaign leaves: other users, other frames, waits, cuts.
 BLOAT = merge([SEEDS["dialogue-offline-message"], SEEDS["op-20-upload-prekeys"]]).steps

@@ -35,7 +35,7 @@ from fuzz.case import (
 )
 from fuzz.errors import CaseFileError
 
-quick = settings(max_examples=200, deadline=None, derandomize=True)
+quick = settings(max_examples=200)
 
 steps = st.builds(
     Step,

@@ -17,7 +17,7 @@ from fuzz.describe import (
 )
 from grammar import BatchSend, SendMessage, SendSeq, encode
 
-quick = settings(max_examples=300, deadline=None, derandomize=True)
+quick = settings(max_examples=300)
 
 opcodes = st.sampled_from(list(range(0x00, 0x80)))
 segments = st.binary(max_size=60) | st.tuples(opcodes, st.binary(max_size=60)).map(

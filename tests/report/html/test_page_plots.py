@@ -14,7 +14,7 @@ from fuzz.report.html.plots import HEIGHT, MAX_POINTS, TABLE_ROWS, WIDTH, draw, 
 #: Values of totals and rates, far beyond what a campaign reaches.
 VALUES = st.floats(0, 1e12)
 
-quick = settings(max_examples=200, deadline=None, derandomize=True)
+quick = settings(max_examples=200)
 
 
 def plot(*series: Series, marks: tuple[Mark, ...] = ()) -> Plot:

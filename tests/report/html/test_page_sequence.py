@@ -68,7 +68,7 @@ def test_a_long_case_is_cut_and_says_so() -> None:
     assert diagram.strokes[-1].text.endswith("...")
 
 
-@settings(max_examples=50, deadline=None, derandomize=True)
+@settings(max_examples=50)
 @given(case=dialogues())
 def test_everything_is_inside_the_picture(case: Case) -> None:
     diagram = diagram_of(case, "x")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from fuzz.report.html.words import counted, duration, moment, share, short_number, visible
 
-quick = settings(max_examples=200, deadline=None, derandomize=True)
+quick = settings(max_examples=200)
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,8 @@ def _ask_for_names(port: int) -> bytes:
         connection.sendall(_NAMES_REQUEST)
         while data := connection.recv(_CHUNK):
             answer += data
+            if deadline.expired():  # a timeout is of one wait, and there need not be any
+                raise TimeoutError("it talks without end")
             connection.settimeout(max(deadline.left(), _LEAST_SECONDS))
     return answer
 

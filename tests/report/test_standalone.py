@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fuzz.report.reproducer import _MODULES
-from fuzz.report.standalone import wire
+from fuzz.report.standalone import play, wire
 from fuzz.report.standalone.verdict import CHECKS, Seen, Wire
 from grammar import (
     ClientFrame,
@@ -29,6 +29,7 @@ from grammar import (
     always_answered,
     encode,
 )
+from tests.executor.fake_server import Peer, ScriptedServer
 from tests.grammar.strategies import frames, quick
 
 OK = encode(LoginOk())
@@ -169,6 +170,22 @@ def test_a_connection_is_lost_that_the_server_ended_without_a_word(
     heard: bytes, left: bool, shown: bool
 ) -> None:
     assert told({"check": "closed"}, heard, left) is shown
+
+
+def test_who_talks_without_end_is_not_listened_to_without_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def babble(peer: Peer) -> None:
+        while True:
+            peer.say(OK * 1_000)
+
+    monkeypatch.setattr(play, "PATIENCE", 0.05)
+    with ScriptedServer(babble) as server:
+        client = play.Client((server.endpoint.host, server.endpoint.port))
+        assert client.read_until(lambda: bool(client.heard), 5.0)
+        client.drain()
+        assert not client.ended
+        client.sock.close()
 
 
 @quick

@@ -108,9 +108,12 @@ class Client:
         self.heard = unframed(self.raw) if self.framed else self.raw
 
     def drain(self) -> None:
-        """Read what has come by now."""
+        """Read what has come by now; a server that talks without end is left to talk."""
+        deadline = time.monotonic() + PATIENCE
         while not self.ended and select.select([self.sock], [], [], 0)[0]:
             self.take()
+            if time.monotonic() >= deadline:
+                return
 
     def answered(self) -> bool:
         """Tell whether nothing is owed to it, as far as that can be told."""

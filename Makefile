@@ -16,9 +16,11 @@ help: ## say what can be made
 fuzz: setup ## fuzz for a minute; ARGS="..." adds options, and a later --time wins
 	@$(BIN)/iris-fuzz fuzz --time 60 $(ARGS)
 
-# Two tests at once for each processor: most of them wait for a server.
+# A browser is fetched while the types are checked: the one waits for the network. Two tests at once
+# for each processor: most of them wait for a server.
 # pytest comes last, so that its closing line is the last thing on the screen.
-test: lint chromium ## check style and types, then run every test
+test: setup ## check style and types, then run every test
+	@$(MAKE) --no-print-directory --jobs=2 lint chromium
 	@$(BIN)/python -m pytest --numprocesses $$((2 * $$(nproc))) --dist worksteal
 
 lint: setup ## check style and types only
@@ -35,8 +37,8 @@ $(READY): requirements.lock pyproject.toml
 erlang: $(READY)
 	@sh .ci/erlang
 
-# For the tests only: nothing else opens the report.
-chromium:
+# For the tests only: nothing else opens the report. Behind Erlang: one apt-get at a time.
+chromium: setup
 	@sh .ci/chromium
 
 lock: ## resolve pyproject.toml into requirements.lock again; ARGS=--upgrade takes newer releases

@@ -63,19 +63,22 @@ def flood(node: ReferenceNode, connections: int, seed: int) -> None:
                 continue
 
 
+def no_more_than(before: str) -> str:
+    """Return whether each count is at most that: what was about to end then has ended by now."""
+    return f"lists:all(fun({{Now, Then}}) -> Now =< Then end, lists:zip({COUNTS}, {before}))"
+
+
 def test_frames_of_all_kinds_leave_nothing_behind() -> None:
     with memory_folder() as folder, ReferenceNode(Path(folder)) as node:
         with Client(node.tcp, b"bystander") as bystander:
             flood(node, 200, seed=1)
-            node.eval(COUNTS)
+            node.eval(no_more_than(COUNTS))  # its own words are atoms
             atoms = node.number("erlang:system_info(atom_count)")
             idle = "0 =:= ets:info(iris_ref_limiter, size)"
             node.until(f"1 =:= ets:info(iris_ref_presence, size) andalso {idle}", "rows to go")
             before = node.eval(COUNTS)
             flood(node, 2000, seed=2)
-            # Each by itself: what was about to end at the first count is no more at the second.
-            no_more = f"lists:all(fun({{A, B}}) -> A =< B end, lists:zip({COUNTS}, {before}))"
-            node.until(no_more, f"the counts to be {before} again")
+            node.until(no_more_than(before), f"the counts to be {before} again")
             assert node.number("erlang:system_info(atom_count)") == atoms
             bystander.settle()
         assert node.log == []

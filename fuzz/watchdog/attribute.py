@@ -199,8 +199,11 @@ class Investigator:
         else:
             findings = self.judge_growth(case)
         for finding in findings:
-            if not self._known(finding):
-                yield from self._once_more(case, finding)
+            if self._known(finding):
+                continue
+            if not (is_doubtful(finding) or told_in_ways(finding)):
+                yield Attributed(finding, case, 1, 1)  # it broke while that was looked at
+            yield from self._once_more(case, finding)
 
     def _once_more(self, case: Case, finding: Finding) -> Iterator[Attributed]:
         """Yield how surely ``case`` shows ``finding`` on a fresh node.

@@ -259,6 +259,16 @@ def test_growth_once_is_not_told() -> None:
     assert desk.run(PLAIN[0], case("lazy"), PLAIN[1]) == []
 
 
+def test_what_breaks_while_a_leak_is_looked_for_is_told_before_it_is_confirmed() -> None:
+    """A finding is saved when it is told first, and only then can it be improved."""
+    desk = Desk(crash=reports(STATEM))
+    told_of = list(desk.investigator.investigate_growth(CRASH, "ETS rows of sessions"))
+    assert [(one.finding.kind, one.confirms) for one in told_of] == [
+        (Kind.PROCESS_CRASH, False),
+        (Kind.PROCESS_CRASH, True),
+    ]
+
+
 def test_a_known_leak_costs_no_plays() -> None:
     desk = Desk(leak=leaks)
     desk.run(case("leak"))

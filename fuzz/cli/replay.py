@@ -80,7 +80,8 @@ def replay(
             status.update(Text(f"playing {number} of {len(files)}: {file}"))
             results.append(replayer.replay(file, plays))
             if not as_json:
-                _say(console, results[-1], _switched_off(file, target.plants), issues)
+                off = _switched_off(file, target.plants) if target.embedded else ""
+                _say(console, results[-1], off, issues)
     if as_json:
         click.echo(json.dumps([_told(result, issues) for result in results], indent=2))
     elif len(results) > 1:

@@ -17,6 +17,7 @@ from pathlib import Path
 from fuzz.case import Case
 from fuzz.errors import CaseFileError, IrisFuzzError, StoreError
 from fuzz.finding import Finding, Kind
+from fuzz.oracles.laws.auth import AUTH
 from fuzz.rig import Rig
 from fuzz.store.golden import read_expecting
 from fuzz.store.sidecar import Sidecar
@@ -24,7 +25,7 @@ from fuzz.watchdog.attribute import Investigator
 from fuzz.watchdog.watchdog import Watchdog
 
 #: Kinds that only an agent in the node can see.
-_INSIDE = frozenset({Kind.PROCESS_CRASH, Kind.LEAK})
+_INSIDE = frozenset({Kind.PROCESS_CRASH, Kind.LEAK, Kind.COST})
 #: Why a case is not played that tells what one client of a crowd did.
 ONLY_A_STORM = "a storm is shown by `iris-fuzz check storm` only"
 
@@ -92,11 +93,9 @@ class Replayer:
             case, expected = read_expecting(path)
         except (CaseFileError, StoreError) as error:
             return Replayed(path, Verdict.ERROR, 0, 0, note=str(error))
-        if expected is not None and expected.kind in _INSIDE and self._rig.agent is None:
-            unseen = f"a {expected.kind.value} cannot be seen in a target without an agent"
+        unseen = "" if expected is None else self._unseen(expected)
+        if unseen:
             return Replayed(path, Verdict.ERROR, 0, 0, note=unseen)
-        if expected is not None and expected.of_a_storm:
-            return Replayed(path, Verdict.ERROR, 0, 0, note=ONLY_A_STORM)
         lost = self._investigator.lost
         if lost is not None:
             return Replayed(path, Verdict.ERROR, 0, 0, note=f"not played: {lost}")
@@ -108,8 +107,23 @@ class Replayer:
                 if self._investigator.lost is not None:  # it would show the same for ever
                     break
         except IrisFuzzError as error:
-            return Replayed(path, Verdict.ERROR, 0, len(seen), note=str(error))
+            if not any(seen):
+                return Replayed(path, Verdict.ERROR, 0, len(seen), note=str(error))
+            note = str(error)  # what was seen before is told in any case
         return _verdict(path, seen, expected, note)
+
+    def _unseen(self, expected: Sidecar) -> str:
+        """Return why what is ``expected`` cannot be seen here, empty if it can."""
+        if expected.kind in _INSIDE and self._rig.agent is None:
+            return f"a {expected.kind.value} cannot be seen in a target without an agent"
+        if expected.of_a_storm:
+            return ONLY_A_STORM
+        if expected.cause.what == AUTH and self._rig.names.tokens.secret is None:
+            return (
+                "who may log in is judged only where the secret of the tokens is known: "
+                "the embedded target with --auth"
+            )
+        return ""
 
     def _play(self, case: Case, expected: Sidecar | None) -> tuple[Finding, ...]:
         """Play once. What shows only in many plays, or in variants, gets them if it is expected."""

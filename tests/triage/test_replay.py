@@ -9,6 +9,7 @@ import pytest
 from fuzz.case import Case, encode_case
 from fuzz.errors import CaseFileError, TargetError
 from fuzz.evidence import Evidence, Pulse
+from fuzz.executor.tokens import Tokens
 from fuzz.finding import STORM, Cause, Finding, Kind
 from fuzz.node import Event
 from fuzz.oracles import judge
@@ -137,6 +138,46 @@ def test_nothing_to_replay_is_an_error_with_a_sentence(tmp_path: Path) -> None:
         list(case_files([tmp_path]))
     with pytest.raises(CaseFileError, match="does not exist"):
         list(case_files([tmp_path / "missing"]))
+
+
+def test_what_was_seen_before_the_target_was_gone_is_told(tmp_path: Path) -> None:
+    def crashes_and_is_gone(rig: FakeRig) -> None:
+        if len(rig.plays) > 1:
+            raise TargetError("it serves nobody any more")
+        reports(STATEM)(rig)
+
+    rig = FakeRig({"gone": crashes_and_is_gone})
+    result = Replayer(rig.as_rig()).replay(saved(tmp_path, case("gone"), finding_of(STATEM)), 3)
+    assert (result.verdict, result.shown, result.plays) == (Verdict.FAILED, 1, 1)
+    assert result.note == "it serves nobody any more"
+
+
+@pytest.mark.parametrize(
+    ("kind", "what", "why"),
+    [
+        (Kind.COST, "cost", "a cost cannot be seen in a target without an agent"),
+        (Kind.LEAK, "leak", "a leak cannot be seen in a target without an agent"),
+        (Kind.SEMANTIC, "auth", "only where the secret of the tokens is known"),
+    ],
+)
+def test_what_cannot_be_seen_here_is_not_said_to_be_fixed(
+    kind: Kind, what: str, why: str, tmp_path: Path
+) -> None:
+    path = saved(tmp_path, case("plain"), Finding(kind, "a title", Cause(what, "a reason")))
+    rig = FakeRig({})
+    rig.agent = None
+    result = Replayer(rig.as_rig()).replay(path, 3)
+    assert (result.verdict, result.plays) == (Verdict.ERROR, 0)
+    assert why in result.note
+    assert rig.plays == []
+
+
+def test_who_may_log_in_is_judged_where_the_secret_is_known(tmp_path: Path) -> None:
+    finding = Finding(Kind.SEMANTIC, "a title", Cause("auth", "a reason"))
+    rig = FakeRig({})
+    rig.names.tokens = Tokens(b"the secret")
+    result = Replayer(rig.as_rig()).replay(saved(tmp_path, case("plain"), finding), 1)
+    assert result.verdict is Verdict.FIXED
 
 
 def test_what_only_a_storm_shows_is_not_said_to_be_fixed(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from fuzz.beam.fake import FakeAgent
 from fuzz.case import Case, Step, StepKind
 from fuzz.clock import FakeClock
 from fuzz.evidence import Pulse
-from fuzz.executor import Endpoint, Finished, Patience, unheard
+from fuzz.executor import Endpoint, Finished, Names, Patience, unheard
 from fuzz.executor.endpoint import SEARCHING
 from fuzz.meanwhile import Meanwhile, nothing
 from fuzz.node import Application, Event, Gate, Point
@@ -62,6 +62,7 @@ class FakeRig:
     ) -> None:
         self.clock = FakeClock()
         self.endpoint = Endpoint("127.0.0.1", 1)
+        self.names = Names(0)
         self.target = FakeTarget(self.clock)
         self.agent: FakeAgent | None = FakeAgent(points, applications=[APPLICATION], gates=gates)
         found = self.agent.instrument()

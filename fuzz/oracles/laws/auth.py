@@ -31,6 +31,8 @@ from fuzz.oracles.laws.token import Token, is_number, is_time, key_in, read_toke
 from grammar import AuthFailed, Login, LoginOk, encode
 from grammar.limits import NAME
 
+#: The first word of what is told.
+AUTH = "auth"
 _LOGIN = b"\x01"
 _ACCEPTED = encode(LoginOk())
 _REFUSED = encode(AuthFailed())
@@ -97,7 +99,7 @@ def _finding(
     return Finding(
         Kind.SEMANTIC,
         title,
-        Cause("auth", reason),
+        Cause(AUTH, reason),
         {
             "connection": trace.number,
             "user": repr(attempt.user)[1:],

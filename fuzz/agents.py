@@ -25,6 +25,14 @@ from fuzz.target import Address, Target
 _RETRY_SECONDS = 0.05
 
 
+#: What is told of a target of which only a part is watched.
+UNWATCHED = (
+    "its node is connected to nodes without an agent, so that what they do is not waited for: what "
+    "depends on the order in which two clients were served is not judged; name them too, as in "
+    "--node iris_core@HOST"
+)
+
+
 class Agents:
     """The agents that ``injection`` has brought into the nodes of ``target``, at ``address``.
 
@@ -160,3 +168,11 @@ def births_of(agent: Agent) -> dict[str, int]:
     if isinstance(agent, Fleet):
         return {member.label: member.agent.info.born for member in agent.members}
     return {"": agent.info.born}
+
+
+def watches_all(agent: Agent) -> bool:
+    """Tell whether no node without an agent has a part in what the node of ``agent`` does.
+
+    Several nodes that are watched talk to one another, so that of them it is not asked.
+    """
+    return isinstance(agent, Fleet) or not agent.rest().traffic

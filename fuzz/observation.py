@@ -86,7 +86,8 @@ class Observation:
     ``guard`` is None where LOGIN needs no token, or the secret is not known; ``users`` are the
     names that were made for this play, which nobody else uses; ``expects`` is what the case says
     that its clients are to hear. ``restarts`` are the orders (see :class:`Sent`) at which the case
-    had the server restarted.
+    had the server restarted. ``exact`` tells that between two segments all that went before had
+    been handled; else only that it had been read, and what came of it may have come in any order.
     """
 
     traces: tuple[ConnectionTrace, ...]
@@ -97,6 +98,7 @@ class Observation:
     users: frozenset[bytes] = field(default=frozenset(), compare=False)
     expects: Expectation | None = field(default=None, compare=False)
     restarts: tuple[int, ...] = ()
+    exact: bool = field(default=True, compare=False)
 
     def endings(self) -> frozenset[Ending]:
         """Return the ways in which connections ended."""

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fuzz.agents import Agents, births_of
+from fuzz.agents import UNWATCHED, Agents, births_of, watches_all
 from fuzz.beam import Agent, Attachment, EnvironmentInjection, Injection
 from fuzz.beam.covered import coverage_notes, covered_applications
 from fuzz.beam.fleet import Fleet
@@ -123,7 +123,10 @@ class Rig:
             self._agents = Agents(self.target, injection, address, self._coverage.core)
             self._inject(deadline)
         endpoint = endpoint.named(self._agents.names() if self._agents is not None else ())
-        exact = injection is not None  # a bystander's answer says only what was read
+        exact = self.agent is not None  # a bystander's answer says only what was read
+        if self.agent is not None and not watches_all(self.agent):
+            exact = False
+            self.notes.append(UNWATCHED)
         self._executor = Executor(
             endpoint, self.barrier, self.names, self.clock, exact, self._restart_applications
         )

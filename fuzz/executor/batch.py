@@ -103,7 +103,7 @@ class Executor:
             restarts = tuple(player.restarts)
             return Observation(
                 player.traces(), seconds, cut_short, guard, player.users(),
-                cases[number].expects, restarts,
+                cases[number].expects, restarts, self._exact,
             )  # fmt: skip
 
         def over(number: int) -> None:

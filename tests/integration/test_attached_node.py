@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from fuzz.agents import UNWATCHED
 from fuzz.finding import Kind
 from fuzz.rig import rig_of
 from fuzz.settings import AttachSettings, CoverageSettings, FuzzSettings, TargetSettings
 from fuzz.watchdog.attribute import Investigator
 from fuzz.watchdog.watchdog import Watchdog
-from tests.beam.named import COOKIE, port_mapper
+from tests.beam.named import COOKIE, named_node, port_mapper
 from tests.integration.support import SEEDS, program, run_campaign
 from tests.planted.triggers import CASES as TRIGGERS
 from tests.target.reference_support import ReferenceNode, memory_folder
@@ -140,6 +141,27 @@ def test_its_end_is_seen_though_it_is_not_ours(epmd: None) -> None:
         finally:
             rig.stop()
         assert rig.left == ()
+
+
+def test_of_an_edge_whose_core_is_not_watched_only_what_holds_in_any_order_is_judged(
+    somebodys: Somebodys,
+) -> None:
+    """What the core is asked for is handled there, and a barrier of the edge does not wait."""
+    rig = rig_of(somebodys.settings)
+    rig.start()
+    (alone,) = rig.play([TRIGGERS[PLANT][1]])
+    rig.stop()
+    assert alone.exact
+    assert UNWATCHED not in rig.notes
+    with named_node(somebodys.cookie.parent) as core:
+        assert core.eval(f"net_adm:ping('{somebodys.node.name}')") == "pong"
+        rig = rig_of(somebodys.settings)
+        rig.start()
+        (seen,) = rig.play([TRIGGERS[PLANT][1]])
+        rig.stop()
+    assert UNWATCHED in rig.notes
+    assert not seen.exact
+    somebodys.is_left()
 
 
 def test_a_node_that_takes_no_agent_ends_the_start(somebodys: Somebodys, tmp_path: Path) -> None:

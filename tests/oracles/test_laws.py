@@ -95,6 +95,24 @@ def test_a_lost_message_is_told_with_how_it_was_lost(
     assert reasons(*links) == [("lost", reason)]
 
 
+@pytest.mark.parametrize(
+    ("links", "cause"),
+    [
+        ((sender(HELLO), receiver()), "lost"),
+        ((sender(SendMessage(C, b"hello")), receiver(message(b"hello"))), "invented"),
+        ((sender(HELLO), receiver(message(b"hello"), message(b"hello"))), "duplicated"),
+    ],
+)
+def test_where_nobody_knows_what_was_handled_first_only_some_laws_speak(
+    links: tuple[ConnectionTrace, ...], cause: str
+) -> None:
+    """To read a message is not to hand it on: it may come when its receiver has left."""
+    seen = Observation(links, 0.001, users=frozenset({A, B, C}))
+    assert [finding.cause.what for finding in judge_laws(seen)] == [cause]
+    unknown = [finding.cause.what for finding in judge_laws(replace(seen, exact=False))]
+    assert unknown == ([] if cause == "lost" else [cause])
+
+
 def test_what_can_be_looked_for_again_does_not_depend_on_the_names_of_a_play() -> None:
     def looked_for(user: bytes, text: bytes) -> object:
         told = link(1, {2: [Login(user)]}, [OK, message(text)])

@@ -74,6 +74,8 @@ class Rig:
     ) -> None:
         self.target = target
         self.clock = clock
+        #: Whether a barrier answers for all that was handled, and not only for what was read.
+        self.exact = False
         self.names = Names()
         self.agent: Agent | None = None
         #: The node that owns the first port, with the applications of all.
@@ -123,12 +125,11 @@ class Rig:
             self._agents = Agents(self.target, injection, address, self._coverage.core)
             self._inject(deadline)
         endpoint = endpoint.named(self._agents.names() if self._agents is not None else ())
-        exact = self.agent is not None  # a bystander's answer says only what was read
-        if self.agent is not None and not watches_all(self.agent):
-            exact = False
+        self.exact = self.agent is not None and watches_all(self.agent)
+        if self.agent is not None and not self.exact:
             self.notes.append(UNWATCHED)
         self._executor = Executor(
-            endpoint, self.barrier, self.names, self.clock, exact, self._restart_applications
+            endpoint, self.barrier, self.names, self.clock, self.exact, self._restart_applications
         )
         self._bystanders = Bystanders(endpoint, self.names, self.clock)
         if not self._serves(deadline):

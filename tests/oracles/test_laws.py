@@ -10,7 +10,7 @@ from fuzz.evidence import Evidence, Pulse
 from fuzz.finding import Kind
 from fuzz.observation import ConnectionTrace, Ending, Observation
 from fuzz.oracles import judge
-from fuzz.oracles.laws import judge_laws
+from fuzz.oracles.laws import BY_ORDER, judge_laws
 from grammar import (
     Ack,
     BatchSend,
@@ -49,6 +49,7 @@ from tests.oracles.law_support import (
     receiver,
     sender,
 )
+from tests.planted.law_expectations import LAW_EXPECTED
 
 BUNDLE = cbor.dumps({"one_time_prekeys": [b"k" * 32]})
 BARE = cbor.dumps({"one_time_prekeys": []})
@@ -111,6 +112,16 @@ def test_where_nobody_knows_what_was_handled_first_only_some_laws_speak(
     assert [finding.cause.what for finding in judge_laws(seen)] == [cause]
     unknown = [finding.cause.what for finding in judge_laws(replace(seen, exact=False))]
     assert unknown == ([] if cause == "lost" else [cause])
+
+
+def test_it_is_known_of_each_cause_whether_it_is_judged_in_any_order() -> None:
+    in_any_order = {
+        "auth", "conformance", "duplicated", "golden", "invented", "relay", "unanswered",
+        "websocket",
+    }  # fmt: skip
+    causes = {cause for cause, *_ in LAW_EXPECTED.values()}
+    assert causes <= BY_ORDER | in_any_order
+    assert not in_any_order & BY_ORDER
 
 
 def test_what_can_be_looked_for_again_does_not_depend_on_the_names_of_a_play() -> None:

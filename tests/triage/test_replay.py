@@ -157,6 +157,7 @@ def test_what_was_seen_before_the_target_was_gone_is_told(tmp_path: Path) -> Non
     [
         (Kind.COST, "cost", "a cost cannot be seen in a target without an agent"),
         (Kind.LEAK, "leak", "a leak cannot be seen in a target without an agent"),
+        (Kind.SEMANTIC, "lost", "it depends on what is handled first"),
         (Kind.SEMANTIC, "auth", "only where the secret of the tokens is known"),
     ],
 )
@@ -165,7 +166,7 @@ def test_what_cannot_be_seen_here_is_not_said_to_be_fixed(
 ) -> None:
     path = saved(tmp_path, case("plain"), Finding(kind, "a title", Cause(what, "a reason")))
     rig = FakeRig({})
-    rig.agent = None
+    rig.agent, rig.exact = None, False
     result = Replayer(rig.as_rig()).replay(path, 3)
     assert (result.verdict, result.plays) == (Verdict.ERROR, 0)
     assert why in result.note

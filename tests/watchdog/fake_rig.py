@@ -61,6 +61,7 @@ class FakeRig:
         gates: tuple[Gate, ...] = (),
     ) -> None:
         self.clock = FakeClock()
+        self.exact = True
         self.endpoint = Endpoint("127.0.0.1", 1)
         self.names = Names(0)
         self.target = FakeTarget(self.clock)

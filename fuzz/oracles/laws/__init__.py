@@ -86,6 +86,21 @@ LAWS: tuple[tuple[Law, tuple[type[Frame], ...]], ...] = (
 #: What holds whatever a server handled first. Who cannot know that more than the reading of a
 #: segment came before the next one judges by these alone.
 _IN_ANY_ORDER = frozenset({conformance, invented, duplicated, relays, unanswered})
+#: What the others tell: the causes that are not judged there.
+BY_ORDER = frozenset(
+    {
+        "bundle",
+        "group",
+        "lost",
+        "misrouted",
+        "one-time key",
+        "rate",
+        "reordered",
+        "returned",
+        "roster",
+        "status",
+    }
+)
 
 
 @lru_cache(maxsize=4_096)

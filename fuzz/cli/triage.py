@@ -183,7 +183,17 @@ class _Desk:
         self.without += not findings
         failure: IrisFuzzError | None = lost
         for shown in findings:
-            plain, finding = (case, shown) if failure else examiner.plainest(case, shown)
+            plain, finding = case, shown
+            if failure is None:
+                try:
+                    plain, finding = examiner.plainest(case, shown)
+                except KeyboardInterrupt:
+                    self._file(seen_once(case, shown), file)
+                    raise
+                except IrisFuzzError as error:
+                    self.notes.append(f"{file}: not examined to the end: {error}")
+                    self._file_last(error, file)
+                    failure = error
             if finding.fingerprint in self.bugs:
                 self.bugs[finding.fingerprint].files.append(file)
                 continue
@@ -211,11 +221,15 @@ class _Desk:
         self._file(dossier, file)
         if dossier.failure is not None:
             self.notes.append(f"{file}: not examined to the end: {dossier.failure}")
-        if isinstance(dossier.failure, TargetLostError):
-            for last in dossier.failure.findings:
-                if last.fingerprint not in self.bugs:
-                    self._file(seen_once(dossier.failure.case, last, dossier.failure), file)
+            self._file_last(dossier.failure, file)
         return dossier.failure
+
+    def _file_last(self, failure: IrisFuzzError, file: Path) -> None:
+        """File what the last case showed, if its play was the end of the target."""
+        if isinstance(failure, TargetLostError):
+            for last in failure.findings:
+                if last.fingerprint not in self.bugs:
+                    self._file(seen_once(failure.case, last, failure), file)
 
     def _file(self, dossier: Dossier, file: Path) -> None:
         finding = dossier.finding

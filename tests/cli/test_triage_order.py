@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from fuzz.case import encode_case
 from fuzz.cli import running
 from fuzz.errors import AgentError, TargetError
+from fuzz.evidence import Evidence, Pulse
 from fuzz.observation import Observation
+from fuzz.oracles import judge
 from fuzz.rig import Recovery
+from fuzz.triage.dossier import Examiner
+from fuzz.triage.judge import TargetLostError
 from tests.cli.support import Run
 from tests.oracles.evidence_support import OTHER, STATEM
 from tests.watchdog.fake_rig import FakeRig, case, reports, stops_application
@@ -82,6 +87,36 @@ def test_an_interrupt_keeps_what_was_examined_and_tells_the_total(
     assert reported(tmp_path / "out") == ["process_crash"]
     assert "4 files, 1 bug, 1 file without a finding, 2 files not played" in ran.out
     assert "Traceback" not in ran.err
+
+
+def lost() -> TargetLostError:
+    """Return the end of a target at the play of a plainer case, which showed something else."""
+    other = judge(Evidence(pulse=Pulse.WELL, events=(OTHER,)))
+    return TargetLostError(TargetError("it serves nobody any more"), case("other"), other)
+
+
+@pytest.mark.usefixtures("rig")
+@pytest.mark.parametrize(
+    ("end", "code", "bugs"),
+    [(lost(), 1, 2), (AgentError("silent"), 1, 1), (KeyboardInterrupt(), 130, 1)],
+)
+def test_what_was_seen_is_told_though_a_plainer_case_was_the_end(
+    run: Run,
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    end: BaseException,
+    code: int,
+    bugs: int,
+) -> None:
+    def ends(*_: object) -> NoReturn:
+        raise end
+
+    monkeypatch.setattr(Examiner, "plainest", ends)
+    put(folder, "crash")
+    ran = run("triage", folder, "--out", tmp_path / "out", "--time", "2")
+    assert ran.code == code
+    assert reported(tmp_path / "out") == ["process_crash"] * bugs
 
 
 @pytest.mark.usefixtures("rig")

@@ -393,6 +393,6 @@ def rig_of(settings: TargetSettings) -> Rig:
                 "a node that is; leave out --node to see it from outside"
             )
         injection = Attachment(
-            settings.attach, lambda agent: target.follow(agent.node, agent.os_pid)
+            settings.attach, lambda agent: target.follow(agent.node, agent.os_pid, agent.port)
         )
     return Rig(target, SystemClock(), injection, settings.coverage, settings.rate)

@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 
+import psutil
+
 from fuzz.errors import TargetError
 from fuzz.observation import NodeExit
 from fuzz.target.base import Address, Manner
@@ -48,11 +50,19 @@ class AttachedTarget:
         #: The processes of nodes by name, as descriptors: a number could become another's.
         self._followed: dict[str, int] = {}
 
-    def follow(self, node: str, os_pid: int) -> None:
-        """Take ``os_pid`` for the process of a node; one that is gone is not followed."""
+    def follow(self, node: str, os_pid: int, port: int) -> None:
+        """Take ``os_pid`` for the process of a node, whose agent listens on ``port``.
+
+        One that is gone is not followed; nor is one that cannot be it: a node in a container has a
+        number there that may be a stranger's here.
+        """
         self._let_go(node)
-        with suppress(ProcessLookupError):
-            self._followed[node] = os.pidfd_open(os_pid)
+        with suppress(OSError):
+            process = os.pidfd_open(os_pid)
+            if _may_listen(os_pid, port):
+                self._followed[node] = process
+            else:
+                os.close(process)
 
     def start(self, environment: Mapping[str, str]) -> Address:
         """Return the address; a running node cannot be given an environment.
@@ -109,6 +119,17 @@ class AttachedTarget:
         # What else there may be is that the descriptor was closed meanwhile.
         node = next((names[one] for one, event in ended if event & select.POLLIN), None)
         return None if node is None else NodeExit(status=None, signal=None, node=node)
+
+
+def _may_listen(os_pid: int, port: int) -> bool:
+    """Tell whether a process listens on a TCP port, or is somebody's whose sockets are not told."""
+    try:
+        found = psutil.Process(os_pid).net_connections(kind="tcp")
+    except psutil.AccessDenied:
+        return True
+    except psutil.Error:
+        return False
+    return any(one.laddr.port == port and one.status == psutil.CONN_LISTEN for one in found)
 
 
 def _guessed(host: str, port: int) -> Address:

@@ -21,6 +21,8 @@ from fuzz.target.base import Address
 from fuzz.target.choose import choose_target
 from fuzz.target.cluster import ClusterTarget, edge_clock
 from fuzz.target.dump import read_dump
+from tests.target.layout import free_edge_ports
+from tests.target.started_support import listens, serves, soon
 
 #: An address of the block that is reserved for documentation (RFC 5737): it is nobody's.
 ELSEWHERE = "192.0.2.1"
@@ -198,17 +200,32 @@ def test_stopping_an_attached_target_ends_a_wait_for_it() -> None:
 
 def test_the_end_of_a_process_that_is_followed_is_seen_until_another_takes_its_place() -> None:
     target = AttachedTarget("127.0.0.1", 8085)
-    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as child:
-        target.follow("iris", child.pid)
+    (port,) = free_edge_ports(1)
+    with subprocess.Popen(["sh", "-c", f"exec {serves(port)}"]) as child:
+        deadline = soon("the process to listen")
+        while not listens(port):
+            assert not deadline.expired(), f"waited in vain for {deadline.what}"
+        target.follow("iris", child.pid, port)
         assert target.await_exit(0.01) is None
         child.kill()
         assert target.await_exit(10.0) == NodeExit(None, None, node="iris")
         assert target.poll() == NodeExit(None, None, node="iris")
-    target.follow("iris", os.getpid())
-    assert target.poll() is None
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        target.follow("iris", os.getpid(), server.getsockname()[1])
+        assert target.poll() is None
     target.stop()
-    target.follow("iris", child.pid)  # nobody's number any more
+    target.follow("iris", child.pid, port)  # nobody's number any more
     assert target.poll() is None
+
+
+def test_a_process_that_cannot_be_the_node_is_not_followed() -> None:
+    """The number that a node in a container gives as its own may be a stranger's here."""
+    target = AttachedTarget("127.0.0.1", 8085)
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as stranger:
+        target.follow("iris", stranger.pid, 8086)
+        stranger.kill()
+        stranger.wait(10)
+        assert target.poll() is None
 
 
 DUMP = """=erl_crash_dump:0.5

@@ -49,6 +49,7 @@ def _owed(segments: list[bytes], *received: Frame) -> int:
         ([], (), 0),
         ([LOGIN], (), 1),
         ([LOGIN], (LoginOk(),), 0),
+        ([LOGIN, LOGIN], (LoginOk(),), 1),
         ([LOGIN, encode(SendMessage(b"b", b"x"))], (LoginOk(),), 0),
         ([LOGIN, STATUS + STATUS], (LoginOk(), StatusResponse(b"a", 1, 0)), 1),
         ([LOGIN, STATUS[:2], STATUS[2:]], (LoginOk(),), 1),

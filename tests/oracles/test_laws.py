@@ -96,6 +96,16 @@ def test_a_lost_message_is_told_with_how_it_was_lost(
     assert reasons(*links) == [("lost", reason)]
 
 
+def test_what_may_have_been_read_as_the_rest_of_something_else_is_owed_no_answer() -> None:
+    asks = link(0, {1: [Login(A)], 2: [Ack(b"id")], 3: [GetStatus(A)]}, [OK])
+    first = link(0, {1: [Login(A)], 2: [GetStatus(A)], 3: [Ack(b"id")]}, [OK])
+    for trace, expected in ((asks, []), (first, ["unanswered"])):
+        seen = Observation((trace,), 0.001, users=frozenset({A}))
+        assert [finding.cause.what for finding in judge_laws(seen)] == ["unanswered"]
+        unknown = judge_laws(replace(seen, exact=False))
+        assert [finding.cause.what for finding in unknown] == expected
+
+
 @pytest.mark.parametrize(
     ("links", "cause"),
     [

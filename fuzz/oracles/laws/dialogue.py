@@ -5,7 +5,8 @@ byte it sent is part of a frame (the last one may be incomplete; over WebSocket 
 exactly one frame), and every LOGIN that was sent was answered by LOGIN_OK. Only sure
 connections owe or are owed anything. One that is not may have said things that nobody can
 tell, and may have let something through that looks like nothing; so where one is in the case,
-the laws on deliveries are silent.
+the laws on deliveries are silent. Where no barrier told that a segment was handled, the next may
+have been read with it: then nobody can tell where a frame without a length has ended.
 
 ``order`` is that of :class:`fuzz.observation.Sent`: between two segments the node has
 handled all that went before, whatever the connection.
@@ -49,6 +50,7 @@ from grammar import (
     encode,
 )
 from grammar.errors import GrammarError
+from grammar.layout import PLANS, Shape
 
 #: A server may give up on a connection that fills its buffer (limits.BUFFER), and need not say
 #: so; what comes near that is not judged.
@@ -66,6 +68,14 @@ _CLOSED, _UNUSED = Ending.CLOSED, Ending.UNUSED
 
 #: What is said of a frame that came in more than one segment.
 CUT = " that was cut by TCP"
+
+
+#: Frames without a length: they end with their segment.
+_OPEN_ENDED = tuple(
+    plan.frame
+    for plan in PLANS[Direction.CLIENT].values()
+    if any(field.shape is Shape.REST for field in plan.fields)
+)
 
 
 class Said(NamedTuple):
@@ -122,7 +132,7 @@ class Stay(NamedTuple):
 class Link:
     """One connection of a play."""
 
-    def __init__(self, trace: ConnectionTrace) -> None:
+    def __init__(self, trace: ConnectionTrace, exact: bool = True) -> None:
         self.number = trace.number
         self.edge = trace.edge
         self.ending = trace.ending
@@ -138,8 +148,18 @@ class Link:
         self.logins = tuple([said.order for said in self.said if isinstance(said.frame, Login)])
         self.sure = (
             self.readable and whole and self.fault is None and len(self.logins) == heard.accepted
-            and self.kinds.isdisjoint(_SHUT_OUT)
+            and self.kinds.isdisjoint(_SHUT_OUT) and (exact or not self._may_be_joined())
         )  # fmt: skip
+
+    def _may_be_joined(self) -> bool:
+        """Tell whether a segment may have been read as the rest of what was sent before it.
+
+        The first LOGIN is waited for, whatever a barrier tells; nothing answers an ACK.
+        """
+        last = self.said[-1].order if self.said else 0
+        return any(
+            isinstance(said.frame, _OPEN_ENDED) and said.order != last for said in self.said[1:]
+        )
 
     @property
     def clean(self) -> bool:
@@ -179,7 +199,8 @@ class Dialogue:
         self.users = observation.users
         self.seconds = observation.seconds
         self.restarts = observation.restarts
-        self.links = [Link(t) for t in observation.traces if t.ending is not _UNUSED]
+        exact = observation.exact
+        self.links = [Link(t, exact) for t in observation.traces if t.ending is not _UNUSED]
         self.sure = all(link.sure for link in self.links)
         #: The classes of the frames that were sent, and of those that were heard.
         self.kinds = {type(said.frame) for link in self.links for said in link.said}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from grammar import Error, FetchPrekeys, Login, PrekeyResponse, ServerFrame, UploadPrekeys, cbor
-from tests.oracles.law_support import OK, A, B, link, reasons, sender
+from tests.oracles.law_support import OK, A, B, C, link, reasons, sender
 
 STATUS_OK, NOT_FOUND = ({"status": word} for word in ("ok", "not_found"))
 
@@ -81,3 +81,11 @@ def test_where_a_request_was_refused_or_not_answered_nothing_is_said(
 ) -> None:
     asked = sender(upload(SECOND), FetchPrekeys(A), heard=heard)
     assert ("bundle", "not the last") not in reasons(asked)
+
+
+def test_a_reply_to_who_asked_for_none_is_missed_where_it_belongs() -> None:
+    owner = sender(upload(FIRST), heard=[OKAY])
+    other = link(1, {0: [Login(B)]}, [OK, reply(FIRST)])
+    asker = link(2, {4: [Login(C)], 5: [FetchPrekeys(A)]}, [OK])
+    assert reasons(other, owner, asker) == [("unanswered", "FETCH_PREKEYS")]
+    assert reasons(owner, asker, other) == [("unanswered", "FETCH_PREKEYS")]

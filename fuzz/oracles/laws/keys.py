@@ -92,7 +92,7 @@ def _asked(dialogue: Dialogue) -> list[_Asked]:
     for link in dialogue.links:
         requests = [s for s in link.said if isinstance(s.frame, FetchPrekeys | UploadPrekeys)]
         replies = [_map(f.bundle) for f in link.heard if isinstance(f, PrekeyResponse)]
-        if requests and (link.refused or len(requests) != len(replies)):
+        if (requests or replies) and (link.refused or len(requests) != len(replies)):
             return []
         asked += zip(requests, replies, [link] * len(requests), strict=True)
     return asked

@@ -74,6 +74,11 @@ def kinds(worth: Worth) -> list[bytes]:
     return sorted(kind for kind, recipe in RECIPES.items() if recipe.worth is worth)
 
 
+@pytest.mark.parametrize("jti", [[REVOKED_JTI], {REVOKED_JTI: 1}, 1, None])
+def test_a_jti_that_is_no_text_was_not_revoked(jti: object) -> None:
+    assert flaws(login(b"ann:" + signed(GOOD, {**CLAIMS, "jti": jti}))) == []
+
+
 @pytest.mark.parametrize("kind", kinds(Worth.FORGED))
 def test_a_forged_token_that_lets_in_is_a_finding_for_its_reason(kind: bytes) -> None:
     shown = b"ann:" + TOKENS.make(kind, b"ann")

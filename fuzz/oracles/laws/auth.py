@@ -194,7 +194,8 @@ def _claims(token: Token, attempt: Attempt, guard: Guard) -> str:
         return "expired" if exp < guard.now else "expired meanwhile"
     if is_number(nbf) and nbf > attempt.until + SKEW_SECONDS:
         return "nbf"
-    return "revoked" if claims.get("jti") in guard.revoked else ""
+    jti = claims.get("jti")
+    return "revoked" if isinstance(jti, str) and jti in guard.revoked else ""
 
 
 def is_good(attempt: Attempt, guard: Guard) -> bool:

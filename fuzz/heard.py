@@ -56,6 +56,9 @@ _IDS = frozenset({"msg_id", "group_id"})
 #: Fields whose CBOR is the server's own; that of an E2EE_MSG is its sender's, byte for byte.
 _CBOR = frozenset({(PrekeyResponse, "bundle"), (GroupRosterReply, "roster")})
 _CBOR |= {(GroupDelivery, "header")}
+#: Tags that mean another part of the value (of cbor2: strings, and any item): with them, a few
+#: bytes hold what has no end, or is too long to be written out.
+_REFERENCES = frozenset({25, 29})
 #: Messages of WebSocket that carry what is said.
 _DATA = (MessageKind.BINARY, MessageKind.TEXT, MessageKind.CONTINUATION)
 #: The texts without an opcode, which have no name in the table of opcodes.
@@ -77,6 +80,14 @@ def normalised(observation: Observation) -> tuple[Heard, ...]:
         )
         for trace, (some, rest) in zip(observation.traces, frames, strict=True)
     )
+
+
+def tree(data: bytes) -> object:
+    """Return the value of CBOR from the server; raise :class:`CborError` where it is no tree."""
+    for item in cbor.walk(data, max_items=len(data)).items:
+        if item.kind is cbor.Kind.TAG and item.argument in _REFERENCES:
+            raise CborError(item.offset, "cbor", "it refers to another part of itself")
+    return cbor.loads(data)
 
 
 def _frames(trace: ConnectionTrace) -> tuple[list[ServerFrame], bytes]:
@@ -187,8 +198,8 @@ class _Words:
 
     def _cbor(self, data: bytes) -> str:
         try:
-            return self._item(cbor.loads(data))
-        except CborError:
+            return self._item(tree(data))
+        except (CborError, ValueError, RecursionError):  # a number too long to print; too deep
             return self._text(data)
 
     def _item(self, value: object) -> str:

@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from fuzz.describe import describe_steps
 from fuzz.evidence import Contrast, Evidence
 from fuzz.finding import Cause, Finding, Kind
-from fuzz.heard import normalised
+from fuzz.heard import normalised, tree
 from fuzz.observation import ConnectionTrace, Ending, Observation
 from fuzz.replies import Heard, Reply
 from grammar import (
@@ -166,7 +166,7 @@ def _plain(frame: ServerFrame) -> ServerFrame:
 def _without_keys(bundle: bytes) -> bytes:
     """Return ``bundle`` with the number of its one-time keys in their place."""
     try:
-        value = cbor.loads(bundle)
+        value = tree(bundle)
         keys = value.get("one_time_prekeys") if isinstance(value, dict) else None
         if not (isinstance(value, dict) and isinstance(keys, list)):
             return bundle
@@ -177,9 +177,9 @@ def _without_keys(bundle: bytes) -> bytes:
 
 def _in_order(roster: bytes) -> bytes:
     try:
-        value = cbor.loads(roster)
+        value = tree(roster)
         return cbor.dumps(sorted(value, key=str)) if isinstance(value, list) else roster
-    except GrammarError:
+    except (GrammarError, ValueError, RecursionError):  # a number too long to print; too deep
         return roster
 
 

@@ -112,6 +112,23 @@ def test_what_it_is_not_free_to_choose_is(one: ServerFrame, other: ServerFrame) 
     assert differ([one], [other]).endswith("another content")
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"\xc2\x59\x08\x00" + b"\x01" * 2048,  # a number of more digits than Python prints
+        b"\xd8\x1c\x81\xd8\x1d\x01",  # a list within itself
+        b"\x81" * 250 + b"\x00",
+    ],
+)
+def test_what_cannot_be_written_out_is_compared_as_it_is(value: bytes) -> None:
+    for one, other in (
+        (GroupRosterReply(b"g", b"\x82" + value + last) for last in (b"\x00", b"\x01")),
+        (PrekeyResponse(b"\xa1\x61a\x82" + value + last) for last in (b"\x00", b"\x01")),
+    ):
+        assert differ([one], [one]) == ""
+        assert differ([one], [other]).endswith("another content")
+
+
 def test_bytes_that_are_no_frame_are_compared_as_they_are() -> None:
     broken = ConnectionTrace(0, Ending.CLOSED, (b"\x99\x00",), left=9)
     found = difference(contrast(play(trace(LoginOk())), play(broken)))

@@ -78,6 +78,23 @@ def test_the_order_of_a_map_says_nothing() -> None:
     assert _words([one]) == _words([two]) == ["PREKEY_RESPONSE bundle=\"{'a': b'\\x01', 'b': 2}\""]
 
 
+def test_cbor_that_cannot_be_written_out_is_told_byte_for_byte() -> None:
+    number = b"\xc2\x59\x08\x00" + b"\x01" * 2048  # more digits than Python prints
+    within_itself = b"\xd8\x1c\x81\xd8\x1d\x00"
+    doubled = b"".join(b"\xd8\x1c\x82" for _ in range(100))
+    doubled += b"\x00" + b"".join(b"\xd8\x1d\x18" + bytes([n]) for n in range(99, -1, -1))
+    repeated = b"\xd9\x01\x00\x82\x43abc\xd8\x19\x00"
+    for data in (number, within_itself, doubled, repeated):
+        cbor.loads(data)
+        told = _words([PrekeyResponse(data)])
+        assert told == [str(Reply("PREKEY_RESPONSE", (("bundle", _escaped(data)),)))]
+
+
+def _escaped(data: bytes) -> str:
+    (reply,) = normalised(_observed([], rest=data))[0].replies
+    return reply.fields[0][1]
+
+
 def test_the_header_of_an_e2ee_message_is_told_byte_for_byte() -> None:
     one, two = (
         ReliableMsg(b"1", encode(E2eeDelivery(b"x", cbor.dumps(header), b"secret")))

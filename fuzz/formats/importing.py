@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from fuzz.case import MAGIC, MAX_FILE_BYTES, Case, decode_case, raw_case
+from fuzz.case import MAGIC, MAX_FILE_BYTES, Case, decode_case, encode_case, raw_case
 from fuzz.errors import CaseFileError
 from fuzz.formats import afl, aflnet
 from fuzz.formats.capture import connections, is_capture
-from fuzz.formats.names import tokenised
+from fuzz.formats.names import Taught, tokenised
 from fuzz.formats.sessions import sessions
 
 #: Beside inputs, and none: sidecars and notes for people.
@@ -84,12 +84,18 @@ class Importer:
         cases: list[Case] = []
         notes: list[str] = []
         for one in sessions(connections(path, self.ports)):
-            cases.append(one.case if self.literal else tokenised(one.case, one.taught))
+            cases.append(self._named(one.case, one.taught))
             notes += one.notes
         return Imported(path, tuple(cases), tuple(notes))
 
-    def _named(self, case: Case) -> Case:
-        return case if self.literal else tokenised(case)
+    def _named(self, case: Case, taught: Sequence[Taught] = ()) -> Case:
+        """Return ``case`` with tokens; raise :class:`CaseFileError` if it is beyond the limits.
+
+        Tokens, waits for what they stand for, and the heads of steps all take their room.
+        """
+        named = case if self.literal else tokenised(case, taught)
+        decode_case(encode_case(named))
+        return named
 
 
 def sources(paths: Iterable[Path], kind: Format) -> Iterator[Source]:

@@ -26,13 +26,26 @@ from fuzz.formats.capture import Event, Flow, What
 from fuzz.formats.logins import with_login_steps
 from fuzz.formats.names import Taught
 from fuzz.formats.websocket import Replies, is_upgrade, messages_of
-from grammar import Direction, GroupJoin, ReliableMsg, Stream
+from grammar import (
+    Ack,
+    Direction,
+    GroupJoin,
+    GroupLeave,
+    GroupMsg,
+    GroupRoster,
+    ReadReceipt,
+    ReliableMsg,
+    SenderKeyDist,
+    Stream,
+)
 from grammar.errors import GrammarError
 
 #: What a step takes in a file beside its data, and the head of a case: a little more than it is.
 _STEP_BYTES, _HEAD_BYTES = 8, 16
 #: How a client begins that speaks TLS: a handshake record of version 3.
 _TLS = b"\x16\x03"
+#: What clients send that names an id of the server's.
+_NAMING = Ack | GroupLeave | GroupMsg | GroupRoster | SenderKeyDist | ReadReceipt
 _ENDS = {What.ENDED: StepKind.HALF_CLOSE, What.CUT: StepKind.RESET}
 
 
@@ -56,18 +69,34 @@ class _Client:
     steps: int = 0
     size: int = 0
     notes: list[str] = field(default_factory=list)
+    said: Stream = field(default_factory=lambda: Stream(Direction.CLIENT))
 
     def fill(self, events: Iterable[Event]) -> bool:
         """Take ``events`` as long as they fit into one case; tell whether all did."""
         for event in events:
             if event.what is not What.HEARD:
-                size = _STEP_BYTES + len(event.data)
-                if self.steps == MAX_STEPS or _HEAD_BYTES + self.size + size > MAX_FILE_BYTES:
+                steps = 1 + self._waits(event)
+                size = steps * _STEP_BYTES + len(event.data)
+                too_many = self.steps + steps > MAX_STEPS
+                if too_many or _HEAD_BYTES + self.size + size > MAX_FILE_BYTES:
                     return False
-                self.steps += 1
+                self.steps += steps
                 self.size += size
             self.events.append(event)
         return True
+
+    def _waits(self, event: Event) -> int:
+        """Return how many steps come before that of ``event``: one to wait for an id it may name.
+
+        See :func:`fuzz.formats.names.tokenised`. A part of a frame may be the one with the id.
+        """
+        if event.what is not What.SENT or self.said.fault is not None:
+            return 0
+        try:
+            frames = self.said.feed(event.data)
+        except GrammarError:
+            return 0
+        return int(self.said.pending > 0 or any(isinstance(frame, _NAMING) for frame in frames))
 
 
 def sessions(flows: Iterable[Flow]) -> Iterator[Session]:

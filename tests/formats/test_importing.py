@@ -7,12 +7,15 @@ import tempfile
 from pathlib import Path
 from unittest import mock
 
+import dpkt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fuzz.case import (
     MAX_FILE_BYTES,
+    MAX_STEPS,
+    MSGID_TOKEN,
     USER_TOKENS,
     Case,
     StepKind,
@@ -27,8 +30,8 @@ from fuzz.formats.exporting import ExportFormat, exported
 from fuzz.formats.importing import Format, Imported, Importer, Source, sources
 from fuzz.formats.spoken import spoken
 from fuzz.generate.seeds import SEEDS
-from grammar import GetStatus, encode
-from tests.formats.support import captured, whole
+from grammar import Ack, GetStatus, ReliableMsg, encode
+from tests.formats.support import SYN, captured, tcp, whole
 
 A, B = USER_TOKENS[:2]
 STATUS = encode(GetStatus(b"x"))
@@ -129,6 +132,40 @@ def test_what_cannot_be_read_is_told_and_no_error(tmp_path: Path, data: bytes, w
     (imported,) = read(files(tmp_path, bad=data) / "bad")
     assert imported.cases == ()
     assert why in imported.why
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "why"),
+    [
+        (Format.RAW, b"x" * MAX_FILE_BYTES, f"at most {MAX_FILE_BYTES} are played"),
+        (Format.AFLNET, aflnet.written([b"x" * (MAX_FILE_BYTES - 4)]), f"at most {MAX_FILE_BYTES}"),
+        (Format.AFLNET, aflnet.written([b"<msgid:1>"] * MAX_STEPS), f"at most {MAX_STEPS} are"),
+    ],
+)
+def test_what_would_be_no_case_any_more_is_not_taken(
+    tmp_path: Path, kind: Format, data: bytes, why: str
+) -> None:
+    (imported,) = read(files(tmp_path, bad=data) / "bad", kind)
+    assert imported.cases == ()
+    assert why in imported.why
+
+
+def test_a_capture_with_many_acks_becomes_cases_that_can_be_played(tmp_path: Path) -> None:
+    def client(port: int) -> list[dpkt.tcp.TCP]:
+        given = encode(ReliableMsg(b"number-1", b"x"))
+        acks = [encode(Ack(b"number-1"))] * 300
+        return [
+            tcp(flags=SYN, client=port),
+            tcp(b"\x01alice", client=port),
+            tcp(given, client=port, down=True),
+            *(tcp(ack, 6 + n * len(ack), client=port) for n, ack in enumerate(acks)),
+        ]
+
+    (imported,) = read(captured(tmp_path, *client(1_000), *client(2_000)))
+    assert [len(case.connections()) for case in imported.cases] == [1, 1]
+    for case in imported.cases:
+        assert [step.data for step in case.steps].count(b"\x03" + MSGID_TOKEN) == 300
+        assert decode_case(encode_case(case)) == case
 
 
 def test_a_path_that_is_missing_and_a_folder_without_inputs_are_errors(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from fuzz.formats.capture import connections
 from fuzz.formats.names import Taught
 from fuzz.formats.sessions import Session, sessions
 from fuzz.formats.websocket import Pair
-from grammar import GetStatus, GroupJoin, encode
+from grammar import Ack, GetStatus, GroupJoin, encode
 from tests.formats.support import ACK, FIN, PUSH, RST, SYN, captured, tcp, whole
 
 STATUS = encode(GetStatus(b"x"))
@@ -211,6 +211,14 @@ def test_a_client_that_is_longer_than_a_case_is_cut_short_and_told(tmp_path: Pat
     session = only(tmp_path, *many)
     assert session.notes == ("127.0.0.1:50000: it is longer than a case, and cut short",)
     assert decode_case(encode_case(session.case)) == session.case
+
+
+def test_waits_for_what_is_named_count_as_steps_too(tmp_path: Path) -> None:
+    ack = encode(Ack(b"id"))
+    many = [tcp(flags=SYN), *(tcp(ack, len(ack) * n) for n in range(600))]
+    session = only(tmp_path, *many)
+    assert session.notes == ("127.0.0.1:50000: it is longer than a case, and cut short",)
+    assert len(session.case.steps) == MAX_STEPS // 2 - 1
 
 
 def test_what_was_not_captured_is_told(tmp_path: Path) -> None:

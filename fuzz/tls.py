@@ -28,7 +28,7 @@ class ClientTls:
 
 
 def client_tls(settings: TlsSettings, host: str) -> ClientTls:
-    """Return how clients speak TLS to ``host``; raise :class:`SettingsError` for a bad file."""
+    """Return how clients speak TLS to ``host``; raise :class:`SettingsError`."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if settings.version is not None:
         context.minimum_version = context.maximum_version = _VERSIONS[settings.version]
@@ -50,7 +50,12 @@ def client_tls(settings: TlsSettings, host: str) -> ClientTls:
             words = f"--tls-cert {settings.certificate}"
             words += f" --tls-key {settings.key}" if settings.key is not None else ""
             raise SettingsError(f"{words}: {_unusable(error)}") from None
-    return ClientTls(context, settings.server_name or host)
+    made = ClientTls(context, settings.server_name or host)
+    try:
+        context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname=made.server_name)
+    except (ValueError, TypeError):  # what cannot be written as a host name, or holds a NUL
+        raise SettingsError(f"--tls-server-name {made.server_name!r} is no host name") from None
+    return made
 
 
 def why_refused(error: OSError) -> str:

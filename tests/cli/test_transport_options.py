@@ -60,6 +60,14 @@ def test_the_switches_of_a_finding_choose_the_same_target_again(words: tuple[str
     assert chosen(*settings.switches()) == settings
 
 
+@pytest.mark.parametrize("name", [".foo", "a..b", "x" * 64, "\udcff", "a\0b"])
+def test_a_server_cannot_prove_to_be_what_is_no_name(name: str) -> None:
+    for secure in ((), ("--tls-insecure",)):
+        settings = chosen(*SERVER, "--tls", *secure, "--tls-server-name", name)
+        with pytest.raises(SettingsError, match=r"--tls-server-name .* is no host name"):
+            choose_target(settings)
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [

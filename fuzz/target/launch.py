@@ -218,9 +218,13 @@ class Launch:
 
 def check_folder(folder: Path) -> None:
     """Raise :class:`SettingsError` if start commands cannot be run in ``folder``."""
-    if not folder.is_dir():
+    try:
+        if folder.is_dir():
+            return
         what = "is no folder" if folder.exists() else "does not exist"
-        raise SettingsError(f"--cwd {folder} {what}; name the folder with your Iris in it")
+    except OSError as error:
+        what = f"cannot be entered ({error.strerror})"
+    raise SettingsError(f"--cwd {folder} {what}; name the folder with your Iris in it")
 
 
 def check_free(ports: tuple[Port, ...], seconds: float, clock: Clock) -> None:

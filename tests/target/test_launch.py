@@ -255,7 +255,12 @@ def test_what_a_killed_harness_has_left_is_waited_for(start: Start) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "told"), [("missing", "does not exist"), ("file", "is no folder")]
+    ("name", "told"),
+    [
+        ("missing", "does not exist"),
+        ("file", "is no folder"),
+        ("x" * 300, r"cannot be entered \(File name too long\)"),
+    ],
 )
 def test_a_folder_that_is_none_is_named(tmp_path: Path, name: str, told: str) -> None:
     (tmp_path / "file").touch()

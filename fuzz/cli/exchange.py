@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain, islice
 from pathlib import Path
 
 import click
@@ -31,8 +32,9 @@ from fuzz.watchdog.attribute import Investigator
 from fuzz.watchdog.watchdog import Watchdog
 
 _PATH = click.Path(path_type=Path)
-#: One below the last of all: the next one is that of WebSocket.
-_PORT = click.IntRange(1, 65_534)
+#: The last of all is too high: the next one is that of WebSocket.
+_BEYOND = 65_535
+_PORT = click.IntRange(1, _BEYOND - 1)
 
 
 @click.command("import")
@@ -217,8 +219,11 @@ def _ports(target: TargetSettings, case: Case) -> tuple[int, ...]:
     known: tuple[int, ...] = (target.port or IRIS_PORT,)
     if not target.embedded:
         known = tuple(port for _, port in (target.address(), *target.edge_addresses()))
-    # Every other one: that between them is the WebSocket port.
-    return (*known, *(known[-1] + 2 * n for n in range(1, 1 + case.edges() - len(known))))
+    taken = {port + beside for port in known for beside in (0, 1)}
+    # Every other one: that between them is the WebSocket port. Behind the last there is none.
+    some = chain(range(known[-1] + 2, _BEYOND, 2), range(IRIS_PORT, _BEYOND, 2))
+    free = (port for port in some if taken.isdisjoint((port, port + 1)))
+    return (*known, *islice(free, max(0, case.edges() - len(known))))
 
 
 def _places(files: Sequence[Path], to: Path, kind: str) -> dict[Path, Path]:

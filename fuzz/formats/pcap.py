@@ -14,12 +14,14 @@ from dataclasses import dataclass
 
 import dpkt
 
+from fuzz.errors import UnplayableError
 from fuzz.formats.spoken import Said, Saying
 
 _CLIENT, _SERVER = socket.inet_aton("192.0.2.2"), socket.inet_aton("192.0.2.1")
 _CLIENT_LINK, _SERVER_LINK = b"\x02\x00\x00\x00\x00\x02", b"\x02\x00\x00\x00\x00\x01"
 #: The first of the ports that systems give to clients (RFC 6335).
 _FIRST_PORT = 49_152
+_LAST_PORT = 65_535
 #: Bytes in one packet: what Ethernet carries, less the headers.
 _SEGMENT = 1_460
 #: As the maximum segment size is announced in a SYN.
@@ -112,6 +114,7 @@ def written(said: Iterable[Said], ports: Sequence[int], began: float) -> bytes:
     ``ports`` are those of the edges, counted from the first again where there are fewer; the
     WebSocket port of each is the next one. ``began`` is the time of the first packet, in seconds
     since 1970. A connection that the server did not end is ended by it in answer to its client.
+    Raises :class:`UnplayableError` where a WebSocket port would be behind the last.
     """
     file = io.BytesIO()
     writer = dpkt.pcap.Writer(file, snaplen=_SNAPLEN, linktype=dpkt.pcap.DLT_EN10MB)
@@ -125,6 +128,8 @@ def written(said: Iterable[Said], ports: Sequence[int], began: float) -> bytes:
             continue
         if one.saying is Saying.OPENED:
             port = ports[one.value % len(ports)] + one.web
+            if port > _LAST_PORT:
+                raise UnplayableError(f"it comes over WebSocket, and no port is behind {port - 1}")
             links[one.connection] = _Link(one.connection, port)
         link = links[one.connection]
         _packets_of(one, link, answers=one.connection not in ending)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fuzz.case import USER_TOKENS, Case, Step, StepKind, encode_case, read_case
+import dpkt
+
+from fuzz.case import USER_TOKENS, Case, Step, StepKind, encode_case, opening, read_case
 from fuzz.cli.options import SHIPPED_CORPUS
 from fuzz.formats import aflnet
 from fuzz.generate.seeds import SEEDS
@@ -98,3 +100,27 @@ def test_bad_paths_are_one_sentence(run: Run, tmp_path: Path) -> None:
     assert (ran.code, "none does not exist" in ran.sentence()) == (2, True)
     ran = run("import", tmp_path / "none", "--to", tmp_path / "x")
     assert (ran.code, "none does not exist" in ran.sentence()) == (2, True)
+
+
+def test_ports_that_are_made_up_are_ports(run: Run, tmp_path: Path) -> None:
+    case = Case(tuple(opening(edge, edge=edge) for edge in (0, 14, 15)))
+    source, to = tmp_path / "case", tmp_path / "pcap"
+    source.write_bytes(encode_case(case))
+    for target in (
+        ("--port", 65_530),
+        ("--target", "127.0.0.1:65520"),
+        ("--target", "127.0.0.1:65535", "--edge", 8086),
+    ):
+        assert run("export", source, "--format", "pcap", "--to", to, *target).code == 0
+        with to.open("rb") as file:
+            sent = [dpkt.ethernet.Ethernet(data).data.data for _, data in dpkt.pcap.Reader(file)]
+        assert len({tcp.dport for tcp in sent if tcp.flags == dpkt.tcp.TH_SYN}) == 3
+
+
+def test_behind_the_last_port_is_none_for_websocket(run: Run, tmp_path: Path) -> None:
+    ran = run(
+        "export", SEED / "dialogue-websocket", "--format", "pcap", "--to", tmp_path / "pcap",
+        "--target", "127.0.0.1:65535",
+    )  # fmt: skip
+    assert ran.code == 1
+    assert "is not written: it comes over WebSocket, and no port is behind 65535" in ran.out

@@ -63,6 +63,8 @@ def read_config(file: Path | None) -> Config:
         raise SettingsError(f"{file} cannot be read: {error.strerror}") from None
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"{file} is no TOML: {error}") from None
+    except (ValueError, RecursionError):
+        raise SettingsError(f"{file} nests too deep, or holds a number too long") from None
     for name, table in tables.items():
         if not isinstance(table, dict):
             raise SettingsError(

@@ -83,6 +83,8 @@ def read_known(path: Path | None, today: date) -> KnownIssues:
         raise SettingsError(f"{path} cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} is no TOML: {error}") from None
+    except (ValueError, RecursionError):
+        raise SettingsError(f"{path} nests too deep, or holds a number too long") from None
     entries = document.get("issue", [])
     if set(document) - {"issue"} or not isinstance(entries, list):
         raise SettingsError(f"{path} may hold [[issue]] tables only")

@@ -82,6 +82,8 @@ def test_other_tables_are_handed_on(tmp_path: Path) -> None:
         ("[planted]\ntime = 1", "there is no verb planted"),
         ("port = 1", "port stands outside of a table"),
         ("port =", "is no TOML"),
+        ("port = " + "[" * 100_000, "nests too deep"),
+        ("port = " + "9" * 5_000, "nests too deep, or holds a number too long"),
     ],
 )
 def test_a_mistake_is_told_with_its_place(tmp_path: Path, text: str, says: str) -> None:

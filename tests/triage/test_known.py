@@ -45,6 +45,8 @@ def test_without_a_file_nothing_is_excused() -> None:
     ("text", "words"),
     [
         ("[[issue", "is no TOML"),
+        ("issue = " + "[" * 100_000, "nests too deep"),
+        ("issue = " + "9" * 5_000, "a number too long"),
         ("issue = 1", "may hold"),
         ("[other]\n", "may hold"),
         (GOOD.replace("reason", "why"), "issue 1 needs exactly: expires, fingerprint, reason"),

@@ -19,6 +19,8 @@ EPMD_HOST = "127.0.0.1"
 #: The variable that says where, for nodes and for us.
 _VARIABLE = "ERL_EPMD_PORT"
 _PORT = 4369
+#: What may be a port: more digits are none, and too many are no number to Python.
+_DIGITS = re.compile(r"\d{1,5}")
 #: Whoever needs longer than that is no port mapper, or a stopped one.
 _SECONDS = 2.0
 #: A timeout of zero would mean not to wait at all, and be another error.
@@ -32,7 +34,7 @@ _LINE = re.compile(rb"name (.+) at port (\d+)")
 def epmd_port() -> int:
     """Return where nodes that this process starts look for it; raise :class:`SettingsError`."""
     told = os.environ.get(_VARIABLE) or str(_PORT)
-    if not (told.isdecimal() and 0 < int(told) < 65_536):
+    if not (_DIGITS.fullmatch(told) and 0 < int(told) < 65_536):
         raise SettingsError(f"{_VARIABLE} is {told!r} in the environment, which is no port")
     return int(told)
 

@@ -21,8 +21,12 @@ START_SECONDS = 60.0
 _LOOPBACK = "127.0.0.1"
 #: No machine that is looked after is off by more.
 _MAX_SKEW_SECONDS = 3600.0
-#: A node's name, with or without its host.
-_NODE = re.compile(r"[^@\s/]+(@[^@\s/]+)?")
+#: What may be a port: more digits are none, and too many are no number to Python.
+_DIGITS = re.compile(r"\d{1,5}")
+#: A node's name, with or without its host; bytes of a command line that are no text are in neither.
+_NODE = re.compile(r"[^@\s/\ud800-\udfff]+(@[^@\s/\ud800-\udfff]+)?")
+#: It is an atom, and one has at most so many characters.
+_LONGEST_NODE = 255
 #: Over what clients come: whether over TLS, and whether as a WebSocket.
 TRANSPORTS: Mapping[str, tuple[bool, bool]] = MappingProxyType(
     {
@@ -113,6 +117,8 @@ class AttachSettings:
 
     def __post_init__(self) -> None:
         for node in self.nodes:
+            if len(node) > _LONGEST_NODE:
+                raise SettingsError(f"--node is a name of at most {_LONGEST_NODE} characters")
             if _NODE.fullmatch(node) is None:
                 raise SettingsError(f"--node is NAME or NAME@HOST, not {node!r}")
 
@@ -305,7 +311,7 @@ class TargetSettings:
 def _address(text: str) -> tuple[str, int] | None:
     """Return host and port of ``HOST:PORT``, None if it is not of that form."""
     host, separator, port = text.rpartition(":")
-    valid = separator and host and port.isdecimal() and 0 < int(port) < 65536
+    valid = separator and host and _DIGITS.fullmatch(port) and 0 < int(port) < 65536
     return (host, int(port)) if valid else None
 
 

@@ -57,11 +57,32 @@ def test_a_name_that_does_not_resolve_is_an_error_with_a_sentence(
 
 
 @pytest.mark.parametrize(
-    "target", ["", "here", ":8085", "127.0.0.1:", "127.0.0.1:0", "127.0.0.1:65536", "a:b", "h:-1"]
-)
+    "target",
+    [
+        "", "here", ":8085", "127.0.0.1:", "127.0.0.1:0", "127.0.0.1:65536", "a:b", "h:-1",
+        "127.0.0.1:" + "9" * 5_000,
+    ],
+)  # fmt: skip
 def test_a_target_that_is_neither_is_refused(target: str) -> None:
     with pytest.raises(SettingsError, match="HOST:PORT"):
         TargetSettings(target)
+    if ":" in target:
+        with pytest.raises(SettingsError, match="--edge is PORT or HOST:PORT"):
+            TargetSettings("127.0.0.1:8085", further=(target,))
+
+
+@pytest.mark.parametrize(
+    ("node", "told"),
+    [
+        ("a b", "NAME or NAME@HOST"),
+        ("\udcff", "NAME or NAME@HOST"),
+        ("a@\udcff", "NAME or NAME@HOST"),
+        ("x" * 70_000, "a name of at most 255 characters"),
+    ],
+)
+def test_what_is_no_name_of_a_node_is_refused(node: str, told: str) -> None:
+    with pytest.raises(SettingsError, match=f"--node is {told}"):
+        AttachSettings((node,))
 
 
 def test_defects_are_planted_in_the_embedded_target_only() -> None:

@@ -75,7 +75,7 @@ def test_the_environment_says_where_it_is(
     assert epmd_port() == expected
 
 
-@pytest.mark.parametrize("told", ["4369x", "0", "65536", "-1"])
+@pytest.mark.parametrize("told", ["4369x", "0", "65536", "-1", "9" * 5_000])
 def test_what_is_no_port_is_told(monkeypatch: pytest.MonkeyPatch, told: str) -> None:
     monkeypatch.setenv("ERL_EPMD_PORT", told)
     with pytest.raises(SettingsError, match=f"ERL_EPMD_PORT is '{told}'"):

@@ -72,9 +72,17 @@ def compile_erlang(sources: Path, name: str, cache_dir: Path | None = None) -> P
 
 
 def default_cache_dir() -> Path:
-    """Return ``$XDG_CACHE_HOME/iris-fuzz``, or ``~/.cache/iris-fuzz`` if that is not set."""
+    """Return ``$XDG_CACHE_HOME/iris-fuzz``, or ``~/.cache/iris-fuzz`` if that is not set.
+
+    Raises :class:`TargetError` where there is neither.
+    """
     base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base).resolve() if base else Path.home() / ".cache") / "iris-fuzz"
+    try:
+        return (Path(base).resolve() if base else Path.home() / ".cache") / "iris-fuzz"
+    except RuntimeError:  # this user has no home, or links go round in a circle
+        raise TargetError(
+            "there is no folder for compiled Erlang code; name one with XDG_CACHE_HOME"
+        ) from None
 
 
 @functools.cache

@@ -18,10 +18,18 @@ _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 def cookie_file(named: Path | None) -> Path:
-    """Return ``named``, or the file of this user's nodes: the first of two, or else that to be."""
+    """Return ``named``, or the file of this user's nodes: the first of two, or else that to be.
+
+    Raises :class:`AgentError` for a user without a home.
+    """
     if named is not None:
         return named
-    home = Path.home()
+    try:
+        home = Path.home()
+    except RuntimeError:
+        raise AgentError(
+            "this user has no home, where the cookie is; name its file with --cookie-file"
+        ) from None
     config = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config")
     places = (home / _NAME, config / "erlang" / _NAME)
     return next(filter(os.path.exists, places), places[0])

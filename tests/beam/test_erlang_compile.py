@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from fuzz import erlang
-from fuzz.errors import TargetError
+from fuzz.beam.cookie import read_cookie
+from fuzz.errors import AgentError, TargetError
 
 GOOD = '-module(little).\n-export([one/0]).\n-include("little.hrl").\none() -> ?ONE.\n'
 
@@ -91,6 +92,18 @@ def test_the_cache_is_where_the_user_keeps_caches(monkeypatch: pytest.MonkeyPatc
     assert erlang.default_cache_dir() == Path("/somewhere/iris-fuzz")
     monkeypatch.delenv("XDG_CACHE_HOME")
     assert erlang.default_cache_dir() == Path.home() / ".cache/iris-fuzz"
+
+
+def test_a_user_without_a_home_is_told_what_to_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", homeless)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    with pytest.raises(TargetError, match="name one with XDG_CACHE_HOME"):
+        erlang.default_cache_dir()
+    with pytest.raises(AgentError, match="--cookie-file"):
+        read_cookie(None)
 
 
 def test_a_cache_that_cannot_be_written_is_told(sources: Path, tmp_path: Path) -> None:

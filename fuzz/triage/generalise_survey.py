@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from fuzz.case import Case
+from fuzz.case import MAX_STEPS, Case
 from fuzz.generate.anatomy import Anatomy, anatomy_of
 from fuzz.generate.anatomy import Part as Field
 from fuzz.triage.pattern import Part, Place
@@ -25,8 +25,8 @@ class Tally:
         self.shown = 0
 
     def shows(self, case: Case) -> bool:
-        """Tell whether ``case`` shows the finding; an empty one does not."""
-        if not case.steps:
+        """Tell whether ``case`` shows the finding; what can be no case is not tried."""
+        if not 0 < len(case.steps) <= MAX_STEPS:
             return False
         answer = self._ask.shows(case)
         self.trials += 1

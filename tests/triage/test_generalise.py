@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from fuzz.case import GROUP_TOKEN, MSGID_TOKEN, Case
+from fuzz.case import GROUP_TOKEN, MAX_STEPS, MSGID_TOKEN, Case
 from fuzz.generate.seeds import SEEDS
 from fuzz.triage.generalise import generalise
 from fuzz.triage.pattern import Place
@@ -349,3 +349,10 @@ def test_a_session_that_the_case_frames_itself_is_not_taken_for_frames_of_the_pr
     assert pattern.sentence().startswith(
         "a WebSocket session that is framed in the case's own bytes"
     )
+
+
+def test_what_can_be_no_case_is_not_tried() -> None:
+    case = Case((login(), *(send(b"\x70\0\0" * 600) for _ in range(2))))
+    judge = typing(lambda frame: frame.data == b"\x70\0\0")
+    pattern_of(case, judge)
+    assert max(len(play.steps) for play in judge.plays) <= MAX_STEPS

@@ -13,7 +13,6 @@ from fuzz.case import (
     MAX_PAUSES_MS,
     MAX_RESTARTS,
     MAX_STEPS,
-    USER_TOKENS,
     Case,
     Step,
     StepKind,
@@ -25,17 +24,18 @@ from fuzz.case import (
 def merge(batch: Sequence[Case]) -> Case:
     """Return the cases of ``batch`` one after the other, on connections and as users of their own.
 
-    Cut to the limits of a case: what does not fit is left out, the latest first.
+    Cut to the limits of a case: what does not fit is left out, the latest first, and the first
+    never.
     """
     steps: list[Step] = []
     base = size = restarts = 0
     strangers = list(ALL_USER_TOKENS)
     for case in batch:
-        named = [token for token in USER_TOKENS if any(token in s.data for s in case.steps)]
+        named = sorted(case.users(), key=ALL_USER_TOKENS.index)
         width = max(step.connection for step in case.steps) + 1
         size += len(encode_case(case))
         restarts += case.restarts()
-        if (
+        if steps and (
             base + width > MAX_CONNECTIONS
             or len(steps) + len(case.steps) > MAX_STEPS
             or len(named) > len(strangers)

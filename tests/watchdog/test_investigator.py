@@ -7,7 +7,17 @@ from dataclasses import replace
 
 import pytest
 
-from fuzz.case import MAX_CONNECTIONS, MAX_STEPS, USER_TOKENS, Case, Step, StepKind
+from fuzz.case import (
+    ALL_USER_TOKENS,
+    MAX_CONNECTIONS,
+    MAX_FILE_BYTES,
+    MAX_STEPS,
+    USER_TOKENS,
+    Case,
+    Step,
+    StepKind,
+    raw_case,
+)
 from fuzz.executor.endpoint import CONFIRMING, SEARCHING
 from fuzz.finding import Finding, Kind
 from fuzz.observation import ConnectionTrace, Ending, Observation
@@ -362,11 +372,27 @@ def test_merging_gives_each_case_connections_of_its_own() -> None:
     assert merged.steps[3].data == USER_TOKENS[1], "each case keeps users of its own"
 
 
+def test_merging_gives_each_case_users_of_its_own_whatever_they_are_called() -> None:
+    imported = _user(ALL_USER_TOKENS[8])
+    assert len(merge([imported, imported]).users()) == 2
+    nine = [_user(USER_TOKENS[0])] * 9
+    assert len(merge([*nine, imported]).users()) == 10
+    assert len(merge([merge(nine), imported, merge(nine)]).users()) == 19
+    many = merge([_user(USER_TOKENS[0])] * (len(ALL_USER_TOKENS) + 1))
+    assert many.users() == ALL_USER_TOKENS
+
+
+def _user(token: bytes) -> Case:
+    return Case((Step(StepKind.LOGIN, 0, token),))
+
+
 def test_merging_leaves_out_what_does_not_fit() -> None:
     wide = Case((Step(StepKind.SEND, MAX_CONNECTIONS - 1, b"x"),))
     assert merge([wide, PLAIN[0]]) == wide
     long = Case(PLAIN[0].steps * (MAX_STEPS - 1))
     assert len(merge([long, PLAIN[0], PLAIN[1]]).steps) == MAX_STEPS
+    large = raw_case(b"x" * MAX_FILE_BYTES)
+    assert merge([large, PLAIN[0]]).steps == large.steps
 
 
 def test_a_cost_is_told_with_the_time_until_all_was_answered() -> None:

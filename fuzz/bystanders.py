@@ -50,10 +50,12 @@ class Bystander:
             if not await_socket(link, deadline, write=link.connecting):
                 return False
             link.go_on()
+            if link.awaits and deadline.expired():
+                return False  # who talks without end is never waited for in vain
         if self._user is not None and link.ending is None:
             self._send(b"\x01" + self._tokens.credentials(self._user))
             while not link.take():
-                if not await_socket(link, deadline):
+                if deadline.expired() or not await_socket(link, deadline):
                     return False
         return link.ending is None
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import socket
+import threading
 from dataclasses import replace
 
 import pytest
+from wsproto import ConnectionType, WSConnection
+from wsproto.events import AcceptConnection
 
-from fuzz.bystanders import Bystanders, await_socket, canary
-from fuzz.clock import SystemClock
+from fuzz.bystanders import Bystander, Bystanders, await_socket, canary
+from fuzz.case import Transport
+from fuzz.clock import Deadline, SystemClock
 from fuzz.evidence import Pulse
 from fuzz.executor import Endpoint, Names, Patience
 from fuzz.executor.connection import Connection
 from grammar import StatusResponse, encode
+from tests.clocks import LeapingClock
 from tests.executor.fake_server import LOGIN_OK, SECONDS, Peer, Script, ScriptedServer, mute, soon
 from tests.executor.support import AMPLE, SCANT
 
@@ -231,3 +236,36 @@ def test_a_peer_that_floods_is_not_listened_to_beyond_the_deadline() -> None:
 
     with ScriptedServer(script) as server:
         assert canary(server.endpoint, Names(0), soon("the canary", 0.2)) is Pulse.MUTE
+
+
+def accepted(request: bytes) -> bytes:
+    """Return a WebSocket server's answer to the request for an upgrade."""
+    protocol = WSConnection(ConnectionType.SERVER)
+    protocol.receive_data(request)
+    return bytes(protocol.send(AcceptConnection()))
+
+
+@pytest.mark.parametrize("upgrades", [False, True])
+def test_a_websocket_peer_that_talks_and_never_answers_is_not_listened_to_beyond_the_deadline(
+    upgrades: bool,
+) -> None:
+    """It never answers the request, or it accepts that and then says nothing but pings."""
+    talks = threading.Event()
+
+    def script(peer: Peer) -> None:
+        request = peer.read()
+        peer.socket.settimeout(60.0)  # it is not to fall silent by itself
+        if upgrades:
+            peer.say(accepted(request))
+        for _ in range(1_000):  # who listened to all of it would see the end
+            peer.say((b"\x89\x7d" + bytes(125)) * 64 if upgrades else b"no WebSocket\r\n" * 500)
+            talks.set()
+
+    with ScriptedServer(script) as server:
+        names = Names(0)
+        member = Bystander("it", server.endpoint, b"someone", names.tokens, Transport.WEBSOCKET)
+        deadline = Deadline.after(LeapingClock(talks.is_set), 60.0, "the bystander")
+        assert not member.open(deadline)
+        assert talks.is_set()
+        assert not member.cut
+        member.close()

@@ -268,9 +268,10 @@ class Player:
         deadline = self._deadline(self._patience.reply, "the answers that must come")
         for link in links:
             while link.ending is None and owed(link.sent, b"".join(link.pieces)):
-                if not (yield Wait(link, deadline.left())):
+                if (yield Wait(link, deadline.left())):
+                    self._take(link)
+                if deadline.expired():
                     return  # a law tells of what is never answered
-                self._take(link)
 
     def _handled(self, link: Connection) -> None:
         """Note that what ``link`` sent last has been handled by now."""
@@ -304,10 +305,11 @@ class Player:
 
         So all that was sent must have been handled, and what came of it have been read: after
         the barrier it is in our socket, or held back where that was full and comes when there is
-        room. Where there is no such barrier, the answers that must come are waited for.
+        room. Where there is no such barrier, the answers that must come are waited for. Who talks
+        without end is cut short.
         """
-        taken = _HELD_BACK
-        while taken >= _HELD_BACK and link.ending is None:
+        taken, deadline = _HELD_BACK, self._deadline(self._patience.close, "what was held back")
+        while taken >= _HELD_BACK and link.ending is None and not deadline.expired():
             yield from self._rest([link])
             if not self._exact:
                 yield from self._answered([link])

@@ -9,11 +9,11 @@ from contextlib import suppress
 import pytest
 
 from fuzz.case import GROUP_TOKEN, Case
-from fuzz.clock import SystemClock
-from fuzz.executor import Executor, Names
+from fuzz.clock import FakeClock, SystemClock
+from fuzz.executor import Executor, Names, player
 from fuzz.executor.endpoint import CONFIRMING
 from fuzz.executor.owed import owed
-from fuzz.executor.player import Player, Wait
+from fuzz.executor.player import Play, Player, Wait
 from fuzz.observation import Ending, Sent
 from grammar import (
     Error,
@@ -31,6 +31,7 @@ from grammar import (
     StatusResponse,
     encode,
 )
+from tests.executor.certificates import server_context, trusting
 from tests.executor.fake_server import LOGIN_OK, SECONDS, Peer, ScriptedServer
 from tests.executor.support import WAIT, login, send
 
@@ -123,3 +124,42 @@ def test_an_answer_that_never_comes_ends_no_connection() -> None:
         (observed,) = runner.play([Case((login(), send(STATUS), WAIT))], CONFIRMING)
     (trace,) = observed.traces
     assert (trace.ending, trace.waited_for) == (Ending.CLOSED, "")
+
+
+def _talk(peer: Peer) -> None:
+    """Say what answers nothing; who listens to all of it sees the end."""
+    peer.read()
+    peer.say(LOGIN_OK)
+    peer.socket.settimeout(60.0)  # it is not to fall silent by itself
+    for _ in range(400):
+        peer.say(encode(ReliableMsg(b"1", b"x" * 40_000)))
+
+
+def _drive_by_the_second(run: Play, clock: FakeClock) -> None:
+    """Play to the end against one who always talks: each wait and each barrier takes a second."""
+    wanted = next(run)
+    with suppress(StopIteration):
+        while True:
+            if isinstance(wanted, Wait):
+                assert wanted.connection is not None
+                assert select.select([wanted.connection], [], [], SECONDS)[0]
+            clock.advance(1.0)
+            wanted = run.send(True)
+
+
+@pytest.mark.parametrize("secure", [False, True])
+def test_who_talks_without_end_and_never_answers_is_not_listened_to_without_end(
+    monkeypatch: pytest.MonkeyPatch, secure: bool
+) -> None:
+    """Over TLS all that is owed is taken before the end; here however little comes at once."""
+    monkeypatch.setattr(player, "_HELD_BACK", 0)
+    case, names, clock = Case((login(), send(STATUS), WAIT)), Names(0), FakeClock()
+    tls = (server_context(), trusting()) if secure else (None, None)
+    with ScriptedServer(_talk, *tls) as server:
+        played = Player(
+            case, server.endpoint, CONFIRMING, names.fresh(), clock, names.tokens, secure
+        )
+        _drive_by_the_second(played.run(), clock)
+        (trace,) = played.traces()
+        played.close()
+    assert trace.ending is Ending.DEADLINE

@@ -81,19 +81,22 @@ def port_of(alive: str, port: int, deadline: Deadline) -> int | None:
     name, seconds = alive.encode(), max(deadline.left(), _LEAST_SECONDS)
     with socket.create_connection((EPMD_HOST, port), seconds) as connection:
         connection.sendall(struct.pack(">HB", len(name) + 1, _PORT_REQUEST) + name)
-        reply = exactly(connection, 2)
+        reply = exactly(connection, 2, deadline)
         known = reply == bytes((_PORT_REPLY, 0))
-        return int.from_bytes(exactly(connection, 2), "big") if known else None
+        return int.from_bytes(exactly(connection, 2, deadline), "big") if known else None
 
 
-def exactly(connection: socket.socket, size: int) -> bytes:
-    """Return ``size`` bytes; raise :class:`OSError` if the other side says less."""
+def exactly(connection: socket.socket, size: int, deadline: Deadline) -> bytes:
+    """Return ``size`` bytes; raise :class:`OSError` if the other side says less in time."""
     data = b""
     while len(data) < size:
+        connection.settimeout(max(deadline.left(), _LEAST_SECONDS))
         more = connection.recv(size - len(data))
         if not more:
             raise ConnectionError("it hung up")
         data += more
+        if len(data) < size and deadline.expired():  # a timeout is of one wait only
+            raise TimeoutError("it takes too long over what it says")
     return data
 
 

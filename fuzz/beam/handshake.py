@@ -107,15 +107,16 @@ def _ask(name: str, host: str, port: int, caller: str, deadline: Deadline) -> Fo
         except OSError:
             continue
         with connection:
-            return Found(_full_name(connection, name, f"{caller}@{host or 'localhost'}"), address)
+            ours = f"{caller}@{host or 'localhost'}"
+            return Found(_full_name(connection, name, ours, deadline), address)
     raise AgentError(f"epmd says that the node {name} listens on port {port}, but nobody does")
 
 
-def _full_name(connection: socket.socket, name: str, ours: str) -> str:
+def _full_name(connection: socket.socket, name: str, ours: str, deadline: Deadline) -> str:
     hello = struct.pack(">cQIH", b"N", _FLAGS, 1, len(ours.encode())) + ours.encode()
     try:
         connection.sendall(struct.pack(">H", len(hello)) + hello)
-        status = _message(connection)
+        status = _message(connection, deadline)
         if status == b"snot_allowed":
             raise AgentError(
                 f"the node {name} refuses nodes that it was not told of (net_kernel:allow/1)"
@@ -123,7 +124,7 @@ def _full_name(connection: socket.socket, name: str, ours: str) -> str:
         if status not in (b"sok", b"sok_simultaneous"):
             raise ConnectionError(f"it says {status!r}")
         # Its flags, a challenge, its creation: then the length of its name, and that.
-        challenge = _message(connection)
+        challenge = _message(connection, deadline)
         at = struct.calcsize(">cQIIH")
         if challenge[:1] != b"N" or len(challenge) <= at:
             raise ConnectionError(f"it says {challenge!r}")
@@ -135,5 +136,6 @@ def _full_name(connection: socket.socket, name: str, ours: str) -> str:
         ) from None
 
 
-def _message(connection: socket.socket) -> bytes:
-    return exactly(connection, int.from_bytes(exactly(connection, 2), "big"))
+def _message(connection: socket.socket, deadline: Deadline) -> bytes:
+    size = int.from_bytes(exactly(connection, 2, deadline), "big")
+    return exactly(connection, size, deadline)

@@ -4,29 +4,37 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator
-from threading import Thread
+from threading import Event, Thread
 
 import pytest
 
 from fuzz.beam.handshake import find, is_here
+from fuzz.clock import Deadline
 from fuzz.errors import AgentError
 from tests.beam.nodes import soon
+from tests.clocks import LeapingClock
 
-Serve = Callable[[bytes], int]
+Serve = Callable[..., int]
 
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    """Return a starter of servers that answer any first request with given bytes."""
+    """Return a starter of servers that answer any first request with given bytes.
+
+    One that is to tell when it has said them says one byte more after that.
+    """
     threads = []
 
-    def start(answer: bytes) -> int:
+    def start(answer: bytes, said: Event | None = None) -> int:
         server = socket.create_server(("127.0.0.1", 0))
 
         def once() -> None:
             with server, server.accept()[0] as connection:
                 connection.recv(4096)
                 connection.sendall(answer)
+                if said is not None:
+                    said.set()
+                    connection.sendall(b"N")
 
         threads.append(Thread(target=once))
         threads[-1].start()
@@ -64,6 +72,16 @@ def test_a_full_name_is_read_from_the_challenge(
     found = find("iris", "caller", soon("the node", 5))
     assert (found.name, found.host, found.long) == ("iris@a.long.host", "a.long.host", True)
     assert found.address == "127.0.0.1"
+
+
+def test_a_node_that_takes_too_long_over_a_message_is_not_waited_for(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = Event()
+    port = serve(b"\x00\x03sok\xff\xffN", said)
+    _epmd(serve, monkeypatch, b"\x77\x00" + port.to_bytes(2, "big"))
+    with pytest.raises(AgentError, match="it takes too long"):
+        find("iris", "caller", Deadline.after(LeapingClock(said.is_set), 60.0, "the node"))
 
 
 def test_a_port_where_nobody_listens_is_told(

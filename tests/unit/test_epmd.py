@@ -10,8 +10,8 @@ from threading import Thread
 import pytest
 
 from fuzz import epmd
-from fuzz.clock import Deadline, SystemClock
-from fuzz.epmd import epmd_port, names, port_of
+from fuzz.clock import Deadline, FakeClock, SystemClock
+from fuzz.epmd import epmd_port, exactly, names, port_of
 from fuzz.errors import SettingsError
 
 
@@ -65,6 +65,20 @@ def test_the_port_of_a_node_is_told_if_it_is_known(answer: bytes, expected: int 
     deadline = Deadline.after(SystemClock(), 5.0, "an answer")
     with answering(answer) as port:
         assert port_of("iris", port, deadline) == expected
+
+
+def test_who_says_a_byte_at_a_time_has_no_longer_for_it() -> None:
+    ours, theirs = socket.socketpair()
+
+    class Dripping(FakeClock):
+        def now(self) -> float:
+            theirs.send(b"x")
+            self.advance(1.0)
+            return super().now()
+
+    deadline = Deadline.after(Dripping(), 5.0, "an answer")
+    with ours, theirs, pytest.raises(TimeoutError, match="it takes too long"):
+        exactly(ours, 1_000, deadline)
 
 
 @pytest.mark.parametrize(("told", "expected"), [("", 4369), ("20001", 20_001)])

@@ -236,8 +236,9 @@ class _Framing:
         """Return the payloads of the messages that ``data`` completes."""
         try:
             self._protocol.receive_data(data)
-        except (LocalProtocolError, RemoteProtocolError):
-            # No WebSocket speech, or speech after the end of the session: kept as it is.
+        except (LocalProtocolError, RemoteProtocolError, ValueError):
+            # No WebSocket speech (ValueError: a header that is no text), or speech after the end
+            # of the session: kept as it is.
             self.sound = False
             return data
         payload = b""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, BytesMessage, CloseConnection, Request, TextMessage
 
@@ -111,6 +112,22 @@ def test_a_server_that_speaks_no_http_is_heard_as_it_speaks() -> None:
     with ScriptedServer(script) as server:
         trace = trace_of(server, OPEN, send(b"x"))
     assert trace == ConnectionTrace(0, Ending.CLOSED, (b"\xfe\x00\x03bad\r\n\r\n",))
+    assert not trace.messages
+
+
+@pytest.mark.parametrize("header", [b"Connection: \xff", b"Sec-WebSocket-Protocol: \xff"])
+def test_a_server_whose_answer_has_a_header_that_is_no_text_is_heard_as_it_speaks(
+    header: bytes,
+) -> None:
+    answer = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n" + header + b"\r\n\r\n"
+
+    def script(peer: Peer) -> None:
+        peer.read()
+        peer.say(answer)
+
+    with ScriptedServer(script) as server:
+        trace = trace_of(server, OPEN, send(b"x"))
+    assert trace == ConnectionTrace(0, Ending.CLOSED, (answer,))
     assert not trace.messages
 
 

@@ -11,7 +11,6 @@ import os
 import secrets
 import select
 import shutil
-import signal
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
@@ -35,7 +34,7 @@ from fuzz.target.embedded import (
     trusting,
     why_not_ready,
 )
-from fuzz.target.process import ChildProcess
+from fuzz.target.process import ChildProcess, killed_by
 from fuzz.target.reference_build import compile_reference
 
 #: An edge has its WebSocket port beside its own, so the next edge is two further.
@@ -85,7 +84,7 @@ class _Node:
         slogan = dump.get("slogan")
         return NodeExit(
             status=code if code >= 0 else None,
-            signal=signal.Signals(-code).name if code < 0 else None,
+            signal=killed_by(code),
             slogan=str(slogan) if slogan else None,
             dump=dump,
             log_tail=self.process.lines[-40:],

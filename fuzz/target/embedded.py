@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import secrets
 import shutil
-import signal
 import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
@@ -20,7 +19,7 @@ from fuzz.scratch import scratch_prefix
 from fuzz.settings import TlsSettings
 from fuzz.target.base import Address
 from fuzz.target.dump import dump_environment, read_dump
-from fuzz.target.process import ChildProcess
+from fuzz.target.process import ChildProcess, killed_by
 from fuzz.target.reference_build import compile_reference
 from fuzz.target.spare import Spare
 from fuzz.tls import ClientTls, client_tls
@@ -193,7 +192,7 @@ class EmbeddedTarget:
         slogan = dump.get("slogan")
         return NodeExit(
             status=code if code >= 0 else None,
-            signal=signal.Signals(-code).name if code < 0 else None,
+            signal=killed_by(code),
             slogan=str(slogan) if slogan else None,
             dump=dump,
             log_tail=tuple(process.lines)[-40:],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import socket
 import threading
 from collections.abc import Callable, Mapping
@@ -17,6 +16,7 @@ from fuzz.errors import SettingsError, TargetError
 from fuzz.settings import StartSettings
 from fuzz.target.brought_up import BroughtUp, Look
 from fuzz.target.guarded import Guardian
+from fuzz.target.process import killed_by, signal_name
 from fuzz.target.processes import EMPTY_LOOKS, holders, is_left_over
 
 #: How often it is looked whether a command has returned, a node is up, a port accepts.
@@ -255,16 +255,8 @@ def _who(pid: int | None) -> str:
 
 def how_ended(code: int) -> str:
     """Return how a process ended: by exit code, or by signal, also where a shell tells of it."""
-    number = -code if code < 0 else code - SHELL_SIGNAL
-    name = signal_name(number)
-    if code < 0:
-        return name or f"signal {number}"
-    return f"exit code {code}" + (f" ({name})" if name else "")
-
-
-def signal_name(number: int) -> str | None:
-    """Return the name of a signal, None if there is none of that number."""
-    return signal.Signals(number).name if number in set(signal.Signals) else None
+    name = signal_name(code - SHELL_SIGNAL)
+    return killed_by(code) or f"exit code {code}" + (f" ({name})" if name else "")
 
 
 def last_words(*logs: list[str]) -> str:

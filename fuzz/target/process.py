@@ -36,6 +36,19 @@ def _bound_to_us(command: Sequence[str]) -> Sequence[str]:
     return ["setpriv", "--pdeathsig", "KILL", "--", *command]
 
 
+def killed_by(code: int) -> str | None:
+    """Return the signal that ended a process of this exit code, None if none did.
+
+    Those of real time have no names, but for the first and the last.
+    """
+    return signal_name(-code) or f"signal {-code}" if code < 0 else None
+
+
+def signal_name(number: int) -> str | None:
+    """Return the name of a signal, None if there is none of that number."""
+    return signal.Signals(number).name if number in set(signal.Signals) else None
+
+
 class ChildProcess:
     """A process group of our own, its merged output drained by one thread.
 

@@ -22,7 +22,8 @@ from fuzz.target.base import Address, Manner
 from fuzz.target.brought_up import BroughtUp
 from fuzz.target.dump import dump_environment, read_dump
 from fuzz.target.guarded import Guardian
-from fuzz.target.launch import SHELL_SIGNAL, Launch, Port, check_folder, check_free, signal_name
+from fuzz.target.launch import SHELL_SIGNAL, Launch, Port, check_folder, check_free
+from fuzz.target.process import killed_by, signal_name
 from fuzz.target.processes import MARK, Started, all_listening, new_mark
 
 #: A shell that waits for a node ends at once when the node has, and so do the node's own programs.
@@ -245,7 +246,7 @@ class StartedTarget:
         lines = [*self._guardian.lines(node.command), *self._up.log(node.pid)]
         return NodeExit(
             status=code if code is not None and code >= 0 else None,
-            signal=signal_name(-code) if code is not None and code < 0 else None,
+            signal=killed_by(code) if code is not None else None,
             slogan=str(slogan) if slogan else None,
             dump=dump,
             log_tail=tuple(lines[-_LOG_LINES:]),

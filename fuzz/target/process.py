@@ -66,8 +66,9 @@ class ChildProcess:
     ) -> None:
         """Start ``command``; raise :class:`TargetError` when it cannot be started.
 
-        ``echo`` is handed each line, from the thread that reads. ``memory_bytes`` is the
-        ceiling of its address space: beyond it, the child is refused memory.
+        ``echo`` is handed each line, from the thread that reads, until it raises
+        :class:`BrokenPipeError`. ``memory_bytes`` is the ceiling of its address space: beyond it,
+        the child is refused memory.
         """
         self._echo = echo
         self._lines: deque[str] = deque(maxlen=_TAIL)
@@ -174,11 +175,17 @@ class ChildProcess:
             if not begins:
                 continue  # the rest of a line that was cut
             line = raw.decode("utf-8", "replace").rstrip()
-            if self._echo is not None:
-                self._echo(line)
+            self._pass_on(line)
             with self._news:
                 self._lines.append(line)
                 self._news.notify_all()
         with self._news:
             self._ended = True
             self._news.notify_all()
+
+    def _pass_on(self, line: str) -> None:
+        if self._echo is not None:
+            try:
+                self._echo(line)
+            except BrokenPipeError:
+                self._echo = None  # nobody listens any more; but the child is still read

@@ -85,6 +85,21 @@ def test_a_line_that_is_far_too_long_is_cut_and_the_next_one_is_whole(start: Sta
     assert child.lines == ("x" * 2000, "READY")
 
 
+def test_a_child_is_read_on_when_nobody_listens_to_it_any_more(tmp_path: Path) -> None:
+    heard: list[str] = []
+
+    def hangs_up(line: str) -> None:
+        heard.append(line)
+        raise BrokenPipeError
+
+    child = ChildProcess(
+        [sys.executable, "-c", "print('one'); print('two')"], {}, str(tmp_path), hangs_up
+    )
+    assert child.wait(10.0) == 0
+    child.kill()
+    assert (heard, child.lines) == (["one"], ("one", "two"))
+
+
 def test_a_last_line_without_an_end_counts(start: Start) -> None:
     child = start("print('slogan', end='')")
     assert child.wait(10.0) == 0

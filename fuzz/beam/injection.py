@@ -9,7 +9,7 @@ from typing import Protocol
 from fuzz.beam.client import AgentClient
 from fuzz.beam.inject import AgentFiles
 from fuzz.clock import Deadline
-from fuzz.scratch import scratch_prefix
+from fuzz.scratch import passing_folder
 
 
 class Injection(Protocol):
@@ -57,10 +57,10 @@ class EnvironmentInjection:
         self._agents: dict[str, AgentClient] = {}
 
     def environment(self) -> Mapping[str, str]:
-        """See :meth:`Injection.environment`."""
+        """See :meth:`Injection.environment`; :class:`TargetError` if there is no room for it."""
         self._hang_up()
         if self._files is None or not self._files.directory.is_dir():
-            self._folder = tempfile.TemporaryDirectory(prefix=scratch_prefix("agent"))
+            self._folder = passing_folder("agent")
             self._files = AgentFiles(self._folder.name)
         self._files.forget()
         return self._files.environment()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import secrets
 import shutil
-import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import replace
@@ -15,7 +14,7 @@ from fuzz.clock import Clock, Deadline, SystemClock
 from fuzz.errors import TargetError
 from fuzz.observation import NodeExit
 from fuzz.recipes import REVOKED_JTI
-from fuzz.scratch import scratch_prefix
+from fuzz.scratch import new_folder
 from fuzz.settings import TlsSettings
 from fuzz.target.base import Address
 from fuzz.target.dump import dump_environment, read_dump
@@ -275,9 +274,15 @@ def reference_command(ebin: Path, arguments: Mapping[str, str]) -> list[str]:
 
 
 def node_folder() -> Path:
-    """Return a new folder for the data of a target."""
-    place = Path(scratch_folder() or tempfile.gettempdir())
-    return Path(tempfile.mkdtemp(prefix=scratch_prefix("node", place), dir=place))
+    """Return a new folder for the data of a target; raise :class:`TargetError` if none can be had.
+
+    What is free in memory is not always for us: it may be read-only, or out of inodes.
+    """
+    memory = scratch_folder()
+    if memory is not None:
+        with suppress(TargetError):
+            return new_folder("node", Path(memory))
+    return new_folder("node")
 
 
 def scratch_folder() -> str | None:

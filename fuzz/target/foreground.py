@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import signal
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from fuzz.clock import Deadline, SystemClock
 from fuzz.errors import SettingsError
-from fuzz.scratch import scratch_prefix
+from fuzz.scratch import passing_folder
 from fuzz.target.cluster import PORT_STEP, edge_clock
 from fuzz.target.embedded import BOOT_SECONDS, MEMORY_BYTES, reference_command
 from fuzz.target.process import ChildProcess
@@ -45,8 +44,7 @@ def run_foreground(layout: Layout, echo: Callable[[str], None], data: Path | Non
     ``echo`` is handed what the nodes print. An edge needs its core, so each node is started
     when the one before it is ready.
     """
-    prefix = scratch_prefix("target")
-    with tempfile.TemporaryDirectory(prefix=prefix) as scratch, _interrupt() as told:
+    with passing_folder("target") as scratch, _interrupt() as told:
         nodes: list[ChildProcess] = []
         try:
             for command in _commands(layout, data or Path(scratch)):

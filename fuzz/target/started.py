@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import select
 import shutil
-import tempfile
 import threading
 from collections import Counter
 from collections.abc import Mapping
@@ -16,7 +15,7 @@ from pathlib import Path
 from fuzz.announced import AGENTS_FOLDER
 from fuzz.clock import Clock, Deadline, SystemClock
 from fuzz.observation import NodeExit
-from fuzz.scratch import scratch_prefix
+from fuzz.scratch import new_folder
 from fuzz.settings import StartSettings
 from fuzz.target.base import Address, Manner
 from fuzz.target.brought_up import BroughtUp
@@ -86,7 +85,7 @@ class StartedTarget:
         check_folder(self._settings.folder)
         check_free(self._ports, self._settings.seconds, self._clock)
         others = all_listening()
-        self._scratch = Path(tempfile.mkdtemp(prefix=scratch_prefix("started")))
+        self._scratch = new_folder("started")
         folder = environment.get(AGENTS_FOLDER)
         agents = Path(folder) if folder is not None else None
         self._up = BroughtUp(self.mark, self._settings.folder, agents)

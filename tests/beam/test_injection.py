@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from fuzz.beam import EnvironmentInjection
 from fuzz.beam.inject import AGENTS_FOLDER
+from fuzz.errors import TargetError
 from tests.beam.nodes import FixtureNode, soon
 
 
@@ -43,3 +45,11 @@ def test_who_has_left_has_another_secret_the_next_time(injection: EnvironmentInj
     injection.leave()
     assert not folder.exists()
     assert injection.environment()["IRIS_FUZZ_TOKEN"] != first["IRIS_FUZZ_TOKEN"]
+
+
+def test_where_no_folder_can_be_made_it_is_told(
+    injection: EnvironmentInjection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/proc")
+    with pytest.raises(TargetError, match=r"no folder .* can be made"):
+        injection.environment()

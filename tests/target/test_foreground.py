@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from fuzz.errors import TargetError
 from fuzz.target import foreground
 from fuzz.target.foreground import Layout, run_foreground
 from tests.unit.test_scratch import ended_pid
@@ -26,3 +27,10 @@ def test_what_one_that_was_killed_has_left_is_removed_by_the_next(temporary: Pat
     (temporary / f"iris-fuzz-target-{ended_pid()}-abc").mkdir()
     assert run_foreground(Layout(0), print) == 3
     assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.usefixtures("temporary")
+def test_where_no_folder_can_be_made_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/proc")
+    with pytest.raises(TargetError, match=r"no folder .* can be made"):
+        run_foreground(Layout(0), print)

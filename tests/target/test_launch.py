@@ -10,6 +10,7 @@ import re
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -269,3 +270,11 @@ def test_a_folder_that_is_none_is_named(tmp_path: Path, name: str, told: str) ->
     with pytest.raises(IrisFuzzError, match=f"--cwd {tmp_path / name} {told}"):
         target.start({})
     target.stop()
+
+
+def test_where_no_folder_can_be_made_it_is_told(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/proc")
+    (port,) = free_edge_ports(1)
+    assert "no folder for what a target needs can be made" in refusal(start, "true", port=port)

@@ -348,7 +348,10 @@ class Vitals:
 
 @dataclass(frozen=True, slots=True)
 class Detached:
-    """Which modules run their original code again, and which could not, with the reason."""
+    """Which modules run their original code again, and which could not, with the reason.
+
+    In neither is one that the target itself has loaded anew meanwhile: it runs that.
+    """
 
     restored: tuple[str, ...]
     kept: tuple[tuple[str, str], ...]

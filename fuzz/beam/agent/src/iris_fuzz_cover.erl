@@ -63,7 +63,8 @@ instrument(Include, Exclude) ->
     gen_server:call(?MODULE, {instrument, {Include, Exclude}}, infinity).
 
 %% Put every module back. Kept are those that are still in use in a way that only killing
-%% processes would end; they go on counting into an array that nobody reads.
+%% processes would end; they go on counting into an array that nobody reads. What somebody else
+%% has loaded in the place of one is left, and the module is in neither list.
 -spec restore() -> {Restored :: [name()], Kept :: [reason()], Foreign :: [module()]}.
 restore() ->
     gen_server:call(?MODULE, restore, infinity).
@@ -82,8 +83,8 @@ handle_call({instrument, Selection}, _, Settings) ->
 handle_call(restore, _, Settings) ->
     Until = erlang:monotonic_time(millisecond) + ?PUT_BACK_MS,
     Outcomes = [
-        {Module, iris_fuzz_swap:out(Module, File, Original, WasLoaded, Until)}
-     || {Module, File, Original, WasLoaded} <- fetch(originals)
+        {Module, iris_fuzz_swap:out(Put, Until)}
+     || #{module := Module} = Put <- fetch(originals)
     ],
     Restored = lists:sort([atom_to_binary(Module) || {Module, ok} <- Outcomes]),
     Kept = lists:sort([{atom_to_binary(Module), Why} || {Module, {error, Why}} <- Outcomes]),
@@ -147,12 +148,13 @@ told(Reasons) ->
 
 %% A module that is still in use in its old version at this moment keeps its numbers, which
 %% then are never hit.
-load(#{module := Module, file := File, code := Code} = Plan) ->
-    case iris_fuzz_swap:in(Module, File, Code) of
+load(#{module := Module, file := File, code := Code, original := Original} = Plan) ->
+    note_original(Plan, Code),
+    case iris_fuzz_swap:in(Module, File, Code, Original) of
         ok ->
-            note_original(Plan),
             [];
         {error, Reason} ->
+            forget_original(Module),
             [{Module, Reason}]
     end.
 
@@ -161,20 +163,33 @@ load_native([], _, Native, Failures) ->
     {lists:reverse(Native), Failures};
 load_native([#{module := Module, why := Why} = Bare | More], First, Native, Failures) ->
     #{file := File, original := Original} = Bare,
+    note_original(Bare, Original),
     case iris_fuzz_native:in(Module, File, Original) of
         {ok, Level, Points} ->
-            note_original(Bare),
             Count = length(Points),
             One = {{Module, Level, First, Count}, Points, Why},
             load_native(More, First + Count, [One | Native], Failures);
         {error, Reason} ->
+            forget_original(Module),
             Failure = {Module, <<Why/binary, "; counted natively: ", Reason/binary>>},
             load_native(More, First, Native, [Failure | Failures])
     end.
 
-note_original(#{module := Module, file := File, original := Original, was_loaded := WasLoaded}) ->
-    Put = {Module, File, Original, WasLoaded},
+%% Before it is loaded: what is in its place must have a way back at any moment. Whether it was
+%% loaded may be otherwise than when it was planned.
+note_original(#{module := Module, file := File, original := Original}, Code) ->
+    Put = #{
+        module => Module,
+        file => File,
+        sum => iris_fuzz_swap:sum(Code),
+        original => Original,
+        was_loaded => erlang:module_loaded(Module)
+    },
     true = ets:insert(?MODULE, {originals, [Put | fetch(originals)]}).
+
+forget_original(Module) ->
+    Left = [Put || #{module := Other} = Put <- fetch(originals), Other =/= Module],
+    true = ets:insert(?MODULE, {originals, Left}).
 
 %%% Reading
 

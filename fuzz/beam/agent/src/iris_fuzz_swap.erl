@@ -10,15 +10,31 @@
 %%% stays in the version that it was started in, that cannot be: so a module that is on some stack
 %%% is left alone, and one that is not is loaded once more as it is, which shows whether it is on a
 %%% stack too deep to be told. If so, the same code stays.
+%%%
+%%% The target may load code of its own at any time. What it has loaded stays: each load asks last
+%%% of all whether what runs is what was there when the load was planned, by its checksum, and
+%%% what comes out is only what was put in.
 -module(iris_fuzz_swap).
 
--export([in/3, in_counted/4, out/5, try_out/4, stacks/0]).
+-export([in/4, in_counted/4, out/2, try_out/4, stacks/0, sum/1]).
+-export_type([put/0, sum/0]).
 
+%% Of the code of a module, in a beam file as well as in the node.
+-type sum() :: binary().
+%% What was put in, the checksum of it, and what was there before.
+-type put() :: #{
+    module := module(),
+    file := file:filename(),
+    sum := sum(),
+    original := binary(),
+    was_loaded := boolean()
+}.
 -type outcome() :: ok | {error, binary()}.
 -type stacks() :: #{module() => true}.
 
 -define(INSIDE, <<"processes run inside it, so that it could not be put back">>).
 -define(OLDER, <<"processes still run an older version of it">>).
+-define(ANEW, <<"somebody has loaded it anew meanwhile">>).
 
 %% Between two looks at processes that are about to leave a version.
 -define(PAUSE_MS, 20).
@@ -35,7 +51,7 @@ stacks() ->
 try_out(Module, _, _, Stacks) when is_map_key(Module, Stacks) ->
     {error, ?INSIDE};
 try_out(Module, File, Original, _) ->
-    case erlang:module_loaded(Module) andalso in(Module, File, Original) of
+    case erlang:module_loaded(Module) andalso in(Module, File, Original, Original) of
         false -> ok;
         ok -> is_left(code:soft_purge(Module));
         {error, _} = Error -> Error
@@ -44,30 +60,45 @@ try_out(Module, File, Original, _) ->
 is_left(true) -> ok;
 is_left(false) -> {error, ?INSIDE}.
 
--spec in(module(), file:filename(), Code :: binary()) -> outcome().
-in(Module, File, Code) ->
-    in_prepared(Module, code:prepare_loading([{Module, File, Code}])).
+-spec sum(Code :: binary()) -> sum().
+sum(Code) ->
+    {ok, {_, Sum}} = beam_lib:md5(Code),
+    Sum.
 
-%% The same, in a coverage mode that the emulator has else not (see iris_fuzz_native).
--spec in_counted(Mode :: atom(), module(), file:filename(), Code :: binary()) -> outcome().
-in_counted(Mode, Module, File, Code) ->
+loaded(Module) ->
+    case erlang:module_loaded(Module) of
+        true -> Module:module_info(md5);
+        false -> unloaded
+    end.
+
+%% Put Code in the place of Original, or of nothing.
+-spec in(module(), file:filename(), Code :: binary(), Original :: binary()) -> outcome().
+in(Module, File, Code, Original) ->
+    Prepared = code:prepare_loading([{Module, File, Code}]),
+    in_prepared(Module, Prepared, [unloaded, sum(Original)]).
+
+%% Original itself, in a coverage mode that the emulator has else not (see iris_fuzz_native).
+-spec in_counted(Mode :: atom(), module(), file:filename(), Original :: binary()) -> outcome().
+in_counted(Mode, Module, File, Original) ->
     Before = code:set_coverage_mode(Mode),
     Prepared =
         try
-            code:prepare_loading([{Module, File, Code}])
+            code:prepare_loading([{Module, File, Original}])
         after
             code:set_coverage_mode(Before)
         end,
-    in_prepared(Module, Prepared).
+    in_prepared(Module, Prepared, [unloaded, sum(Original)]).
 
 %% All has been made ready first, for a fun of the old version cannot be called between its purge
 %% and the load of the new one.
-in_prepared(Module, {ok, Prepared}) ->
-    case code:soft_purge(Module) of
+in_prepared(Module, {ok, Prepared}, Replaced) ->
+    IsExpected = lists:member(loaded(Module), Replaced),
+    case IsExpected andalso code:soft_purge(Module) of
         true -> finish(Prepared);
-        false -> {error, ?OLDER}
+        false when IsExpected -> {error, ?OLDER};
+        false -> {error, ?ANEW}
     end;
-in_prepared(_, {error, Reason}) ->
+in_prepared(_, {error, Reason}, _) ->
     {error, iris_fuzz_shape:text(Reason)}.
 
 finish(Prepared) ->
@@ -76,18 +107,32 @@ finish(Prepared) ->
         {error, Reason} -> {error, iris_fuzz_shape:text(Reason)}
     end.
 
-%% Put Original back, and be rid of what was in its place; Until is in monotonic milliseconds.
--spec out(module(), file:filename(), Original :: binary(), WasLoaded :: boolean(), integer()) ->
-    outcome().
-out(Module, File, Original, WasLoaded, Until) ->
-    case {in(Module, File, Original), is_over(Until)} of
-        {ok, _} when WasLoaded ->
+%% Put back what was there, and be rid of what was in its place; Until is in monotonic
+%% milliseconds. A module that somebody else has loaded or deleted since is left as it is, but for
+%% its old version.
+-spec out(put(), Until :: integer()) -> outcome() | left.
+out(#{module := Module, sum := Sum, original := Original} = Put, Until) ->
+    case {loaded(Module), sum(Original)} of
+        {Sum, _} -> back(Put, Until);
+        {Before, Before} -> gone(Module, Until);
+        {_, _} -> left(gone(Module, Until))
+    end.
+
+left(ok) -> left;
+left({error, _} = Error) -> Error.
+
+back(#{module := Module, file := File, sum := Sum, original := Original} = Put, Until) ->
+    Prepared = code:prepare_loading([{Module, File, Original}]),
+    case {in_prepared(Module, Prepared, [Sum]), is_over(Until)} of
+        {ok, _} when map_get(was_loaded, Put) ->
             gone(Module, Until);
         {ok, _} ->
             unload(Module, Until);
         {{error, ?OLDER}, false} ->
             pause(),
-            out(Module, File, Original, WasLoaded, Until);
+            out(Put, Until);
+        {{error, ?ANEW}, _} ->
+            out(Put, Until);
         {{error, _} = Error, _} ->
             Error
     end.

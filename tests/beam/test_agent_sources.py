@@ -61,6 +61,55 @@ def test_source_beside_a_module_serves_if_it_is_what_runs(
     )
 
 
+#: Makes 8 of each 7, as the one that a build names on its command line.
+_CHANGER = """-module(changer).
+-export([core_transform/2]).
+core_transform(Core, _) ->
+    cerl_trees:map(fun(Tree) -> changed(cerl:is_c_int(Tree) andalso cerl:int_val(Tree), Tree) end,
+        Core).
+changed(7, _) -> cerl:c_int(8);
+changed(_, Tree) -> Tree.
+"""
+
+
+@pytest.mark.parametrize(
+    ("attribute", "options", "calls", "value"),
+    [
+        ("-export([f/1]).", "{core_transform, changer}", "optioned:f(x)", "8"),
+        ("-import(lists, [max/1]).", "export_all, nowarn_export_all", "optioned:f(x)", "7"),
+        ("-export([f/1]).", "no_line_info", "catch optioned:f(y)", "{'EXIT',{y,[{optioned,f,1,[]}"),
+        (
+            "-export([f/1]).\n-compile(warnings_as_errors).",
+            "nowarn_unused_vars",
+            "optioned:f(x)",
+            "7",
+        ),
+        (
+            "-export([f/1]).\n-compile([warnings_as_errors, inline]).",
+            "nowarn_unused_vars",
+            "optioned:f(x)",
+            "7",
+        ),
+    ],
+)
+def test_what_the_code_means_by_the_options_of_its_build_it_means_instrumented(
+    own_node: AgentNode, tmp_path: Path, attribute: str, options: str, calls: str, value: str
+) -> None:
+    source = tmp_path / "optioned.erl"
+    source.write_text(
+        f"-module(optioned).\n{attribute}\nf(x) -> Unused = x, 7;\nf(Why) -> error(Why).\n"
+    )
+    (tmp_path / "changer.erl").write_text(_CHANGER)
+    own_node.eval(f'code:add_patha("{tmp_path}"), file:set_cwd("{tmp_path}")')
+    assert own_node.eval("compile:file(changer)") == "{ok,changer}"
+    assert own_node.eval(f"compile:file(optioned, [debug_info, {options}])") == "{ok,optioned}"
+    before = own_node.eval(calls)
+    assert before.startswith(value)
+    found = own_node.agent.instrument(["optioned"])
+    assert (found.failures, found.native, len(found.points)) == ((), (), 2)
+    assert own_node.eval(calls) == before
+
+
 @pytest.mark.parametrize(
     ("source", "expected"),
     [

@@ -72,7 +72,7 @@ slots(Points) ->
     {[erl_parse:abstract_form()], [point()], [gate()]}.
 transform(Forms, First) ->
     {Walked, #walk{points = Points, gates = Gates}} =
-        lists:mapfoldl(fun form/2, walk_of(Forms, First), lists:filter(fun is_kept/1, Forms)),
+        lists:mapfoldl(fun form/2, walk_of(Forms, First), lists:filtermap(fun kept/1, Forms)),
     {Before, After} = lists:splitwith(fun(Form) -> element(1, Form) =/= eof end, Walked),
     {Before ++ [hit_function()] ++ After, lists:reverse(Points), lists:reverse(Gates)}.
 
@@ -85,9 +85,15 @@ walk_of(Forms, First) ->
         atoms = iris_fuzz_constants:makes_atoms(Functions)
     }.
 
-%% The code has been through its parse transforms already.
-is_kept({attribute, _, compile, {parse_transform, _}}) -> false;
-is_kept(_) -> true.
+%% The code has been through its parse transforms already, and was warned of.
+kept({attribute, _, compile, {parse_transform, _}}) ->
+    false;
+kept({attribute, Anno, compile, Options}) when is_list(Options) ->
+    {true, {attribute, Anno, compile, [O || O <- Options, O =/= warnings_as_errors]}};
+kept({attribute, _, compile, warnings_as_errors}) ->
+    false;
+kept(_) ->
+    true.
 
 form({function, Anno, Name, Arity, Clauses}, #walk{calls = Calls} = Walk) ->
     Handed = maps:get({Name, Arity}, Calls, []),

@@ -12,6 +12,9 @@
 -define(ANOTHER, <<"it was compiled without debug_info, and the source beside it is not what runs">>).
 -define(BROKEN, "it was compiled without debug_info, and the source beside it does not compile: ").
 
+%% How options begin that say how much of the code is copied to where it is called.
+-define(INLINING, [inline, inline_size, inline_effort, inline_unroll]).
+
 %% The beam file as it is.
 -spec original(module(), file:filename()) -> {ok, binary()} | {error, binary()}.
 original(Module, File) ->
@@ -62,11 +65,8 @@ options({debug_info_v1, erl_abstract_code, {_, Options}}) when is_list(Options) 
 options(_) ->
     [].
 
-is_kept(inline) -> true;
-is_kept(no_auto_import) -> true;
-is_kept({no_auto_import, _}) -> true;
-is_kept({Key, _}) -> lists:member(Key, [inline, inline_size, inline_effort, inline_unroll]);
-is_kept(_) -> false.
+is_kept({Key, _}) -> lists:member(Key, [core_transform, no_auto_import | ?INLINING]);
+is_kept(Key) -> lists:member(Key, [export_all, inline, no_auto_import, no_line_info]).
 
 from_source(Module, File, Original) ->
     {ok, {Module, Sum}} = beam_lib:md5(Original),

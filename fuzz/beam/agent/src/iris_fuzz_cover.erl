@@ -11,7 +11,11 @@
 %%% application to see all of it.
 %%%
 %%% What is instrumented is kept in a table that belongs to the supervisor: a fault in here must
-%%% not lose the way back.
+%%% not lose the way back. What it has left half done is put back before another try.
+%%%
+%%% Code that could not be put back runs on and counts, in whatever array it finds. So an array is
+%%% never followed by a smaller one, and the last agent that has left such code, or has found an
+%%% array when it came, leaves the array too.
 -module(iris_fuzz_cover).
 -behaviour(gen_server).
 
@@ -44,7 +48,9 @@ start_link(Settings) ->
 -spec new_table() -> ok.
 new_table() ->
     ?MODULE = ets:new(?MODULE, [set, public, named_table]),
-    true = ets:insert(?MODULE, [{foreign, []}, {originals, []}, {size, none}]),
+    Inherited = persistent_term:get(?MODULE, none) =/= none,
+    Rows = [{foreign, []}, {originals, []}, {size, none}, {inherited, Inherited}],
+    true = ets:insert(?MODULE, Rows),
     ok.
 
 %% Remember which modules of OTP were loaded on the agent's behalf, to unload them in the end.
@@ -75,20 +81,14 @@ init(Settings) ->
 handle_call({instrument, Selection}, _, Settings) ->
     Reply =
         case ets:lookup(?MODULE, instrumented) of
-            [] -> instrument_now(Selection, Settings);
+            [] -> instrument_afresh(Selection, Settings);
             [{instrumented, Selection, Result}] -> {ok, Result};
             [_] -> {error, <<"the node is instrumented already, with another selection">>}
         end,
     {reply, Reply, Settings};
 handle_call(restore, _, Settings) ->
-    Until = erlang:monotonic_time(millisecond) + ?PUT_BACK_MS,
-    Outcomes = [
-        {Module, iris_fuzz_swap:out(Put, Until)}
-     || #{module := Module} = Put <- fetch(originals)
-    ],
-    Restored = lists:sort([atom_to_binary(Module) || {Module, ok} <- Outcomes]),
-    Kept = lists:sort([{atom_to_binary(Module), Why} || {Module, {error, Why}} <- Outcomes]),
-    _ = [persistent_term:erase(?MODULE) || Kept =:= []],
+    {Restored, Kept} = put_back(),
+    _ = [persistent_term:erase(?MODULE) || Kept =:= [], not fetch(inherited)],
     _ = persistent_term:erase(?NATIVE),
     {reply, {Restored, Kept, fetch(foreign)}, Settings}.
 
@@ -98,7 +98,23 @@ handle_cast(_, Settings) ->
 fetch(Key) ->
     ets:lookup_element(?MODULE, Key, 2).
 
+put_back() ->
+    Until = erlang:monotonic_time(millisecond) + ?PUT_BACK_MS,
+    Outcomes = [{Put, iris_fuzz_swap:out(Put, Until)} || Put <- fetch(originals)],
+    true = ets:insert(?MODULE, {originals, [Put || {Put, {error, _}} <- Outcomes]}),
+    Restored = [atom_to_binary(Module) || {#{module := Module}, ok} <- Outcomes],
+    {lists:sort(Restored), told([{Module, Why} || {#{module := Module}, {error, Why}} <- Outcomes])}.
+
 %%% Instrumenting
+
+%% There is something to put back after a fault only.
+instrument_afresh(Selection, Settings) ->
+    case put_back() of
+        {_, []} ->
+            instrument_now(Selection, Settings);
+        {_, [{Module, Why} | _]} ->
+            {error, <<"a fault of the agent has left ", Module/binary, " instrumented: ", Why/binary>>}
+    end.
 
 instrument_now({Include, Exclude} = Selection, Settings) ->
     %% A process of its own, for compiling leaves a large heap behind.
@@ -122,7 +138,8 @@ plan(Include, Exclude, Settings) ->
 
 load_all({Plans, Bare, Unplanned}) ->
     Size = iris_fuzz_plan:size(Plans),
-    persistent_term:put(?MODULE, atomics:new(iris_fuzz_forms:slots(Size), [])),
+    Slots = max(iris_fuzz_forms:slots(Size), slots_there()),
+    persistent_term:put(?MODULE, atomics:new(Slots, [])),
     Unloaded = lists:append([load(Plan) || Plan <- Plans]),
     {Native, Uncounted} = load_native(Bare, Size, [], []),
     persistent_term:put(?NATIVE, [Counted || {Counted, _, _} <- Native]),
@@ -142,6 +159,12 @@ load_all({Plans, Bare, Unplanned}) ->
          || #{gates := Gates} <- Plans, {Point, Around, Own, Context} <- Gates
         ]
     }.
+
+slots_there() ->
+    case persistent_term:get(?MODULE, none) of
+        none -> 0;
+        Counters -> map_get(size, atomics:info(Counters))
+    end.
 
 told(Reasons) ->
     lists:sort([{atom_to_binary(Module), Reason} || {Module, Reason} <- Reasons]).

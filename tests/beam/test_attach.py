@@ -221,6 +221,17 @@ def test_an_agent_that_is_about_to_leave_is_waited_for(node: NamedNode) -> None:
     assert second.leave() == ()
 
 
+def test_an_agent_that_could_not_leave_tries_again(node: NamedNode) -> None:
+    before = node.eval(SNAPSHOT)
+    agent = agent_of(node.attachment(linger=1.0), soon("the agent"))
+    node.eval("register(iris_fuzz_leaver, spawn(fixture_ctl, hold, [x]))")
+    agent.close()
+    # Longer than two looks are apart; whoever leaves meanwhile finds the name taken.
+    node.eval("receive never -> ok after 4000 -> ok end")
+    node.eval("exit(whereis(iris_fuzz_leaver), kill)")
+    _is_as_before(node, before)
+
+
 def test_a_wrong_cookie_is_told(node: NamedNode, tmp_path: Path) -> None:
     cookie = tmp_path / "cookie"
     cookie.write_text("wrong")

@@ -39,7 +39,8 @@ handle_info(look, #warden{was_alone = WasAlone} = Warden) ->
             {noreply, look_later(Warden#warden{was_alone = true})};
         {false, true} ->
             _ = iris_fuzz_agent:depart(Warden#warden.settings),
-            {noreply, Warden}
+            %% Should that fail, it is tried again.
+            {noreply, look_later(Warden)}
     end;
 handle_info(_, Warden) ->
     {noreply, Warden}.

@@ -46,6 +46,11 @@ agent.instrument(exclude=["fixture_ctl"])
 print("in", flush=True)
 threading.Event().wait()
 """
+#: More faults than the supervisor puts up with.
+_FAULTS = (
+    "(fun End() -> case whereis(iris_fuzz_agent) of undefined -> ok; "
+    "_ -> catch exit(whereis(iris_fuzz_listener), kill), End() end end)()"
+)
 
 
 def agent_of(attachment: Attachment, deadline: Deadline) -> AgentClient:
@@ -229,6 +234,33 @@ def test_an_agent_that_could_not_leave_tries_again(node: NamedNode) -> None:
     # Longer than two looks are apart; whoever leaves meanwhile finds the name taken.
     node.eval("receive never -> ok after 4000 -> ok end")
     node.eval("exit(whereis(iris_fuzz_leaver), kill)")
+    _is_as_before(node, before)
+
+
+@pytest.mark.parametrize("end", ["exit(whereis(iris_fuzz_agent), kill)", _FAULTS])
+def test_an_agent_without_its_supervisor_leaves_and_another_may_come(
+    node: NamedNode, end: str
+) -> None:
+    # The logger leaves a term for each module that has an error to tell of.
+    node.eval("[logger:allow(error, M) || M <- [gen_server, proc_lib, supervisor]]")
+    before = node.eval(SNAPSHOT)
+    attachment = node.attachment(linger=1.0)
+    agent = agent_of(attachment, soon("the agent"))
+    agent.instrument(exclude=["fixture_ctl"])
+    node.eval(end)
+    second = node.attachment()
+    other = agent_of(second, soon("another agent"))
+    assert other.info.born != agent.info.born
+    assert second.leave() == ()
+    _is_as_before(node, before)
+
+
+def test_an_agent_whose_supervisor_was_stopped_leaves(node: NamedNode) -> None:
+    before = node.eval(SNAPSHOT)
+    agent = agent_of(node.attachment(linger=1.0), soon("the agent"))
+    agent.instrument(exclude=["fixture_ctl"])
+    # As who takes it out has done that is killed then.
+    node.eval("gen_server:stop(iris_fuzz_agent, shutdown, infinity)")
     _is_as_before(node, before)
 
 

@@ -10,6 +10,7 @@
 %%%       iris_fuzz_sessions   (supervisor) one iris_fuzz_session per control connection
 %%%       iris_fuzz_warden     sees to it that it leaves a node that is not the harness's own
 %%%       iris_fuzz_listener   accepts control connections, announces the port
+%%%     iris_fuzz_heir         takes a guest out if the supervisor ends
 %%%
 %%% The tables belong to the supervisor so that what is instrumented and what has crashed
 %%% outlives a fault in a worker. Log events take no process at all: the logger's handler
@@ -104,7 +105,9 @@ move_in(Settings, Before, Modules) ->
     try
         _ = [{module, M} = code:load_binary(M, File, Code) || {M, File, Code} <- Modules],
         ok = run(Settings, Before),
-        {ok, iris_fuzz_listener:port()}
+        Port = iris_fuzz_listener:port(),
+        ok = iris_fuzz_heir:arm(),
+        {ok, Port}
     catch
         _:Fault ->
             _ = [iris_fuzz_events:remove() || erlang:module_loaded(iris_fuzz_events)],
@@ -116,7 +119,7 @@ stop_begun(undefined, _) ->
     ok;
 stop_begun(Supervisor, Settings) ->
     true = unlink(Supervisor),
-    stop_supervisor(Settings).
+    stop_supervisor(Supervisor, Settings).
 
 text(Reason) ->
     unicode:characters_to_binary(io_lib:format("~0tp", [Reason], [{chars_limit, 500}])).
@@ -175,7 +178,7 @@ own_directory() ->
 init({agent, Settings}) ->
     undefined = put(?MODULE, erlang:system_time(nanosecond)),
     ok = iris_fuzz_events:new_table(),
-    ok = iris_fuzz_cover:new_table(),
+    ok = iris_fuzz_cover:new_table(heir(Settings)),
     Sessions = #{
         id => iris_fuzz_sessions,
         start =>
@@ -195,6 +198,9 @@ init({sessions, Settings}) ->
     },
     {ok, {#{strategy => simple_one_for_one}, [Session]}}.
 
+heir(#{linger_ms := _} = Settings) -> {heir, iris_fuzz_heir:start(Settings), none};
+heir(#{}) -> {heir, none}.
+
 is_guest(Settings) ->
     is_map_key(linger_ms, Settings).
 
@@ -202,10 +208,16 @@ is_guest(Settings) ->
 listener(Settings) ->
     #{id => iris_fuzz_listener, start => {iris_fuzz_listener, start_link, [Settings]}}.
 
-%% Whether a harness is there, or may come again: a guest that nobody is connected to will leave.
+%% Whether a harness is there, or may come again: a guest that nobody is connected to will leave, and
+%% so will one without a supervisor.
 -spec is_tended() -> boolean().
 is_tended() ->
-    whereis(iris_fuzz_warden) =:= undefined orelse iris_fuzz_warden:is_visited().
+    case [whereis(Name) || Name <- [?MODULE, iris_fuzz_leaver, iris_fuzz_warden]] of
+        [undefined, _, _] -> false;
+        [_, Leaver, _] when is_pid(Leaver) -> false;
+        [_, _, undefined] -> true;
+        [_, _, _] -> iris_fuzz_warden:is_visited()
+    end.
 
 %% Leave the node as it was. Called by the session with its socket, which is closed when the
 %% last of the agent's code is gone: that is how the client knows.
@@ -230,16 +242,17 @@ leave(Settings, Tell) ->
     try register(iris_fuzz_leaver, self()) of
         true ->
             ok = iris_fuzz_events:remove(),
-            {Restored, Kept, Foreign} = iris_fuzz_cover:restore(),
-            stop_supervisor(Settings),
+            {Restored, Kept, Foreign} = iris_fuzz_cover:restore(whereis(?MODULE)),
+            stop_supervisor(whereis(?MODULE), Settings),
             _ = Tell({ok, {Restored, Kept}}),
             unload(Foreign, is_guest(Settings))
     catch
         error:badarg -> ok
     end.
 
-stop_supervisor(Settings) ->
-    ok = gen_server:stop(?MODULE, shutdown, infinity),
+%% There is none if it has ended by itself.
+stop_supervisor(Supervisor, Settings) ->
+    _ = [ok = gen_server:stop(Supervisor, shutdown, infinity) || is_pid(Supervisor)],
     iris_fuzz_file:delete(Settings).
 
 %% The purge of this module kills this process, which closes the socket. It has to be done

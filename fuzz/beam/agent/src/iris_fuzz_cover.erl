@@ -19,7 +19,7 @@
 -module(iris_fuzz_cover).
 -behaviour(gen_server).
 
--export([start_link/1, new_table/0, note_loaded/1, instrument/2, read/1, restore/0]).
+-export([start_link/1, new_table/1, note_loaded/1, instrument/2, read/1, restore/1]).
 -export([init/1, handle_call/3, handle_cast/2]).
 
 -type name() :: binary().
@@ -45,9 +45,9 @@
 start_link(Settings) ->
     gen_server:start_link({local, ?MODULE}, ?MODULE, Settings, []).
 
--spec new_table() -> ok.
-new_table() ->
-    ?MODULE = ets:new(?MODULE, [set, public, named_table]),
+-spec new_table({heir, pid(), none} | {heir, none}) -> ok.
+new_table(Heir) ->
+    ?MODULE = ets:new(?MODULE, [set, public, named_table, Heir]),
     Inherited = persistent_term:get(?MODULE, none) =/= none,
     Rows = [{foreign, []}, {originals, []}, {size, none}, {inherited, Inherited}],
     true = ets:insert(?MODULE, Rows),
@@ -70,10 +70,12 @@ instrument(Include, Exclude) ->
 
 %% Put every module back. Kept are those that are still in use in a way that only killing
 %% processes would end; they go on counting into an array that nobody reads. What somebody else
-%% has loaded in the place of one is left, and the module is in neither list.
--spec restore() -> {Restored :: [name()], Kept :: [reason()], Foreign :: [module()]}.
-restore() ->
-    gen_server:call(?MODULE, restore, infinity).
+%% has loaded in the place of one is left, and the module is in neither list. Without a supervisor
+%% there is nobody else to do it.
+-spec restore(Supervisor :: pid() | undefined) ->
+    {Restored :: [name()], Kept :: [reason()], Foreign :: [module()]}.
+restore(undefined) -> restored();
+restore(_) -> gen_server:call(?MODULE, restore, infinity).
 
 init(Settings) ->
     {ok, Settings}.
@@ -87,16 +89,19 @@ handle_call({instrument, Selection}, _, Settings) ->
         end,
     {reply, Reply, Settings};
 handle_call(restore, _, Settings) ->
-    {Restored, Kept} = put_back(),
-    _ = [persistent_term:erase(?MODULE) || Kept =:= [], not fetch(inherited)],
-    _ = persistent_term:erase(?NATIVE),
-    {reply, {Restored, Kept, fetch(foreign)}, Settings}.
+    {reply, restored(), Settings}.
 
 handle_cast(_, Settings) ->
     {noreply, Settings}.
 
 fetch(Key) ->
     ets:lookup_element(?MODULE, Key, 2).
+
+restored() ->
+    {Restored, Kept} = put_back(),
+    _ = [persistent_term:erase(?MODULE) || Kept =:= [], not fetch(inherited)],
+    _ = persistent_term:erase(?NATIVE),
+    {Restored, Kept, fetch(foreign)}.
 
 put_back() ->
     Until = erlang:monotonic_time(millisecond) + ?PUT_BACK_MS,

@@ -105,3 +105,21 @@ def test_what_is_loaded_anew_while_it_is_compiled_is_not_replaced(
     assert {found.points[i].module for i, _ in own_node.agent.settle(5).hits()} == {"fixture_plain"}
     assert own_node.agent.detach().restored == ("fixture_plain",)
     assert own_node.eval("anew:version()") == "2"
+
+
+def test_what_may_load_native_functions_is_left_alone(own_node: AgentNode, tmp_path: Path) -> None:
+    attribute = '-export([load/0]).\nload() -> erlang:load_nif("nowhere", 0).'
+    _load_first(own_node, tmp_path, attribute)
+    found = own_node.agent.instrument(["anew", "fixture_plain"])
+    assert found.failures == (("anew", "it has native functions"),)
+    assert {point.module for point in found.points} == {"fixture_plain"}
+
+
+def test_what_has_loaded_native_functions_all_the_same_is_kept(own_node: AgentNode) -> None:
+    put = (
+        "#{module => zlib, file => code:which(zlib), sum => zlib:module_info(md5), "
+        "original => element(2, code:get_object_code(zlib)), was_loaded => true}"
+    )
+    assert own_node.eval("zlib:module_info(nifs) =/= []") == "true"
+    told = own_node.eval(f"iris_fuzz_swap:out({put}, 0)")
+    assert told == '{error,<<"it has native functions by now, which would be lost">>}'

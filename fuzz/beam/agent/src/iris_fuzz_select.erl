@@ -93,10 +93,10 @@ judge(Module) ->
 judge(Module, _, true) ->
     {unfit, Module, <<"it is sticky, a part of OTP's core">>};
 judge(Module, File, false) ->
-    case {lists:keymember(on_load, 1, attributes(Module, File)), natives(Module)} of
+    case {lists:keymember(on_load, 1, attributes(Module, File)), has_natives(Module, File)} of
         {true, _} -> {unfit, Module, <<"it runs code when it is loaded">>};
-        {false, [_ | _]} -> {unfit, Module, <<"it has native functions">>};
-        {false, []} -> {ok, Module, File}
+        {false, true} -> {unfit, Module, <<"it has native functions">>};
+        {false, false} -> {ok, Module, File}
     end.
 
 %% A module of the core that is not loaded yet is in the same folder as one that is.
@@ -115,8 +115,14 @@ attributes(Module, File) ->
             end
     end.
 
-natives(Module) ->
-    case erlang:module_loaded(Module) of
-        true -> Module:module_info(nifs);
-        false -> []
+%% Those that it has loaded, or may load later: code that is put in its place has none of them.
+has_natives(Module, File) ->
+    (erlang:module_loaded(Module) andalso Module:module_info(nifs) =/= []) orelse
+        lists:member({erlang, load_nif, 2}, imports(Module, File)).
+
+imports(Module, File) ->
+    case beam_lib:chunks(File, [imports]) of
+        {ok, {Module, [{imports, Imports}]}} -> Imports;
+        {ok, _} -> [];
+        {error, beam_lib, _} -> []
     end.

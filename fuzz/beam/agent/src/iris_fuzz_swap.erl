@@ -13,7 +13,8 @@
 %%%
 %%% The target may load code of its own at any time. What it has loaded stays: each load asks last
 %%% of all whether what runs is what was there when the load was planned, by its checksum, and
-%%% what comes out is only what was put in.
+%%% what comes out is only what was put in. Nor is code replaced that has loaded native functions:
+%%% the same code would be without them.
 -module(iris_fuzz_swap).
 
 -export([in/4, in_counted/4, out/2, try_out/4, stacks/0, sum/1]).
@@ -34,6 +35,7 @@
 
 -define(INSIDE, <<"processes run inside it, so that it could not be put back">>).
 -define(OLDER, <<"processes still run an older version of it">>).
+-define(NATIVES, <<"it has native functions by now, which would be lost">>).
 -define(ANEW, <<"somebody has loaded it anew meanwhile">>).
 
 %% Between two looks at processes that are about to leave a version.
@@ -113,7 +115,7 @@ finish(Prepared) ->
 -spec out(put(), Until :: integer()) -> outcome() | left.
 out(#{module := Module, sum := Sum, original := Original} = Put, Until) ->
     case {loaded(Module), sum(Original)} of
-        {Sum, _} -> back(Put, Until);
+        {Sum, _} -> back(Put, Module:module_info(nifs), Until);
         {Before, Before} -> gone(Module, Until);
         {_, _} -> left(gone(Module, Until))
     end.
@@ -121,7 +123,9 @@ out(#{module := Module, sum := Sum, original := Original} = Put, Until) ->
 left(ok) -> left;
 left({error, _} = Error) -> Error.
 
-back(#{module := Module, file := File, sum := Sum, original := Original} = Put, Until) ->
+back(_, [_ | _], _) ->
+    {error, ?NATIVES};
+back(#{module := Module, file := File, sum := Sum, original := Original} = Put, [], Until) ->
     Prepared = code:prepare_loading([{Module, File, Original}]),
     case {in_prepared(Module, Prepared, [Sum]), is_over(Until)} of
         {ok, _} when map_get(was_loaded, Put) ->

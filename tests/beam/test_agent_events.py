@@ -127,6 +127,67 @@ def test_a_report_that_cannot_be_formatted_is_kept(node: AgentNode) -> None:
     assert event.kind is EventKind.ERROR
 
 
+@pytest.mark.parametrize("fault", ["throw(x)", "exit(x)", "error(x)", "not_a_format"])
+def test_a_report_that_its_callback_cannot_format_is_kept(node: AgentNode, fault: str) -> None:
+    said = f"logger:error(#{{what => broken}}, #{{report_cb => fun(_) -> {fault} end}})"
+    (event,) = node.events_of(said)
+    assert (event.kind, event.reason) == (EventKind.ERROR, "#{what}")
+    assert event.text == "(the message cannot be formatted)"
+
+
+@pytest.mark.parametrize(
+    ("reason", "shape", "stack"),
+    [
+        ("{bad, [{a, b, 1, []}, {1, 2, 3, 4}, {c, d, [x], []}]}", "bad", ("a:b/1", "c:d/1")),
+        ("{bad, [{a, b, 1, []} | x]}", "bad", ("a:b/1",)),
+        ("{bad, [{a, b, [1 | 2], []}]}", "{bad,[{a,b,<list>,[]}]}", ()),
+    ],
+)
+def test_what_is_no_stack_in_a_reason_harms_nobody(
+    node: AgentNode, reason: str, shape: str, stack: tuple[str, ...]
+) -> None:
+    (event,) = node.events_of(f"proc_lib:spawn(fun() -> exit({reason}) end)")
+    assert (event.kind, event.class_name, event.reason) == (CRASH, "exit", shape)
+    assert event.stack[: len(stack)] == stack
+
+
+@pytest.mark.parametrize(
+    ("logged", "kind", "reason"),
+    [
+        ('"odd", #{time => yesterday}', EventKind.ERROR, "odd"),
+        (
+            "#{label => {supervisor, child_terminated}, report => [{supervisor, s}, {reason, r}, "
+            '{offender, [{id, c}, {mfargs, {"m", f, []}}]}]}',
+            SUPERVISOR,
+            "{child_terminated,r}",
+        ),
+        (
+            "#{label => {supervisor, child_terminated}, report => [{supervisor, s}]}",
+            EventKind.ERROR,
+            "{unreadable,{report,#{label,report}}}",
+        ),
+        (
+            "#{label => {proc_lib, crash}, report => [[{error_info, {<<1>>, r, []}}], []]}",
+            CRASH,
+            "{unreadable,{report,#{label,report}}}",
+        ),
+        (
+            "#{label => {application_controller, exit}, report => [{application, <<1>>}]}",
+            EventKind.ERROR,
+            "{unreadable,{report,#{label,report}}}",
+        ),
+    ],
+)
+def test_what_is_logged_in_an_odd_way_is_told_and_costs_nothing_else(
+    node: AgentNode, logged: str, kind: EventKind, reason: str
+) -> None:
+    events = node.events_of(
+        f'logger:error("before"), logger:error({logged}), logger:error("behind")'
+    )
+    assert [event.reason for event in events] == ["before", reason, "behind"]
+    assert events[1].kind is kind
+
+
 def test_long_reports_are_cut(node: AgentNode) -> None:
     (event,) = node.events_of("fixture_crashes:plain(lists:duplicate(100000, {a, <<1>>}))")
     assert event.reason == "{bad_thing,[{a,<binary>}|...],#{key},[[{a,<binary>}|...]|...],<pid>}"

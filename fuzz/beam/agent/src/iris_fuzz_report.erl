@@ -2,6 +2,10 @@
 %%%
 %%% One crash is reported up to three times: by the behaviour (gen_statem, gen_server), by
 %%% proc_lib and by the supervisor. All are kept, in order; the pid joins them.
+%%%
+%%% Anybody may log anything under any label, and the events are out of the table by now. So each
+%%% is read by itself, and one that cannot be read is told as it came: it costs no other, nor the
+%%% session.
 -module(iris_fuzz_report).
 
 -export([events/1, cut/2]).
@@ -40,7 +44,27 @@ events(Logged) ->
     Facts = [{Fact, Event} || Event <- Logged, Fact <- fact(Event)],
     Exact = [Fact || {#fact{exact = true} = Fact, _} <- Facts],
     Classes = maps:from_list([{Fact#fact.pid, Fact#fact.class} || Fact <- Exact]),
-    [finish(with_class(Fact, Classes), Event) || {Fact, Event} <- Facts].
+    [told(with_class(Fact, Classes), Event) || {Fact, Event} <- Facts].
+
+told(Fact, Event) ->
+    try
+        finish(Fact, Event)
+    catch
+        _:_ -> finish(unread(Event), Event)
+    end.
+
+%% What is left of an event that is not as its label says: nothing in it that can fail.
+unread(#{msg := Message, meta := Meta}) ->
+    Kind =
+        case is_crash(Message) of
+            true -> crash;
+            false -> error
+        end,
+    #fact{kind = Kind, reason = {unreadable, Message}, pid = maps:get(pid, Meta, '')}.
+
+is_crash({report, #{label := {proc_lib, crash}}}) -> true;
+is_crash({report, #{label := {_, terminate}}}) -> true;
+is_crash(_) -> false.
 
 %% The report of a gen_server does not say whether it was an error or an exit; that of proc_lib,
 %% which follows from the same process, does.
@@ -51,13 +75,12 @@ with_class(#fact{behaviour = gen_server, pid = Pid} = Fact, Classes) when
 with_class(Fact, _) ->
     Fact.
 
-fact(#{msg := Message, meta := Meta}) ->
+fact(#{msg := Message, meta := Meta} = Event) ->
     try facts(Message, Meta) of
         ignore -> [];
         Fact -> [Fact]
     catch
-        error:Reason:Stack ->
-            [#fact{kind = agent, class = error, reason = Reason, stack = Stack}]
+        _:_ -> [unread(Event)]
     end.
 
 facts({report, #{label := {gen_statem, terminate}, reason := {Class, Reason, Stack}} = R}, Meta) ->
@@ -168,7 +191,7 @@ supervisor(Context, Report) ->
         module = started_by(proplists:get_value(mfargs, Offender))
     }.
 
-started_by({Module, _, _}) -> Module;
+started_by({Module, _, _}) when is_atom(Module) -> Module;
 started_by(_) -> ''.
 
 supervisor_name({local, Name}) -> Name;
@@ -226,9 +249,13 @@ finish(Fact, #{meta := Meta} = Event) ->
         atom_to_binary(owner(Fact)),
         message_text(Event),
         pid_text(Fact#fact.pid),
-        maps:get(time, Meta, 0) div 1000,
+        milliseconds(Meta),
         other_node(Fact#fact.pid)
     }.
+
+%% Whoever logs may say when.
+milliseconds(#{time := Time}) when is_integer(Time) -> Time div 1000;
+milliseconds(_) -> 0.
 
 other_node(Pid) when is_pid(Pid), node(Pid) =/= node() -> atom_to_binary(node(Pid));
 other_node(_) -> <<>>.
@@ -275,11 +302,12 @@ owner_module(#fact{stack = Stack}) ->
         [] -> ''
     end.
 
+%% The callback of a report is the target's.
 message_text(#{msg := Message, meta := Meta}) ->
     try
         cut(text(format(Message, Meta)), ?MAX_TEXT)
     catch
-        error:_ -> <<"(the message cannot be formatted)">>
+        _:_ -> <<"(the message cannot be formatted)">>
     end.
 
 format({string, Text}, _) ->

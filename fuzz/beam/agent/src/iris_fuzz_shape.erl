@@ -58,26 +58,39 @@ map(Map) ->
 wide(Elements) when length(Elements) =< ?WIDTH -> {Elements, ""};
 wide(Elements) -> {lists:sublist(Elements, ?WIDTH), ",..."}.
 
-%% Exit reasons of behaviours carry the stack beside the reason proper.
+%% Exit reasons of behaviours carry the stack beside the reason proper. Whoever exits may say
+%% anything there, so what is no frame is left out.
 -spec split(term()) -> {term(), [tuple()]}.
 split({Reason, Stack} = Term) ->
     case is_stack(Stack) of
-        true -> {Reason, Stack};
+        true -> {Reason, only_frames(Stack)};
         false -> {Term, []}
     end;
 split(Term) ->
     {Term, []}.
 
 -spec is_stack(term()) -> boolean().
-is_stack([{Module, Function, Arity, Location} | _]) ->
-    is_atom(Module) andalso is_atom(Function) andalso is_list(Location) andalso
-        (is_integer(Arity) orelse is_list(Arity));
-is_stack(_) ->
+is_stack([Frame | _]) -> is_frame(Frame);
+is_stack(_) -> false.
+
+is_frame({Module, Function, Arity, Location}) when is_integer(Arity), Arity >= 0 ->
+    is_atom(Module) andalso is_atom(Function) andalso is_list(Location);
+is_frame({Module, Function, Arguments, Location}) when length(Arguments) >= 0 ->
+    is_atom(Module) andalso is_atom(Function) andalso is_list(Location);
+is_frame(_) ->
     false.
 
--spec frames([tuple()]) -> [{binary(), binary(), non_neg_integer()}].
+only_frames([Frame | Stack]) ->
+    case is_frame(Frame) of
+        true -> [Frame | only_frames(Stack)];
+        false -> only_frames(Stack)
+    end;
+only_frames(_) ->
+    [].
+
+-spec frames(term()) -> [{binary(), binary(), non_neg_integer()}].
 frames(Stack) ->
-    [frame(Frame) || {_, _, _, _} = Frame <- lists:sublist(Stack, ?MAX_FRAMES)].
+    [frame(Frame) || Frame <- lists:sublist(only_frames(Stack), ?MAX_FRAMES)].
 
 frame({Module, Function, Arguments, Location}) when is_list(Arguments) ->
     frame({Module, Function, length(Arguments), Location});

@@ -48,6 +48,13 @@ def embedded_node(tmp_path: Path) -> Iterator[AgentNode]:
 
 
 @pytest.fixture
+def socket_node(tmp_path: Path) -> Iterator[AgentNode]:
+    """Return a node in which the sockets of gen_tcp and gen_udp are processes."""
+    with ExitStack() as stack:
+        yield _start(tmp_path, stack, ("-kernel", "inet_backend", "socket"))
+
+
+@pytest.fixture
 def unused_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])

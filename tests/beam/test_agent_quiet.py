@@ -168,6 +168,12 @@ def test_a_datagram_that_was_late_is_not_taken_for_the_next_one(node: AgentNode)
     assert quiet == "[true,true]"
 
 
+def test_a_node_whose_sockets_are_processes_is_quiet_too(socket_node: AgentNode) -> None:
+    assert socket_node.eval("is_port(element(2, gen_tcp:listen(0, [])))") == "false"
+    assert socket_node.agent.quiet(5)
+    assert len(socket_node.events_of("fixture_crashes:chain(5, <<1>>)")) == 1
+
+
 def test_looking_whether_a_node_is_quiet_is_no_work_of_the_node(node: AgentNode) -> None:
     before = node.agent.settle().vitals.reductions
     for _ in range(200):

@@ -25,6 +25,8 @@ port() ->
 -spec init(pid(), iris_fuzz_agent:settings()) -> no_return().
 init(Parent, Settings) ->
     Options = [
+        %% Whatever the target has chosen for itself: see iris_fuzz_quiet.
+        {inet_backend, inet},
         binary,
         {ip, {127, 0, 0, 1}},
         {packet, 4},

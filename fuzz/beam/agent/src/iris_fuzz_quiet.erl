@@ -19,6 +19,10 @@
 %%% The datagrams are sent from a third socket, of the module socket: gen_udp:send/2 waits for its
 %%% port from OTP 26 on, and is then switched in once more, now and then.
 %%%
+%%% All this is so for sockets that are ports. A target may have chosen sockets of the module socket
+%%% for gen_tcp and gen_udp (inet_backend), which are processes; the agent's own are ports all the same:
+%%% one that is a process would be switched in with each datagram, and the node never be quiet.
+%%%
 %%% Then the log, for those who ask for it. proc_lib and the behaviours log in the process that
 %%% crashes, which is active until the handlers have run. But the emulator hands its own messages
 %%% (a plain process that failed, a heap over its limit) to an operating system's thread that passes
@@ -106,7 +110,7 @@ close(#echoes{mouth = Mouth, once = {Once, _}, true = {True, _}}) ->
     ok = socket:close(Mouth).
 
 open_ear(From) ->
-    {ok, Socket} = gen_udp:open(0, [binary, {ip, ?LOOPBACK}, {active, false}]),
+    {ok, Socket} = gen_udp:open(0, [{inet_backend, inet}, binary, {ip, ?LOOPBACK}, {active, false}]),
     {ok, Port} = inet:port(Socket),
     %% Connected: nobody else's datagrams get in.
     ok = gen_udp:connect(Socket, ?LOOPBACK, From),

@@ -93,6 +93,12 @@ class AgentNode:
         """See :meth:`FixtureNode.eval`."""
         return self.fixture.eval(expressions)
 
+    def until(self, expression: str, what: str) -> None:
+        """Wait until an expression is true in the node."""
+        deadline = soon(what)
+        while self.eval(expression) != "true":
+            assert not deadline.expired(), f"waited in vain for {what}"
+
     def events_of(self, expressions: str) -> tuple[Event, ...]:
         """Return the events that expressions lead to."""
         self.eval(expressions)

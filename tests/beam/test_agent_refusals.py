@@ -6,6 +6,7 @@ import os
 import socket
 import struct
 import subprocess
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Thread
@@ -20,7 +21,10 @@ from tests.beam.nodes import AgentNode, soon
 
 def _exchange(port: int, request: object) -> bytes:
     """Send one request on a new connection, and return all that comes back."""
-    body = decode.encode(request)
+    return _answer_to(port, decode.encode(request))
+
+
+def _answer_to(port: int, body: bytes) -> bytes:
     with socket.create_connection(("127.0.0.1", port), 5) as connection:
         connection.sendall(struct.pack(">I", len(body)) + body)
         return b"".join(iter(lambda: connection.recv(65536), b""))
@@ -63,6 +67,28 @@ def test_bytes_that_are_no_term_end_the_connection_only(node: AgentNode) -> None
         assert connection.recv(1) == b""
     assert node.agent.quiet()
     assert node.agent.read().events == ()
+
+
+def test_what_is_compressed_is_not_unpacked(node: AgentNode) -> None:
+    text = b"\x6b\xff\xff" + bytes(0xFFFF)  # a string, for each byte of which a list has 16
+    term = b"\x6c\x00\x00\x01\x00" + text * 256 + b"\x6a"
+    packet = b"\x83\x50" + struct.pack(">I", len(term)) + zlib.compress(term, 9)
+    assert len(packet) < 65536
+    assert b"is not a term" in _answer_to(node.where.port, packet)
+    assert node.agent.settle(5).events == ()
+
+
+def test_a_session_has_a_small_heap_until_the_hello(own_node: AgentNode) -> None:
+    limits = (
+        "lists:sort([element(2, process_info(S, max_heap_size)) "
+        "|| {_, S, _, _} <- supervisor:which_children(iris_fuzz_sessions)])"
+    )
+    of_any = "[erlang:system_info(max_heap_size)]"
+    assert own_node.eval(f"{limits} =:= {of_any}") == "true"
+    with socket.create_connection(("127.0.0.1", own_node.where.port), 5):
+        own_node.until(f"length({limits}) =:= 2", "the session")
+        small = own_node.eval(f"[S || #{{size := S, kill := true}} <- {limits} -- {of_any}]")
+    assert small == "[1048576]"
 
 
 def test_an_unknown_request_is_refused_and_the_session_goes_on(node: AgentNode) -> None:

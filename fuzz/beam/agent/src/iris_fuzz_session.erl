@@ -3,10 +3,14 @@
 %%% Requests and replies are external terms in packets with a four-byte length. A reply is
 %%% {ok, Value} or {error, Text}; that of a read is a binary of a fixed layout, since it is
 %%% made and taken apart once for each case. The first request must be {hello, Version, Token}.
+%%%
+%%% Until then it is a stranger's, who must not harm the node: a packet may be small only, is not
+%%% unpacked if it is compressed, and what it stands for has to fit in a small heap. That it is a
+%%% stranger's is told to the listener, which ends the oldest of them when it needs room.
 -module(iris_fuzz_session).
 -behaviour(gen_server).
 
--export([start_link/2]).
+-export([start_link/2, stranger/1]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
 
 -record(session, {
@@ -22,6 +26,11 @@
 %% A client says hello in its first packet; one that does not is not ours.
 -define(HELLO_MS, 5000).
 
+%% In words, until the hello. What the largest packet stands for takes an eighth of it.
+-define(STRANGERS_HEAP, 1048576).
+%% Has the number of a session in the order of their start, until the hello.
+-define(STRANGER, iris_fuzz_stranger).
+
 %% Of who has said hello: inputs for a decoder are the largest of all, and the client sends no more.
 -define(MAX_REQUEST, 8388608).
 
@@ -34,7 +43,23 @@
 start_link(Settings, Socket) ->
     gen_server:start_link(?MODULE, {Settings, Socket}, []).
 
+%% Tell whether nobody has said hello yet; the older of two sessions has the smaller number.
+-spec stranger(pid()) -> {true, integer()} | false.
+stranger(Session) ->
+    case process_info(Session, dictionary) of
+        {dictionary, Dictionary} ->
+            case proplists:get_value(?STRANGER, Dictionary) of
+                undefined -> false;
+                Number -> {true, Number}
+            end;
+        undefined ->
+            false
+    end.
+
 init({Settings, Socket}) ->
+    undefined = put(?STRANGER, erlang:unique_integer([monotonic])),
+    Heap = #{size => ?STRANGERS_HEAP, kill => true, error_logger => false},
+    _ = process_flag(max_heap_size, Heap),
     erlang:send_after(?HELLO_MS, self(), hello_is_late),
     {ok, #session{settings = Settings, socket = Socket}}.
 
@@ -62,6 +87,9 @@ handle_info(hello_is_late, #session{echo = undefined} = Session) ->
 handle_info(_, Session) ->
     {noreply, Session}.
 
+%% Nobody of ours compresses: a small packet would stand for gigabytes.
+decode(<<131, 80, _/binary>>) ->
+    error;
 decode(Packet) ->
     try binary_to_term(Packet, [safe]) of
         Request -> {ok, Request}
@@ -76,8 +104,8 @@ greet({hello, Version, Token}, #session{settings = #{token := Secret}} = Session
         {false, _} ->
             refuse(<<"the token is wrong">>, Session);
         {true, Version} ->
+            ok = welcome(Session#session.socket),
             {ok, Echo} = iris_fuzz_quiet:open(),
-            _ = inet:setopts(Session#session.socket, [{packet_size, ?MAX_REQUEST}]),
             reply({ok, iris_fuzz_vitals:node_facts()}, Session#session{echo = Echo});
         {true, Own} ->
             Text = io_lib:format("the agent speaks version ~w, the client ~0p", [Own, Version]),
@@ -85,6 +113,13 @@ greet({hello, Version, Token}, #session{settings = #{token := Secret}} = Session
     end;
 greet(_, Session) ->
     refuse(<<"the first request must be a hello">>, Session).
+
+%% From here on it is the harness's, and has the limits of any process.
+welcome(Socket) ->
+    _ = erase(?STRANGER),
+    _ = process_flag(max_heap_size, erlang:system_info(max_heap_size)),
+    _ = inet:setopts(Socket, [{packet_size, ?MAX_REQUEST}]),
+    ok.
 
 %% Takes as long for a near miss as for any other token of the same length. An agent that
 %% was given no token accepts none.

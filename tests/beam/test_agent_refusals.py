@@ -8,6 +8,7 @@ import struct
 import subprocess
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from threading import Thread
 
@@ -89,6 +90,29 @@ def test_a_session_has_a_small_heap_until_the_hello(own_node: AgentNode) -> None
         own_node.until(f"length({limits}) =:= 2", "the session")
         small = own_node.eval(f"[S || #{{size := S, kill := true}} <- {limits} -- {of_any}]")
     assert small == "[1048576]"
+
+
+def test_strangers_who_say_nothing_do_not_keep_the_harness_out(own_node: AgentNode) -> None:
+    with ExitStack() as stack:
+        strangers = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", own_node.where.port), 30))
+            for _ in range(12)
+        ]
+        another = AgentClient.connect(own_node.where, own_node.files.token)
+        stack.callback(another.close)
+        assert another.quiet(5)
+        assert [stranger.recv(1) for stranger in strangers[:5]] == [b""] * 5
+    assert own_node.agent.settle(5).events == ()
+
+
+def test_those_who_have_said_hello_are_not_sent_away(own_node: AgentNode) -> None:
+    with ExitStack() as stack:
+        for _ in range(7):
+            another = AgentClient.connect(own_node.where, own_node.files.token)
+            stack.callback(another.close)
+        with pytest.raises(AgentError):
+            AgentClient.connect(own_node.where, own_node.files.token)
+        assert own_node.agent.quiet(5)
 
 
 def test_an_unknown_request_is_refused_and_the_session_goes_on(node: AgentNode) -> None:

@@ -1,4 +1,7 @@
 %%% Accepts control connections on a port of 127.0.0.1 that the kernel chooses.
+%%%
+%%% Anybody on the machine can connect, and nobody but the harness can say hello. So that strangers do
+%%% not keep it out, a connection for which there is no room takes the place of the oldest of theirs.
 -module(iris_fuzz_listener).
 
 -export([start_link/1, port/0, init/2]).
@@ -62,13 +65,33 @@ accept(Listen) ->
     end.
 
 hand_over(Socket) ->
-    case proplists:get_value(active, supervisor:count_children(iris_fuzz_sessions)) of
-        Busy when Busy >= ?MAX_SESSIONS ->
-            gen_tcp:close(Socket);
-        _ ->
-            {ok, Session} = supervisor:start_child(iris_fuzz_sessions, [Socket]),
-            case gen_tcp:controlling_process(Socket, Session) of
-                ok -> Session ! socket_is_yours;
-                {error, _} -> exit(Session, kill)
-            end
+    case has_room() orelse make_room() of
+        true -> start_session(Socket);
+        false -> gen_tcp:close(Socket)
+    end.
+
+has_room() ->
+    proplists:get_value(active, supervisor:count_children(iris_fuzz_sessions)) < ?MAX_SESSIONS.
+
+make_room() ->
+    Strangers = [
+        {Number, Session}
+     || {_, Session, _, _} <- supervisor:which_children(iris_fuzz_sessions),
+        {true, Number} <- [iris_fuzz_session:stranger(Session)]
+    ],
+    case lists:sort(Strangers) of
+        [{_, Oldest} | _] ->
+            %% Not killed, which would be reported. It may have ended by itself.
+            _ = supervisor:terminate_child(iris_fuzz_sessions, Oldest),
+            true;
+        [] ->
+            %% One may have ended by now.
+            has_room()
+    end.
+
+start_session(Socket) ->
+    {ok, Session} = supervisor:start_child(iris_fuzz_sessions, [Socket]),
+    case gen_tcp:controlling_process(Socket, Session) of
+        ok -> Session ! socket_is_yours;
+        {error, _} -> exit(Session, kill)
     end.

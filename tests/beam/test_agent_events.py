@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import socket
+import struct
+from contextlib import suppress
+
 import pytest
 
-from fuzz.beam import Event, EventKind
+from fuzz.beam import Event, EventKind, decode
+from fuzz.beam.inject import PROTOCOL_VERSION
 from tests.beam.nodes import AgentNode
 
 CRASH, SUPERVISOR = EventKind.CRASH, EventKind.SUPERVISOR
@@ -200,6 +205,37 @@ def test_a_fault_of_the_agent_is_marked_as_its_own(own_node: AgentNode) -> None:
     assert [e.kind for e in events] == [EventKind.AGENT] * 3
     assert events[0].process == "iris_fuzz_cover"
     assert own_node.eval("whereis(iris_fuzz_cover)") != before
+
+
+_STRANGERS = (
+    "[S || {_, S, _, _} <- supervisor:which_children(iris_fuzz_sessions), "
+    "iris_fuzz_session:stranger(S) =/= false]"
+)
+
+
+@pytest.mark.parametrize(
+    "crash",
+    [
+        "[S] = %s, gen_server:stop(S, broken, infinity)",
+        "[S] = %s, sys:replace_state(S, fun(T) -> setelement(2, T, fun() -> error(x) end) end), ok",
+    ],
+    ids=["its state", "its last message"],
+)
+def test_the_report_of_a_session_does_not_have_the_token(own_node: AgentNode, crash: str) -> None:
+    token = own_node.files.token
+    with socket.create_connection(("127.0.0.1", own_node.where.port), 30) as stranger:
+        own_node.until(f"length({_STRANGERS}) =:= 1", "the session")
+        assert own_node.eval(crash % _STRANGERS) == "ok"
+        hello = decode.encode((decode.atom("hello"), PROTOCOL_VERSION, decode.text(token)))
+        with suppress(OSError):
+            stranger.sendall(struct.pack(">I", len(hello)) + hello)
+            assert stranger.recv(1) == b""
+        own_node.until(f"{_STRANGERS} =:= []", "the end of the session")
+    events = own_node.agent.settle(5).events
+    assert len(events) == 3
+    for event in events:
+        assert token not in event.text
+        assert ",".join(map(str, token.encode())) not in event.text
 
 
 def test_the_primary_log_level_is_told_and_left_alone(own_node: AgentNode) -> None:

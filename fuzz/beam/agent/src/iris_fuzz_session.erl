@@ -11,10 +11,12 @@
 -behaviour(gen_server).
 
 -export([start_link/2, stranger/1]).
--export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
+-export([init/1, handle_call/3, handle_cast/2, handle_info/2, format_status/1]).
 
 -record(session, {
-    settings :: iris_fuzz_agent:settings(),
+    %% The token is among them, and a report of a crash has the state and the arguments of calls:
+    %% of a fun it has the name only.
+    settings :: fun(() -> iris_fuzz_agent:settings()),
     socket :: gen_tcp:socket(),
     %% Unknown until the hello has been accepted.
     echo :: iris_fuzz_quiet:echoes() | undefined,
@@ -61,7 +63,7 @@ init({Settings, Socket}) ->
     Heap = #{size => ?STRANGERS_HEAP, kill => true, error_logger => false},
     _ = process_flag(max_heap_size, Heap),
     erlang:send_after(?HELLO_MS, self(), hello_is_late),
-    {ok, #session{settings = Settings, socket = Socket}}.
+    {ok, #session{settings = fun() -> Settings end, socket = Socket}}.
 
 handle_call(_, _, Session) ->
     {reply, {error, unexpected}, Session}.
@@ -87,6 +89,12 @@ handle_info(hello_is_late, #session{echo = undefined} = Session) ->
 handle_info(_, Session) ->
     {noreply, Session}.
 
+%% For the report of a crash: the packet of a hello has the token in it.
+format_status(#{message := {tcp, Socket, _}, state := #session{echo = undefined}} = Status) ->
+    Status#{message := {tcp, Socket, hello}};
+format_status(Status) ->
+    Status.
+
 %% Nobody of ours compresses: a small packet would stand for gigabytes.
 decode(<<131, 80, _/binary>>) ->
     error;
@@ -97,9 +105,8 @@ decode(Packet) ->
         error:badarg -> error
     end.
 
-greet({hello, Version, Token}, #session{settings = #{token := Secret}} = Session) when
-    is_binary(Token)
-->
+greet({hello, Version, Token}, #session{settings = Settings} = Session) when is_binary(Token) ->
+    #{token := Secret} = Settings(),
     case {same_secret(Token, Secret), iris_fuzz_agent:version()} of
         {false, _} ->
             refuse(<<"the token is wrong">>, Session);
@@ -232,5 +239,5 @@ refuse(Text, #session{socket = Socket} = Session) ->
 
 %% From here on the socket is the leaver's, and this process is in its way only.
 leave(#session{socket = Socket, settings = Settings} = Session) ->
-    _ = iris_fuzz_agent:detach(Socket, Settings),
+    _ = iris_fuzz_agent:detach(Socket, Settings()),
     {stop, normal, Session}.

@@ -121,6 +121,60 @@ def test_a_message_without_ack_goes_back_to_the_store_in_time(
             assert newer.frame() == frame
 
 
+def halt(node: ReferenceNode, client: Client) -> None:
+    """Keep the connection of a client, by the name of ``halted``, from taking its messages."""
+    port = client.socket.getsockname()[1]
+    halted = node.eval(
+        f"""[begin ok = sys:suspend(P), erase(), put(halted, P), put(socket, S) end
+        || S <- erlang:ports(), {{ok, {{_, {port}}}}} <- [inet:peername(S)],
+        {{connected, P}} <- [erlang:port_info(S, connected)]]"""
+    )
+    assert halted == "[undefined]"
+
+
+def resume_without_its_client(node: ReferenceNode, client: Client) -> None:
+    """Let a halted connection take one message, when its client is gone, and end."""
+    node.until("{message_queue_len, 1} =:= process_info(get(halted), message_queue_len)", "it")
+    client.reset()
+    node.until("element(1, inet:peername(get(socket))) =:= error", "the reset")
+    assert node.eval("sys:resume(get(halted))") == "ok"
+    node.until("not is_process_alive(get(halted))", "the end of the connection")
+
+
+def test_a_message_is_kept_whose_receiver_goes_before_it_is_sent(
+    reference: ReferenceNode, name: Name
+) -> None:
+    target = name()
+    with Client(reference.tcp, name()) as sender:
+        receiver = Client(reference.tcp, target)
+        halt(reference, receiver)
+        sender.send(message(target, b"accepted"))
+        sender.settle()
+        resume_without_its_client(reference, receiver)
+    with Client(reference.tcp, target) as receiver:
+        assert [body(frame) for frame in receiver.finish()] == [b"accepted"]
+
+
+def test_a_login_is_undone_whose_client_goes_before_its_mail_is_sent(
+    reference: ReferenceNode, name: Name
+) -> None:
+    target = name()
+    store(reference, name(), target, b"x" * 40000, b"y" * 40000)
+    client = Client(reference.tcp)
+    client.settle()
+    halt(reference, client)
+    client.send(b"\x01" + target)
+    resume_without_its_client(reference, client)
+    listed = (
+        f'[U || {{{{U, _, _}}}} <- ets:tab2list(iris_ref_presence), U =:= <<"{target.decode()}">>]'
+    )
+    assert reference.eval(listed) == "[]"
+    with Client(reference.tcp) as other:
+        status = other.ask(b"\x05" + n16(target))
+        assert status[:3] == (0x06, target, 0)
+        assert status[3] != 0  # when it was seen last
+
+
 def test_an_ack_that_nobody_waits_for_changes_nothing(reference: ReferenceNode, name: Name) -> None:
     with Client(reference.tcp, name()) as client:
         client.send(b"\x03no such id")

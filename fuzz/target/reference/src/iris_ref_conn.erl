@@ -15,6 +15,10 @@
 %%%
 %%% A client that closes its sending half has all it sent processed, gets the replies, and is
 %%% closed then. Over TLS there is no such half (see iris_ref_socket).
+%%%
+%%% A client that cannot be sent to is gone. What this connection has accepted by then, from it or
+%%% for it, is seen to all the same: it ends with the state of that moment, not with an earlier one,
+%%% and terminate/3 stores and unlists what is in it.
 -module(iris_ref_conn).
 
 -behaviour(gen_statem).
@@ -196,7 +200,7 @@ handled({Verdict, Frames, Session}, Rest, Conn) ->
 next(Rest, #conn{out_size = Size} = Conn) when Size > ?MAX_OUT ->
     case flush(Conn) of
         {ok, Flushed} -> frames(Rest, Flushed);
-        gone -> gone
+        {gone, _} = Gone -> Gone
     end;
 next(Rest, Conn) ->
     frames(Rest, Conn).
@@ -244,20 +248,20 @@ flush(#conn{session = Session} = Conn) ->
         Out ->
             case iris_ref_socket:send(Complete#conn.socket, lists:reverse(Out)) of
                 ok -> {ok, Complete#conn{out = [], out_size = 0}};
-                {error, _} -> gone
+                {error, _} -> {gone, Complete}
             end
     end.
 
 %% After a segment: send the replies, and go on or close.
-sent(gone, Before) ->
-    {stop, normal, Before};
+sent({gone, Conn}, _) ->
+    {stop, normal, Conn};
 sent({ok, Conn}, Before) ->
     case flush(Conn) of
         {ok, Flushed} ->
             {Actions, Next} = timers(Before, Flushed),
             listen_again(state(Next), Next, Actions);
-        gone ->
-            {stop, normal, Conn}
+        {gone, Committed} ->
+            {stop, normal, Committed}
     end;
 sent({close, Conn}, _) ->
     case flush(Conn) of
@@ -266,16 +270,16 @@ sent({close, Conn}, _) ->
             LoggedOut = Flushed#conn{session = iris_ref_session:logout(Session)},
             Actions = [{{timeout, incomplete}, cancel}, {state_timeout, ?DRAIN_MS, expired}],
             listen_again(draining, LoggedOut, Actions);
-        gone ->
-            {stop, normal, Conn}
+        {gone, Committed} ->
+            {stop, normal, Committed}
     end.
 
 %% After an event that is not a segment: the socket is still being listened to.
 flushed({ok, Conn}, Before) ->
     {Actions, Next} = timers(Before, Conn),
     {keep_state, Next, Actions};
-flushed(gone, Before) ->
-    {stop, normal, Before}.
+flushed({gone, Conn}, _) ->
+    {stop, normal, Conn}.
 
 state(#conn{session = Session}) ->
     case iris_ref_session:is_logged_in(Session) of

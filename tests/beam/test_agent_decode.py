@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from fuzz.beam import FakeAgent
@@ -92,6 +94,37 @@ def test_a_decoder_is_looked_for(node: AgentNode) -> None:
         with pytest.raises(AgentError, match="no decoder of that name"):
             agent.decode(name, [b"x"])
     assert agent.quiet()
+
+
+_MODULE = """-module({name}).
+-export([{function}/1]).
+-on_load(born/0).
+born() -> persistent_term:put({name}, born).
+{function}(Input) -> Input.
+"""
+
+
+def test_what_is_only_looked_at_is_not_loaded(own_node: AgentNode, tmp_path: Path) -> None:
+    modules = {"unseen_first": "decode", "unseen_second": "parse"}
+    for name, function in modules.items():
+        source = tmp_path / f"{name}.erl"
+        source.write_text(_MODULE.format(name=name, function=function))
+        compiled = own_node.eval(f'compile:file("{source}", [{{outdir, "{tmp_path}"}}])')
+        assert compiled == f"{{ok,{name}}}"
+    names = ", ".join(modules)
+    (tmp_path / "unseen.app").write_text(
+        f'{{application, unseen, [{{vsn, "1"}}, {{modules, [{names}]}}, {{applications, []}}]}}.\n'
+    )
+    own_node.eval(f'code:add_patha("{tmp_path}")')
+    assert own_node.eval("application:start(unseen)") == "ok"
+    loaded = f"[M || M <- [{names}], persistent_term:get(M, none) =:= born]"
+    first = Decoder("unseen_first", "decode")
+    found = own_node.agent.find_decoder(first)
+    assert (found.known, found.arities) == (True, (1,))
+    assert {"unseen_first:decode/1", "unseen_second:parse/1"} <= set(found.others)
+    assert own_node.eval(loaded) == "[]"
+    own_node.agent.decode(first, [b"x"], SECONDS)
+    assert own_node.eval(loaded) == "[unseen_first]"
 
 
 def test_more_than_a_request_may_hold_is_left_for_the_next(node: AgentNode) -> None:

@@ -6,6 +6,9 @@
 %%% input by its numbers there. A shape is found by a *canonical* term, which is the term without
 %%% its data: making one costs a microsecond, making its text thirty.
 %%%
+%%% What is only looked at is not loaded: that would run the target's code (on_load) and leave modules
+%%% behind which the node did not have. Only the decoder that is called is.
+%%%
 %%% Coverage is read after each input. What other processes of the node do meanwhile is in it too.
 %%%
 %%% The process has a limited heap, and is killed when it does not get on. Before each call it says
@@ -42,28 +45,37 @@ find(Module, Function) ->
 
 exports_of(Text) ->
     try exports(binary_to_existing_atom(Text)) of
-        Exports -> {1, Exports}
+        {ok, Exports} -> {1, Exports};
+        none -> {0, []}
     catch
-        error:_ -> {0, []}
+        error:badarg -> {0, []}
     end.
-
-exports(Module) ->
-    {module, Module} = code:ensure_loaded(Module),
-    Module:module_info(exports).
 
 candidates() ->
     {Fit, Unfit} = iris_fuzz_select:modules([], []),
     Found = [
         iolist_to_binary(io_lib:format("~ts:~ts/1", [Module, Name]))
-     || {Module, _} <- Fit ++ Unfit, {Name, 1} <- loaded_exports(Module), is_decoder(Name)
+     || {Module, _} <- Fit ++ Unfit,
+        {ok, Exports} <- [exports(Module)],
+        {Name, 1} <- Exports,
+        is_decoder(Name)
     ],
     lists:sublist(lists:sort(Found), ?MOST_CANDIDATES).
 
-loaded_exports(Module) ->
-    case code:ensure_loaded(Module) of
-        {module, Module} -> Module:module_info(exports);
-        {error, _} -> []
+exports(Module) ->
+    case erlang:module_loaded(Module) of
+        true -> {ok, Module:module_info(exports)};
+        false -> exports_in(code:get_mode(), code:which(Module))
     end.
+
+%% A node in embedded mode would not load it when it is called.
+exports_in(interactive, File) when is_list(File) ->
+    case beam_lib:chunks(File, [exports]) of
+        {ok, {_, [{exports, Exports}]}} -> {ok, Exports};
+        {error, beam_lib, _} -> none
+    end;
+exports_in(_, _) ->
+    none.
 
 is_decoder(Name) ->
     Text = atom_to_list(Name),

@@ -42,7 +42,12 @@ def flaws(observation: Observation) -> list[str]:
 
 def signed(header: object, claims: object) -> bytes:
     """Return a token of our own with a true signature."""
-    text = b".".join(base64url(json.dumps(part).encode()) for part in (header, claims))
+    return signed_text(json.dumps(header).encode(), json.dumps(claims).encode())
+
+
+def signed_text(header: bytes, claims: bytes) -> bytes:
+    """Return a token of our own with a true signature, whose parts are spelt so."""
+    text = b".".join(base64url(part) for part in (header, claims))
     return text + b"." + base64url(hmac.digest(SECRET, text, "sha256"))
 
 
@@ -241,6 +246,30 @@ def test_every_other_flaw_has_a_reason(token: bytes, reason: str) -> None:
 )
 def test_in_doubt_the_law_is_silent(token: bytes) -> None:
     assert flaws(login(b"ann:" + token)) == []
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        b"\xef\xbb\xbf%s" % json.dumps({"sub": "ann", "exp": NOW + 60}).encode(),
+        json.dumps({"sub": "ann", "exp": NOW + 60}).encode("utf-16-le"),
+        b'{"sub": "ann", "exp": 1700000060.%s}' % (b"0" * 30),
+        b'{"sub": "ann", "exp": 1700000060, "x": %s1}' % (b"0." + b"0" * 30),
+        b'{"sub": "ann", "exp": 1700000060, "nbf": 1e-400}',
+        b'{"sub": "ann", "exp": 1700000060, "x": %s}' % (b"1" * 300),
+        b'{"sub": "ann", "exp": 1700000060, "\\ud800": 1}',
+    ],
+    ids=["bom", "utf-16", "long time", "long number", "tiny", "huge", "half a character"],
+)
+def test_json_that_not_every_reader_reads_is_no_finding_either_way(claims: bytes) -> None:
+    shown = b"ann:" + signed_text(b'{"alg": "HS256"}', claims)
+    assert flaws(login(shown)) == flaws(login(shown, REFUSED)) == []
+
+
+@pytest.mark.parametrize("exp", [b"1700000060", b"1700000060.123456789", b"1.70000006e+9"])
+def test_a_time_that_every_reader_reads_is_judged(exp: bytes) -> None:
+    shown = b"ann:" + signed_text(b'{"alg": "HS256"}', b'{"sub": "ann", "exp": %s}' % exp)
+    assert flaws(login(shown, REFUSED)) == ["good refused"]
 
 
 def test_two_ways_in_are_two_defects() -> None:

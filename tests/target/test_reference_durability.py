@@ -69,6 +69,23 @@ def test_a_stop_of_the_application_stores_what_is_unacknowledged(tmp_path: Path)
             assert bob.frame() == frame
 
 
+def test_a_stop_stores_what_a_client_has_not_read_that_is_being_sent_to(tmp_path: Path) -> None:
+    body, count = b"x" * 60000, 200
+    with ReferenceNode(tmp_path) as node:
+        with Client(node.tcp, b"ann") as ann, Client(node.tcp, b"bob") as bob:
+            ann.send(count * (b"\x02" + n16(b"bob") + n16(body)))
+            ann.settle()
+            node.eval('{ok, {_, _, P}} = iris_ref_presence:find(<<"bob">>), put(bob, P)')
+            stuck = "[{status, waiting}, {message_queue_len, N}] when N > 0 -> true; _ -> false"
+            of_bob = "process_info(get(bob), [status, message_queue_len])"
+            node.until(f"case {of_bob} of {stuck} end", "the full socket")
+            assert node.eval("application:stop(iris_ref)") == "ok"
+            assert node.eval("application:start(iris_ref)") == "ok"
+            bob.reset()
+        kept = node.number('length(iris_ref_offline:fetch(<<"bob">>))')
+    assert kept == count
+
+
 def test_the_application_restarts_on_the_same_ports(tmp_path: Path) -> None:
     with ReferenceNode(tmp_path) as node:
         before = node.eval("lists:sort(erlang:registered())")

@@ -7,8 +7,10 @@
 -export([start_link/0, start_connection/2]).
 -export([init/1]).
 
-%% Storing the mail of a client takes milliseconds, and many share one sync of the disc.
--define(SHUTDOWN_MS, 2000).
+%% Storing the mail of a client takes milliseconds, and many share one sync of the disc. It comes after
+%% a send that the connection may be stuck in: killed in that, it would take all that its client has
+%% not acknowledged along.
+-define(STORE_MS, 2000).
 
 -spec start_link() -> supervisor:startlink_ret().
 start_link() ->
@@ -24,6 +26,6 @@ init([]) ->
         id => iris_ref_conn,
         start => {iris_ref_conn, start_link, []},
         restart => temporary,
-        shutdown => ?SHUTDOWN_MS
+        shutdown => iris_ref_listener:send_ms() + ?STORE_MS
     },
     {ok, {#{strategy => simple_one_for_one}, [Connection]}}.

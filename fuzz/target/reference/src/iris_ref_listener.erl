@@ -10,7 +10,7 @@
 
 -behaviour(gen_server).
 
--export([start_link/1, port_key/1, open/2, turned_away/0]).
+-export([start_link/1, port_key/1, open/2, send_ms/0, turned_away/0]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2, accept/2]).
 
 %% Accepting is a few microseconds of work; several acceptors keep it up while one waits for
@@ -38,6 +38,10 @@ name(ws) -> iris_ref_ws_listener.
 -spec port_key(tcp | ws) -> port | ws_port.
 port_key(tcp) -> port;
 port_key(ws) -> ws_port.
+
+%% For how long a connection may be stuck in a send.
+-spec send_ms() -> pos_integer().
+send_ms() -> ?SEND_MS.
 
 %% PLANTED: listener_closed - when a LOGIN is refused, the listener is told to close the socket of
 %% that client, and closes its own. Who is connected stays so; nobody else gets in any more.

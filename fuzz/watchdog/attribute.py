@@ -140,8 +140,7 @@ class Investigator:
         for case, observation in most_suspicious_first(batch, observations):
             if self._overdue():
                 break
-            # Silence within the short deadline is only a suspicion; and where no barrier tells what
-            # was handled, only who has all patience waits for answers.
+            # Silence within a short deadline is only a suspicion, and so is all that is not exact.
             wary = is_silent(observation) or not self._rig.exact
             patience = (CONFIRMING,) if wary else (SEARCHING, CONFIRMING)
             _, evidence = self._look(case, patience, grown)

@@ -91,6 +91,19 @@ def test_a_message_goes_from_one_edge_to_the_other(cluster: Cluster) -> None:
         assert ann.frame()[2] == b"back"
 
 
+def test_a_connection_that_was_killed_on_one_edge_is_offline_on_the_other(
+    cluster: Cluster,
+) -> None:
+    one, two = cluster.edges
+    with Client(one.tcp, b"eve9"), Client(one.tcp, b"fay9"), Client(two.tcp) as other:
+        one.eval('{ok, {_, _, P}} = iris_ref_presence:find(<<"eve9">>), put(eve, P), exit(P, kill)')
+        one.until("not is_process_alive(get(eve))", "its end")
+        # What is done every five seconds.
+        one.eval("iris_ref_presence ! sweep, sys:get_state(iris_ref_presence)")
+        assert other.ask(b"\x05" + n16(b"eve9"))[2] == 0
+        assert other.ask(b"\x05" + n16(b"fay9"))[2] == 1
+
+
 def test_an_offline_message_waits_at_the_core_and_is_delivered_once(cluster: Cluster) -> None:
     one, two = cluster.edges
     with Client(one.tcp, b"ann3") as ann:

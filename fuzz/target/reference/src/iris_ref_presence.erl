@@ -7,13 +7,16 @@
 %%% A connection lists and unlists itself, without asking this process. What it leaves when
 %%% it is killed is seen by whoever looks the user up (the process is not alive) and is
 %%% swept here. An edge lists its connections at its core too, and repeats that with each
-%%% sweep, so that a core which was restarted learns of them again.
+%%% sweep, so that a core which was restarted learns of them again. A core cannot see which of an
+%%% edge's connections are alive; so the edge, in its sweep, takes out there what it does not list
+%%% itself. A connection is listed at its edge first and unlisted there first: what is at the core
+%%% only has ended.
 -module(iris_ref_presence).
 
 -behaviour(gen_server).
 
 -export([create_table/0, start_link/0]).
--export([list/1, unlist/1, add/1, remove/1, find/1, is_listed/1, locate/1, status/1]).
+-export([list/1, unlist/1, add/1, remove/1, listed_of/1, find/1, is_listed/1, locate/1, status/1]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
 -export_type([key/0]).
 
@@ -76,6 +79,11 @@ add(Keys) ->
 remove(Key) ->
     true = ets:delete(?TABLE, Key),
     ok.
+
+%% The connections of a node that are listed here.
+-spec listed_of(node()) -> [key()].
+listed_of(Node) ->
+    [Key || {{_, _, Pid} = Key} <- ets:tab2list(?TABLE), node(Pid) =:= Node].
 
 -spec is_listed(key()) -> boolean().
 is_listed(Key) ->
@@ -145,11 +153,23 @@ handle_cast({typing, Target}, State) when Target =/= <<>> -> {noreply, State}.
 -spec handle_info(term(), []) -> {noreply, []}.
 handle_info(sweep, State) ->
     Living = lists:filter(fun keep/1, [Key || {Key} <- ets:tab2list(?TABLE)]),
-    _ = iris_ref_core:is_local() orelse iris_ref_core:call(?MODULE, add, [Living]),
+    ok = tell_core(iris_ref_core:is_local(), Living),
     _ = erlang:send_after(?SWEEP_MS, self(), sweep),
     {noreply, State};
 handle_info(_, State) ->
     {noreply, State}.
+
+tell_core(true, _) ->
+    ok;
+tell_core(false, Living) ->
+    _ = iris_ref_core:call(?MODULE, add, [Living]),
+    case iris_ref_core:call(?MODULE, listed_of, [node()]) of
+        {ok, Listed} ->
+            Ended = [Key || Key <- Listed, not is_listed(Key)],
+            lists:foreach(fun(Key) -> iris_ref_core:call(?MODULE, remove, [Key]) end, Ended);
+        unavailable ->
+            ok
+    end.
 
 keep({_, _, Pid} = Key) ->
     may_be_alive(Pid) orelse

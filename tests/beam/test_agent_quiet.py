@@ -227,6 +227,8 @@ def test_an_agent_that_is_silent_is_told_however_much_there_is_to_do_meanwhile(
     node = own_node.agent.info.os_pid
     os.kill(node, signal.SIGSTOP)
     try:
+        # Until then it may still answer.
+        os.waitid(os.P_PID, node, os.WSTOPPED)
         with pytest.raises(AgentError, match=r"the agent was silent for 0\.1 s"):
             own_node.agent.quiet(0.05, lambda: True)
     finally:

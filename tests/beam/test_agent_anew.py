@@ -8,8 +8,8 @@ from tests.beam.nodes import AgentNode
 
 #: Of a module that says its version.
 _SOURCE = """-module(anew).
-{attribute}
 -export([version/0, wait/0]).
+{attribute}
 version() -> {version}.
 wait() -> receive stop -> ok; _ -> wait() end.
 """

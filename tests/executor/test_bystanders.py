@@ -262,9 +262,9 @@ def test_a_websocket_peer_that_talks_and_never_answers_is_not_listened_to_beyond
             talks.set()
 
     with ScriptedServer(script) as server:
+        deadline = Deadline.after(LeapingClock(talks.is_set), 60.0, "the bystander")
         names = Names(0)
         member = Bystander("it", server.endpoint, b"someone", names.tokens, Transport.WEBSOCKET)
-        deadline = Deadline.after(LeapingClock(talks.is_set), 60.0, "the bystander")
         assert not member.open(deadline)
         assert talks.is_set()
         assert not member.cut

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from threading import Thread
+from threading import Event, Thread
 
 import pytest
 
@@ -13,11 +13,15 @@ from fuzz import epmd
 from fuzz.clock import Deadline, FakeClock, SystemClock
 from fuzz.epmd import epmd_port, exactly, names, port_of
 from fuzz.errors import SettingsError
+from tests.clocks import LeapingClock
 
 
 @contextmanager
-def answering(*pieces: bytes, endless: bool = False) -> Iterator[int]:
-    """Answer the first question, with PORT for the port; the last piece again and again."""
+def answering(*pieces: bytes, endless: Event | None = None) -> Iterator[int]:
+    """Answer the first question, with PORT for the port.
+
+    If it is to be ``endless``, the last piece comes again and again, and that is told.
+    """
     with socket.create_server(("127.0.0.1", 0)) as server:
         port: int = server.getsockname()[1]
 
@@ -27,8 +31,9 @@ def answering(*pieces: bytes, endless: bool = False) -> Iterator[int]:
                 asked.recv(4096)
                 for piece in pieces:
                     asked.sendall(piece.replace(b"PORT", port.to_bytes(4, "big")))
-                while endless:
+                while endless is not None:
                     asked.sendall(pieces[-1])
+                    endless.set()
 
         server.settimeout(10.0)
         thread = Thread(target=serve)
@@ -50,9 +55,11 @@ def test_where_nobody_listens_nothing_is_known() -> None:
 
 
 def test_who_talks_without_end_is_not_listened_to_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(epmd, "_SECONDS", 0.05)
+    talks = Event()
+    monkeypatch.setattr(epmd, "_SECONDS", 60.0)
+    monkeypatch.setattr(epmd, "SystemClock", lambda: LeapingClock(talks.is_set))
     with (
-        answering(b"PORT", b"name a at port 1\n", endless=True) as port,
+        answering(b"PORT", b"name a at port 1\n", endless=talks) as port,
         pytest.raises(SettingsError, match=f"whoever listens on port {port} .* without end"),
     ):
         names(port)

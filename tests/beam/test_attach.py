@@ -228,11 +228,11 @@ def test_an_agent_that_is_about_to_leave_is_waited_for(node: NamedNode) -> None:
 
 def test_an_agent_that_could_not_leave_tries_again(node: NamedNode) -> None:
     before = node.eval(SNAPSHOT)
-    agent = agent_of(node.attachment(linger=1.0), soon("the agent"))
+    agent = agent_of(node.attachment(linger=2.0), soon("the agent"))
     node.eval("register(iris_fuzz_leaver, spawn(fixture_ctl, hold, [x]))")
     agent.close()
     # Longer than two looks are apart; whoever leaves meanwhile finds the name taken.
-    node.eval("receive never -> ok after 4000 -> ok end")
+    node.eval("receive never -> ok after 6500 -> ok end")
     node.eval("exit(whereis(iris_fuzz_leaver), kill)")
     _is_as_before(node, before)
 
@@ -244,7 +244,7 @@ def test_an_agent_without_its_supervisor_leaves_and_another_may_come(
     # The logger leaves a term for each module that has an error to tell of.
     node.eval("[logger:allow(error, M) || M <- [gen_server, proc_lib, supervisor]]")
     before = node.eval(SNAPSHOT)
-    attachment = node.attachment(linger=1.0)
+    attachment = node.attachment(linger=2.0)
     agent = agent_of(attachment, soon("the agent"))
     agent.instrument(exclude=["fixture_ctl"])
     node.eval(end)
@@ -257,7 +257,7 @@ def test_an_agent_without_its_supervisor_leaves_and_another_may_come(
 
 def test_an_agent_whose_supervisor_was_stopped_leaves(node: NamedNode) -> None:
     before = node.eval(SNAPSHOT)
-    agent = agent_of(node.attachment(linger=1.0), soon("the agent"))
+    agent = agent_of(node.attachment(linger=2.0), soon("the agent"))
     agent.instrument(exclude=["fixture_ctl"])
     # As who takes it out has done that is killed then.
     node.eval("gen_server:stop(iris_fuzz_agent, shutdown, infinity)")

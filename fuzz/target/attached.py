@@ -14,8 +14,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 
-import psutil
-
 from fuzz.errors import TargetError
 from fuzz.observation import NodeExit
 from fuzz.target.base import Address, Manner
@@ -123,6 +121,8 @@ class AttachedTarget:
 
 def _may_listen(os_pid: int, port: int) -> bool:
     """Tell whether a process listens on a TCP port, or is somebody's whose sockets are not told."""
+    import psutil  # here, since each verb imports this module, and few attach
+
     try:
         found = psutil.Process(os_pid).net_connections(kind="tcp")
     except psutil.AccessDenied:

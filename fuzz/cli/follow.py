@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from fuzz.cli.screen import is_terminal
 from fuzz.cli.watching import Runs
 from fuzz.errors import IrisFuzzError
 from fuzz.events import Event
@@ -40,7 +41,7 @@ def view_of(console: Console) -> View:
     """Return the fullest view that ``console`` can show."""
     if not console.is_terminal:
         return View.LINES
-    able = sys.stdin.isatty() and not console.is_dumb_terminal
+    able = is_terminal(sys.stdin) and not console.is_dumb_terminal
     return View.SCREEN if able else View.STATUS
 
 

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.status import Status
 from rich.text import Text
 
+from fuzz.cli.screen import is_terminal
 from fuzz.report.text import say
 from fuzz.rig import Rig, rig_of
 from fuzz.settings import TargetSettings
@@ -23,7 +24,7 @@ def started(settings: TargetSettings, console: Console) -> Iterator[tuple[Rig, S
     is on the error output: what is printed may be JSON, or go to a file.
     """
     rig = rig_of(settings)
-    shown = console if sys.stdout.isatty() else Console(stderr=True)
+    shown = console if is_terminal(sys.stdout) else Console(stderr=True)
     with shown.status("starting the target") as status:
         try:
             rig.start()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -127,16 +128,14 @@ def smoke(
     desk = _Desk(settings, issues, Console(stderr=True) if as_json else screen())
     folder = regressions or shipped_or_own(corpus, "regressions")
     try:
-        desk.replay(folder, plays)
-        desk.fuzz(watching)
-    except IrisFuzzError as error:
-        desk.faults.append(str(error))
-    except KeyboardInterrupt:
-        desk.faults.append("it was interrupted: not all of it was done")
-        raise
+        with desk.noting():
+            try:
+                desk.replay(folder, plays)
+                desk.fuzz(watching)
+            finally:
+                if baseline is not None and writes_baseline:
+                    desk.excuse(baseline, before)
     finally:  # an interrupt ends it too: what was found is told in any case
-        if baseline is not None and writes_baseline:
-            desk.excuse(baseline, before)
         code = desk.tell(reports, as_json)
     return code
 
@@ -182,6 +181,21 @@ class _Desk:
         self._settings = settings
         self._console = console
         self.faults = self._gathered.faults
+
+    @contextmanager
+    def noting(self) -> Iterator[None]:
+        """Note what ends the work early; what is no error of the harness is raised on."""
+        try:
+            yield
+        except IrisFuzzError as error:
+            self.faults.append(str(error))
+        except KeyboardInterrupt:
+            self.faults.append("it was interrupted: not all of it was done")
+            raise
+        except BaseException as error:  # also the end of whoever reads the output
+            why = str(error) if isinstance(error, OSError) else type(error).__name__
+            self.faults.append(f"it was broken off ({why}): not all of it was done")
+            raise
 
     def replay(self, folder: Path, plays: int) -> None:
         """Play the cases in ``folder``; those that are not as they should be are told at once."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -188,6 +189,37 @@ def test_an_interrupt_still_writes_the_reports(smoke: Scene) -> None:
     assert smoke("--junit", junit).code == 130
     root = Xml.parse(junit).getroot()
     assert (root.get("failures"), root.get("errors")) == ("1", "1")
+
+
+@pytest.mark.parametrize(
+    ("end", "code"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), 2),
+        (BrokenPipeError(errno.EPIPE, "Broken pipe"), 141),
+        (SystemExit(1), 141),  # so does Rich where nobody reads
+    ],
+)
+def test_whatever_breaks_it_off_makes_no_green_report(
+    smoke: Scene, end: BaseException, code: int
+) -> None:
+    junit = smoke.folder / "out.xml"
+    smoke.events = [STARTED, end]
+    assert smoke("--junit", junit).code == code
+    (error,) = Xml.parse(junit).getroot().iter("error")
+    assert "not all of it was done" in str(error.get("message"))
+
+
+def test_an_output_that_breaks_while_the_baseline_is_told_is_a_fault(
+    smoke: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(smoke_module, "write_baseline", refuse)
+    junit = smoke.folder / "out.xml"
+    file = smoke.folder / "baseline.json"
+    assert smoke("--junit", junit, "--baseline", file, "--write-baseline").code == 2
+    assert Xml.parse(junit).getroot().get("errors") == "1"
 
 
 def test_a_signal_ends_it_with_what_there_is_and_no_success(smoke: Scene) -> None:

@@ -70,23 +70,40 @@ def run_campaign(
             chronicle.take(event)
             summary.campaign = chronicle.totals()
 
-    failure: IrisFuzzError | None = None
-    try:
-        follow(campaign, console, summary, view, corpus, take)
-    except IrisFuzzError as error:
-        failure = error
-        if chronicle is not None:
-            with suppress(StoreError):  # of two sentences about one disk, the first will do
-                chronicle.failed(str(error))
-    if failure is None or summary.started is not None:
-        say(console, summary_lines(summary, width_of(console)))
-        if summary_file is not None:
-            summary.write(summary_file)
-    if failure is not None and not summary.findings:
-        raise failure
-    if failure is not None:
+    failures: list[IrisFuzzError] = []
+    with _written(summary, summary_file, failures):
+        try:
+            follow(campaign, console, summary, view, corpus, take)
+        except IrisFuzzError as error:
+            failures.append(error)
+            if chronicle is not None:
+                with suppress(StoreError):  # of two sentences about one disk, the first will do
+                    chronicle.failed(str(error))
+        if not failures or summary.started is not None:
+            say(console, summary_lines(summary, width_of(console)))
+    # What was found counts for more than how the run ended: then all of that is but told.
+    raised = failures.pop() if failures and not summary.failed() else None
+    for failure in failures:
         click.echo(f"iris-fuzz: {failure}", err=True)
+    if raised is not None:
+        raise raised
     return 1 if summary.failed() else 0
+
+
+@contextmanager
+def _written(summary: Summary, file: Path | None, failures: list[IrisFuzzError]) -> Iterator[None]:
+    """Write the summary at the end, also where an output that breaks is the end.
+
+    Add to ``failures`` why it cannot be written. A run that failed before it began has none.
+    """
+    try:
+        yield
+    finally:
+        if file is not None and (summary.started is not None or not failures):
+            try:
+                summary.write(file)
+            except StoreError as error:
+                failures.append(error)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from fuzz.campaign import Campaign
 from fuzz.cli.run import run_campaign
-from fuzz.errors import HarnessFault, TargetError
+from fuzz.errors import HarnessFault, StoreError, TargetError
 from fuzz.events import Ended, Event, Found, Progress, Started
 from fuzz.finding import Cause, Finding, Kind
 from fuzz.report.summary import Summary
@@ -117,6 +117,44 @@ def test_a_fault_in_the_middle_still_leaves_the_summary(tmp_path: Path) -> None:
     assert code == 1, "what was found counts for more than how the run ended"
     with pytest.raises(HarnessFault):
         run(Scripted(STARTED, HarnessFault("the worker died 3 times")))
+    assert len(json.loads(file.read_text())["findings"]) == 1
+
+
+def test_findings_count_for_more_than_a_summary_that_cannot_be_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "gone" / "summary.json"
+    file.parent.touch()
+    lost = HarnessFault("the worker died 3 times")
+    assert run(Scripted(STARTED, FOUND, lost), file)[0] == 1
+    first, second = capsys.readouterr().err.splitlines()
+    assert first == "iris-fuzz: the worker died 3 times"
+    assert "summary.json cannot be written" in second
+
+
+def test_without_a_finding_a_run_that_failed_twice_tells_both(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "gone" / "summary.json"
+    file.parent.touch()
+    with pytest.raises(StoreError, match="cannot be written"):
+        run(Scripted(STARTED, ENDED), file)
+    with pytest.raises(StoreError, match="cannot be written"):
+        run(Scripted(STARTED, HarnessFault("the worker died 3 times")), file)
+    assert capsys.readouterr().err == "iris-fuzz: the worker died 3 times\n"
+
+
+def test_a_known_issue_makes_no_success_of_a_run_that_failed() -> None:
+    issue = KnownIssue(FOUND.finding.fingerprint, "soon", date(2027, 1, 31))
+    known = KnownIssues({issue.fingerprint: issue}, date(2027, 1, 31))
+    with pytest.raises(HarnessFault):
+        run(Scripted(STARTED, FOUND, HarnessFault("the worker died 3 times")), known=known)
+
+
+def test_an_output_that_breaks_still_leaves_the_summary(tmp_path: Path) -> None:
+    file = tmp_path / "summary.json"
+    with pytest.raises(BrokenPipeError):
+        run(Scripted(STARTED, FOUND, BrokenPipeError()), file)
     assert len(json.loads(file.read_text())["findings"]) == 1
 
 

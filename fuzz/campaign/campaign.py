@@ -13,7 +13,7 @@ from fuzz.campaign.staleness import Staleness
 from fuzz.campaign.totals import Totals
 from fuzz.clock import Clock, SystemClock, span
 from fuzz.engines import board, decode_worker, worker
-from fuzz.errors import HarnessFault, IrisFuzzError
+from fuzz.errors import HarnessFault, IrisFuzzError, StoreError
 from fuzz.events import (
     Charted,
     Covered,
@@ -218,6 +218,13 @@ def _own_folder() -> tempfile.TemporaryDirectory[str]:
     Where that is not possible, without descriptors for one, the next run removes it: why this one
     has ended is not to be hidden by it.
     """
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError:  # whatever the reason is: all folders were tried
+        raise StoreError(
+            "no temporary file can be written anywhere: make room, raise the limit on file sizes "
+            "(ulimit -f), or name a folder that takes files by TMPDIR"
+        ) from None
     try:
         return tempfile.TemporaryDirectory(prefix=scratch_prefix("run"), ignore_cleanup_errors=True)
     except OSError as error:

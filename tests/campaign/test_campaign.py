@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from fuzz.campaign import Campaign, WorkerMain
-from fuzz.errors import HarnessFault, IrisFuzzError
+from fuzz.errors import HarnessFault, IrisFuzzError, StoreError
 from fuzz.events import Ended, Event, Faulted, Found, Progress, Started
 from fuzz.settings import FuzzSettings, TargetSettings
 from tests.campaign import worker_stand_ins as stand_ins
@@ -177,3 +179,14 @@ def test_a_campaign_that_is_abandoned_lets_its_worker_go(settings: FuzzSettings)
     next(events)
     events.close()
     assert (settings.corpus / "gone").exists()
+
+
+def test_a_machine_that_takes_no_temporary_file_is_told_what_can_be_done(
+    settings: FuzzSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> str:  # as it does under `ulimit -f 0`
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp']")
+
+    monkeypatch.setattr(tempfile, "gettempdir", refuse)
+    with pytest.raises(StoreError, match=r"no temporary file .* TMPDIR"):
+        run(settings, stand_ins.ends)

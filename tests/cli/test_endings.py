@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -59,9 +60,10 @@ def test_without_an_output_a_verb_does_what_it_does(tmp_path: Path) -> None:
 
 
 def test_a_name_that_is_no_text_is_printed_all_the_same(tmp_path: Path) -> None:
-    (tmp_path / os.fsdecode(b"c\xff")).write_bytes(CASE)
-    command = "PYTHONIOENCODING=utf-8:strict $iris show $'c\\xff'"
-    assert in_shell(command, tmp_path) == (0, "")
+    (tmp_path / "corpus" / "crashes").mkdir(parents=True)
+    command = "$iris report corpus --out $'p\\xff.html' | grep -F '.html' >&2"
+    code, err = in_shell(f"export PYTHONIOENCODING=utf-8:strict; {command}", tmp_path)
+    assert (code, err) == (0, "p\\udcff.html\n")
 
 
 def test_a_path_that_the_system_refuses_is_named(
@@ -74,3 +76,20 @@ def test_a_path_that_the_system_refuses_is_named(
         f"iris-fuzz: {LONG} cannot be used (File name too long): "
         "see to its permissions, or choose another",
     )
+
+
+@pytest.mark.parametrize(
+    ("import_ends_with", "code"), [("KeyboardInterrupt", 130), ("RuntimeError", 2)]
+)
+def test_what_ends_the_import_of_the_verbs_does_not_say_that_something_was_found(
+    import_ends_with: str, code: int, tmp_path: Path
+) -> None:
+    (tmp_path / "click.py").write_text(f"raise {import_ends_with}")
+    ran_code, err = in_shell("$iris --help", tmp_path)  # -m looks into this folder first
+    assert ran_code == code
+    assert ("Traceback" in err) is (code == 2)
+
+
+def test_the_program_that_is_installed_is_that_of_the_module() -> None:
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    assert scripts == {"iris-fuzz": "fuzz.__main__:main"}

@@ -5,6 +5,9 @@ within a file system), that file is synced, renamed over the target, and the fol
 synced, since the rename itself lives in the folder. At no instant does the target hold
 half of anything. A kill between creating and renaming leaves the hidden file; its name
 tells the process that made it, and :func:`sweep` removes those whose process is gone.
+
+A link stays one, and what it names is replaced. What is no regular file (a device, a pipe) is
+written into: a rename over ``/dev/null`` would take that from everybody.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import errno
 import itertools
 import os
 import re
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -31,6 +35,8 @@ _ADVICE = {
     errno.EMFILE: "too many files are open; raise the limit (ulimit -n)",
 }
 _TEMPORARY = re.compile(r"\.(?P<pid>\d+)-\d+\.tmp")
+#: What is a stream of this process, even where it leads to a regular file.
+_STREAMS = ("/dev/stdout", "/dev/stderr", "/dev/fd/", "/proc/")
 _serial = itertools.count()
 
 
@@ -47,16 +53,20 @@ def write_atomic(path: Path, data: bytes, durable: bool = True) -> None:
     of this process. On any failure raise :class:`StoreError`: the old content is intact and
     no temporary file is left.
     """
-    temporary = path.with_name(f".{os.getpid()}-{next(_serial)}.tmp")
     try:
+        if _is_stream(path):
+            _write_into(path, data)
+            return
+        place = _place(path)
+        temporary = _temporary(place)
         try:
             _write_new(temporary, data, durable)
-            temporary.replace(path)
+            temporary.replace(place)
         except BaseException:  # an interrupt too must leave no half file
             temporary.unlink(missing_ok=True)
             raise
         if durable:
-            sync_folder(path.parent)
+            sync_folder(place.parent)
     except OSError as error:
         raise store_error(path, "written", error) from None
 
@@ -68,19 +78,26 @@ def write_together(files: Mapping[Path, bytes]) -> None:
     raise :class:`StoreError`.
     """
     written: dict[Path, Path] = {}
+    streams: list[Path] = []
     at = Path()
     try:
         try:
             for at, data in files.items():
-                written[at] = at.with_name(f".{os.getpid()}-{next(_serial)}.tmp")
-                _write_new(written[at], data, durable=True)
+                if _is_stream(at):
+                    streams.append(at)
+                    continue
+                place = _place(at)
+                written[place] = _temporary(place)
+                _write_new(written[place], data, durable=True)
+            for at in streams:
+                _write_into(at, files[at])
             for at, temporary in written.items():
                 temporary.replace(at)
         except BaseException:  # an interrupt too must leave no half file
             for temporary in written.values():
                 temporary.unlink(missing_ok=True)
             raise
-        for folder in {path.parent for path in files}:
+        for folder in {place.parent for place in written}:
             sync_folder(folder)
     except OSError as error:
         raise store_error(at, "written", error) from None
@@ -108,7 +125,7 @@ def ensure_writable(folder: Path) -> None:
     Permission bits say little (root, read-only mounts, a full disk), so it is tried: one
     small file is written and removed. Raise :class:`StoreError` with one sentence.
     """
-    probe = folder / f".{os.getpid()}-{next(_serial)}.tmp"
+    probe = _temporary(folder / "probe")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         try:
@@ -128,6 +145,31 @@ def sweep(folder: Path) -> None:
                 path.unlink(missing_ok=True)
     except OSError as error:
         raise store_error(folder, "tidied", error) from None
+
+
+def _is_stream(path: Path) -> bool:
+    """Tell whether ``path`` is there and nothing to be renamed over; raise OSError."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return False
+    return not stat.S_ISREG(mode) or os.path.abspath(path).startswith(_STREAMS)
+
+
+def _place(path: Path) -> Path:
+    return path.resolve() if path.is_symlink() else path
+
+
+def _temporary(place: Path) -> Path:
+    return place.with_name(f".{os.getpid()}-{next(_serial)}.tmp")
+
+
+def _write_into(path: Path, data: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NOCTTY)
+    try:
+        write_all(descriptor, data)
+    finally:
+        os.close(descriptor)
 
 
 def _write_new(path: Path, data: bytes, durable: bool) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import resource
+import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from fuzz.errors import StoreError
-from fuzz.store.atomic import ensure_writable, sweep, write_atomic
+from fuzz.store.atomic import ensure_writable, sweep, write_atomic, write_together
 from tests.store.support import kill_at_call, run
 
 NOBODY = 65534
@@ -22,6 +24,52 @@ def test_content_is_written_and_replaced(tmp_path: Path) -> None:
         write_atomic(path, content)
         assert path.read_bytes() == content
     assert os.listdir(tmp_path) == ["file"]
+
+
+def _together(path: Path, data: bytes) -> None:
+    write_together({path: data})
+
+
+_WRITERS = pytest.mark.parametrize("write", [write_atomic, _together])
+
+
+@_WRITERS
+def test_a_link_stays_and_what_it_names_is_replaced(
+    write: Callable[[Path, bytes], None], tmp_path: Path
+) -> None:
+    (tmp_path / "folder").mkdir()
+    link, named = tmp_path / "link", tmp_path / "folder" / "file"
+    link.symlink_to(Path("folder") / "file")
+    for content in (b"first", b"second"):
+        write(link, content)
+        assert (link.is_symlink(), named.read_bytes()) == (True, content)
+    assert os.listdir(tmp_path / "folder") == ["file"]
+
+
+@_WRITERS
+def test_what_is_no_regular_file_is_written_into(
+    write: Callable[[Path, bytes], None], tmp_path: Path
+) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write(pipe, b"content")
+        assert stat.S_ISFIFO(pipe.lstat().st_mode)
+        assert os.read(reader, 100) == b"content"
+    finally:
+        os.close(reader)
+    assert os.listdir(tmp_path) == ["pipe"]
+
+
+@_WRITERS
+def test_a_stream_of_the_process_is_written_behind_what_was_said(
+    write: Callable[[Path, bytes], None], tmp_path: Path
+) -> None:
+    with (tmp_path / "said").open("wb", buffering=0) as said:
+        said.write(b"before ")
+        write(Path(f"/dev/fd/{said.fileno()}"), b"content")
+    assert (tmp_path / "said").read_bytes() == b"before content"
 
 
 @pytest.mark.parametrize("durable", [True, False])

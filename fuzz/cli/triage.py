@@ -240,6 +240,8 @@ class _Desk:
             told = f"{finding.kind.value} {finding.fingerprint}: {finding.title}"
             self.notes.append(f"{file}: shows {told}; its report is not written")
             raise
+        if filed.earlier:
+            self.notes.append(f"{file}: not examined; the earlier report in {filed.folder} is kept")
         bug = _Bug(dossier, filed, note, [file])
         self.bugs[finding.fingerprint] = bug
         self.tell(bug)

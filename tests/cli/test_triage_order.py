@@ -89,6 +89,29 @@ def test_an_interrupt_keeps_what_was_examined_and_tells_the_total(
     assert "Traceback" not in ran.err
 
 
+@pytest.mark.usefixtures("rig")
+def test_what_was_seen_once_takes_the_place_of_no_whole_report(
+    run: Run, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ends(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    out = tmp_path / "out"
+    put(folder, "crash")
+    run("triage", folder, "--out", out, "--time", "2")
+    (bug,) = out.iterdir()
+    before = {path.name: path.read_bytes() for path in bug.iterdir()}
+    monkeypatch.setattr(Examiner, "plainest", ends)
+    ran = run("triage", folder, "--out", out, "--json")
+    assert {path.name: path.read_bytes() for path in bug.iterdir()} == before
+    told = json.loads(ran.out)
+    assert (ran.code, [one["folder"] for one in told["bugs"]]) == (130, [str(bug)])
+    assert f"the earlier report in {bug} is kept" in told["notes"][0]
+    (bug / "report.md").unlink()
+    run("triage", folder, "--out", out)
+    assert "seen once" in (bug / "report.md").read_text()
+
+
 def lost() -> TargetLostError:
     """Return the end of a target at the play of a plainer case, which showed something else."""
     other = judge(Evidence(pulse=Pulse.WELL, events=(OTHER,)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain, islice
@@ -27,7 +26,7 @@ from fuzz.report.text import say
 from fuzz.settings import IRIS_PORT, TargetSettings
 from fuzz.store.atomic import ensure_writable, write_atomic
 from fuzz.store.gathered import keep, ready
-from fuzz.triage.replay import case_files
+from fuzz.triage.replay import case_files, refuse_namesakes
 from fuzz.watchdog.attribute import Investigator
 from fuzz.watchdog.watchdog import Watchdog
 
@@ -233,13 +232,9 @@ def _places(files: Sequence[Path], to: Path, kind: str) -> dict[Path, Path]:
         return {files[0]: to}
     if to.is_file():
         raise SettingsError(f"{to} is a file, and there are {len(files)} cases: name a folder")
+    refuse_namesakes(dict.fromkeys(files), "export them one by one")
     ensure_writable(to)
-    places = {file: to / f"{file.name}.{kind}" for file in files}
-    taken = Counter(places.values())
-    twice = next((file for file, place in places.items() if taken[place] > 1), None)
-    if twice is not None:
-        raise SettingsError(f"two of the cases are called {twice.name}; export them one by one")
-    return places
+    return {file: to / f"{file.name}.{kind}" for file in files}
 
 
 def _tell(console: Console, imported: Imported) -> None:

@@ -18,7 +18,7 @@ from fuzz.settings import TargetSettings
 from fuzz.store.atomic import ensure_writable
 from fuzz.store.golden import write_golden
 from fuzz.triage.record import NotRecordedError, Recorder
-from fuzz.triage.replay import case_files
+from fuzz.triage.replay import case_files, refuse_namesakes
 
 
 @click.command()
@@ -51,7 +51,9 @@ def record(paths: tuple[Path, ...], to: Path, as_json: bool, target: TargetSetti
 
     Exit codes: 0 all are kept, 1 some are not, 2 could not run.
     """
-    cases = [(file, read_case(file)) for file in case_files(paths)]
+    files = list(dict.fromkeys(case_files(paths)))
+    refuse_namesakes(files, "record them to a folder each")
+    cases = [(file, read_case(file)) for file in files]
     ensure_writable(to)
     told: list[dict[str, object]] = []
     console = Console(stderr=True) if as_json else screen()

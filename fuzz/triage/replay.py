@@ -9,13 +9,14 @@ is to hear is compared in each play (see :mod:`fuzz.store.golden`).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from fuzz.case import Case
-from fuzz.errors import CaseFileError, IrisFuzzError, StoreError
+from fuzz.errors import CaseFileError, IrisFuzzError, SettingsError, StoreError
 from fuzz.finding import Finding, Kind
 from fuzz.oracles.laws import BY_ORDER
 from fuzz.oracles.laws.auth import AUTH
@@ -71,6 +72,14 @@ def case_files(paths: Iterable[Path]) -> Iterator[Path]:
         if not inside:
             raise CaseFileError(f"{path} holds no case to replay")
         yield from inside
+
+
+def refuse_namesakes(files: Iterable[Path], advice: str) -> None:
+    """Raise :class:`SettingsError` if two of ``files`` would have one name in a folder."""
+    named = Counter(file.name for file in files)
+    twice = next((name for name, count in named.items() if count > 1), None)
+    if twice is not None:
+        raise SettingsError(f"two of the cases are called {twice}; {advice}")
 
 
 def _is_case(file: Path) -> bool:

@@ -57,6 +57,17 @@ def test_what_is_recorded_is_a_case_and_its_replies_in_words(run: Run, tmp_path:
     ]
 
 
+def test_two_cases_of_one_name_are_not_recorded_to_one_folder(run: Run, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "mine").write_bytes(encode_case(SEEDS["op-05-get-status"]))
+    ran = run("record", tmp_path / "a", tmp_path / "b", "--to", tmp_path / "kept", "--port", 0)
+
+    assert ran.code == 2
+    assert "two of the cases are called mine; record them to a folder each" in ran.sentence()
+    assert not (tmp_path / "kept").exists()
+
+
 def test_what_depends_on_time_or_ends_badly_is_not_kept(run: Run, tmp_path: Path) -> None:
     login = Step(StepKind.LOGIN, 0, A)
     burst = encode(SendMessage(B, b"")) * (RATE_BURST + 50)

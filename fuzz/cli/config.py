@@ -134,18 +134,30 @@ def _value(config: Config, table: str, key: str, param: click.Parameter, value: 
     many = isinstance(param, click.Option) and param.multiple
     if many and not isinstance(value, list):
         value = [value]
+    flag = isinstance(param, click.Option) and param.is_flag
+    for one in value if many else [value]:
+        wanted = _wanted(param.type, flag, one)
+        if wanted:
+            raise SettingsError(f"{config.file}: [{table}] {key} wants {wanted}, not {one!r}")
     if isinstance(param.type, click.Path):
         folder = config.file.parent
-        value = [str(folder / str(v)) for v in value] if many else str(folder / str(value))
-    flag = isinstance(param, click.Option) and param.is_flag
-    if flag != isinstance(value, bool) or (isinstance(value, list) and not many):
-        wanted = "true or false" if flag else "one value"
-        raise SettingsError(f"{config.file}: [{table}] {key} wants {wanted}, not {value!r}")
+        value = [str(folder / v) for v in value] if many else str(folder / value)
     try:
         param.type_cast_value(click.Context(click.Command(table)), value)
     except click.BadParameter as error:
         raise SettingsError(f"{config.file}: [{table}] {key}: {error.message}") from None
     return value
+
+
+def _wanted(kind: click.ParamType[Any], flag: bool, value: Any) -> str:
+    """Return what an option wants in the place of ``value``, where click would take that."""
+    if flag != isinstance(value, bool) or isinstance(value, (list, dict)):
+        return "true or false" if flag else "one value"
+    if isinstance(kind, click.Path) and not isinstance(value, str):
+        return "a path"
+    if isinstance(kind, (click.IntRange, type(click.INT))) and isinstance(value, float):
+        return "a whole number"
+    return ""
 
 
 def _long(option: str) -> str:

@@ -94,11 +94,21 @@ _UNITS = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0}
 _SPAN = re.compile("".join(rf"(?:(\d+(?:\.\d+)?){unit})?" for unit in _UNITS))
 
 
-class Seconds(click.FloatRange):
-    """A span of time: a number of seconds, or with units, as in ``90s``, ``30m`` or ``1h30m``.
+class Finite(click.FloatRange):
+    """A number within bounds: what is none is below no bound, and the infinite no limit."""
 
-    What is no number is below none, and so would never be over.
-    """
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the number; fail if it is none, or out of bounds."""
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is no number that limits anything", param, ctx)
+        return number
+
+
+class Seconds(Finite):
+    """A span of time: a number of seconds, or with units, as in ``90s``, ``30m`` or ``1h30m``."""
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -108,10 +118,13 @@ class Seconds(click.FloatRange):
         if span is not None and span[0]:
             counts = map(float, span.groups("0"))
             value = sum(map(operator.mul, counts, _UNITS.values()))
-        seconds = float(super().convert(value, param, ctx))
-        if math.isnan(seconds) and self.min is not None:
-            self.fail(f"{value!r} is no number of seconds", param, ctx)
-        return seconds
+        try:
+            known = math.isfinite(float(value))
+        except (TypeError, ValueError):
+            known = False
+        if not known:
+            self.fail(f"{value!r} is no time: 90, 90s, 30m and 1h30m are", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 def time_option(text: str, seconds: float) -> Callable[[_Command], _Command]:

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from fuzz.benchmark import Benchmark, Trial, shared
 from fuzz.case import read_case
-from fuzz.cli.options import SHIPPED_CORPUS
+from fuzz.cli.options import SHIPPED_CORPUS, Seconds
 from fuzz.cli.screen import screen
 from fuzz.errors import SettingsError
 from fuzz.report.text import say
@@ -60,7 +60,7 @@ def planted(context: click.Context, as_json: bool) -> int | None:
 @click.option(
     "--time",
     "seconds",
-    type=click.FloatRange(1.0),
+    type=Seconds(1.0),
     default=60.0,
     show_default=True,
     metavar="SECONDS",

@@ -14,7 +14,7 @@ import click
 from click.core import ParameterSource
 
 from fuzz.case import MAX_EDGES
-from fuzz.cli.options import clock_skew_option, plant_option, port_option
+from fuzz.cli.options import Finite, clock_skew_option, plant_option, port_option
 from fuzz.errors import SettingsError
 from fuzz.settings import (
     EMBEDDED,
@@ -126,7 +126,7 @@ _OPTIONS = (
     ),
     click.option(
         "--rate",
-        type=click.FloatRange(_LEAST_RATE),
+        type=Finite(_LEAST_RATE),
         metavar="CASES",
         help="Play at most so many cases in a second. [default: as many as it takes]",
     ),

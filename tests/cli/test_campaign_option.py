@@ -131,9 +131,12 @@ def test_a_time_has_its_unit(text: str, seconds: float) -> None:
     assert Seconds().convert(text, None, None) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "m", "30 minutes", "30m2h", "h30", "-5m", "1:30", "soon"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "m", "30 minutes", "30m2h", "h30", "1h30", "-5m", "1:30", "soon", "nan", "inf", "-inf"],
+)
 def test_what_is_no_time_is_refused(text: str) -> None:
-    with pytest.raises(click.BadParameter):
+    with pytest.raises(click.BadParameter, match="is no time: 90, 90s, 30m and 1h30m are"):
         Seconds().convert(text, None, None)
 
 
@@ -143,8 +146,21 @@ def test_a_time_is_held_to_its_bounds_with_its_unit() -> None:
 
 
 @pytest.mark.parametrize("option", ["--time", "--until-stale"])
-@pytest.mark.parametrize("value", ["0", "0s", "nan", "-3"])
+@pytest.mark.parametrize("value", ["0", "0s", "-3"])
 def test_no_time_at_all_is_refused(option: str, value: str, tmp_path: Path, run: Run) -> None:
     ran = run("fuzz", "--campaign", tmp_path, option, value)
     assert ran.code == 2
     assert f"{option} wants" in ran.sentence()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("fuzz", "--rate", "nan"), ("fuzz", "--rate", "inf"), ("fuzz", "--time", "nan"),
+        ("planted", "run", "--time", "nan"), ("planted", "run", "--time", "inf"),
+    ],
+)  # fmt: skip
+def test_what_would_limit_nothing_is_refused(arguments: tuple[str, ...], run: Run) -> None:
+    ran = run(*arguments)
+    assert ran.code == 2
+    assert f"'{arguments[-1]}' is no " in ran.err

@@ -35,7 +35,9 @@ def read_baseline(path: Path) -> Entries:
     except OSError as error:
         raise SettingsError(f"{path} cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError):
-        raise SettingsError(f"{path} is no JSON; write it anew with --write-baseline") from None
+        raise SettingsError(
+            f"{path} is no JSON; move it away, and --write-baseline makes a new one"
+        ) from None
     if not isinstance(document, dict) or document.get("schema") != _SCHEMA:
         raise SettingsError(f"{path} is no baseline of schema {_SCHEMA}")
     findings = document.get("findings")

@@ -48,7 +48,7 @@ def test_a_baseline_excuses_without_an_end_but_not_what_has_expired() -> None:
     ("text", "words"),
     [
         (None, "does not exist; `iris-fuzz smoke --baseline"),
-        ("{", "is no JSON"),
+        ("{", "is no JSON; move it away, and --write-baseline makes a new one"),
         ("[" * 100_000, "is no JSON"),
         ("[]", "is no baseline of schema 1"),
         ('{"schema": 2}', "is no baseline of schema 1"),

@@ -28,7 +28,7 @@ from fuzz.store.sidecar import Sidecar, read_sidecar, sidecar_path
 from fuzz.triage.dossier import Dossier, Examiner, seen_once
 from fuzz.triage.judge import TargetLostError
 from fuzz.triage.reduce import Budget
-from fuzz.triage.replay import ONLY_A_STORM
+from fuzz.triage.replay import ONLY_A_STORM, is_passed_over
 
 #: A case of thirty steps shrinks in some hundred plays; a hang costs seconds for each.
 SECONDS = 60.0
@@ -135,6 +135,10 @@ def promote(crash: Path, to: Path, name: str | None) -> int:
     place = to / (name or f"{saved.kind.value}-{saved.fingerprint}")
     if place.parent != to:
         raise SettingsError(f"--name is the name of a file, not {name!r}")
+    if is_passed_over(place.name):
+        raise SettingsError(
+            f"a replay passes over files that are called like {name!r}; choose another"
+        )
     if _is_there(place):
         raise SettingsError(f"{place} is there already; choose another --name")
     data = encode_case(read_case(source))

@@ -30,6 +30,8 @@ from fuzz.watchdog.watchdog import Watchdog
 _INSIDE = frozenset({Kind.PROCESS_CRASH, Kind.LEAK, Kind.COST})
 #: Why a case is not played that tells what one client of a crowd did.
 ONLY_A_STORM = "a storm is shown by `iris-fuzz check storm` only"
+#: What the names of files end in that lie beside cases, and are none.
+_BESIDE = (".json", ".md", ".py")
 
 
 class Verdict(StrEnum):
@@ -82,9 +84,17 @@ def refuse_namesakes(files: Iterable[Path], advice: str) -> None:
         raise SettingsError(f"two of the cases are called {twice}; {advice}")
 
 
+def is_passed_over(name: str) -> bool:
+    """Tell whether a file of this ``name`` is not for a replay of its folder: it tells of a case.
+
+    Beside a case lie its JSON, and in the folder of a report what is for people too.
+    """
+    return name.startswith(".") or Path(name).suffix in _BESIDE
+
+
 def _is_case(file: Path) -> bool:
     """Tell whether ``file`` is to be read; a link to nothing is, and is told as what it is."""
-    if file.name.startswith(".") or file.suffix == ".json":
+    if is_passed_over(file.name):
         return False
     return file.is_file() or (file.is_symlink() and not file.exists())
 

@@ -123,6 +123,8 @@ def test_promote_copies_what_is_known_and_overwrites_nothing(
     for arguments, words in (
         (("--name", "reserved-opcode"), "is there already"),
         (("--name", "../elsewhere"), "is the name of a file"),
+        (("--name", "x.json"), "a replay passes over files that are called like 'x.json'"),
+        (("--name", ".hidden"), "a replay passes over files that are called like '.hidden'"),
     ):
         ran = run("promote", saved, "--to", to, *arguments)
         assert (ran.code, words in ran.err) == (2, True)

@@ -123,7 +123,7 @@ def test_a_target_that_cannot_be_brought_back_is_an_error(tmp_path: Path) -> Non
 
 
 def test_a_folder_stands_for_the_cases_in_it_and_not_for_what_lies_beside(tmp_path: Path) -> None:
-    for name in ("b", "a", "a.json", ".gitkeep"):
+    for name in ("b", "a", "a.json", "report.md", "reproduce.py", ".gitkeep"):
         (tmp_path / name).touch()
     (tmp_path / "inside").mkdir()
     assert list(case_files([tmp_path, tmp_path / "b"])) == [

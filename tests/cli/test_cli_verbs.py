@@ -193,6 +193,7 @@ def test_the_documents_name_what_the_modules_have() -> None:
     )
     assert len(named) > 8
     assert [pair for pair in named if pair[0] not in (ROOT / pair[1]).read_text()] == []
+    assert ("VERBS", "fuzz/cli/verbs.py") in named
 
 
 @pytest.mark.parametrize(

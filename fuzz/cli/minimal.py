@@ -90,12 +90,16 @@ def tmin(
             known = seen_once(case, finding, lost) if lost else examiner.minimise(case, finding)
         context = rig.context(target)
     if finding is None:
-        _tell_nothing(_nothing(file, findings, saved, target.plants), as_json)
+        _tell_note(_nothing(file, findings, saved, target.plants), as_json)
     elif known.failure is None or known.minimised.after != known.minimised.before:
         data = encode_case(known.case)
-        sidecar = _sidecar(place, data, known, context, saved)
-        write_pair(place, data, sidecar)
-        _tell(known, str(place), sidecar.replay, as_json)
+        if _has_smaller(place, data, known):
+            why = "has a smaller case of it already, which is kept: this run was cut short"
+            _tell_note(f"{place} {why}", as_json, str(place))
+        else:
+            sidecar = _sidecar(place, data, known, context, saved)
+            write_pair(place, data, sidecar)
+            _tell(known, str(place), sidecar.replay, as_json)
     else:
         _tell(known, str(file), "" if saved is None else saved.replay, as_json)
     failure = lost if finding is None else known.failure
@@ -195,9 +199,22 @@ def _sidecar(
     return replace(sidecar, first_seen=saved.first_seen, hits=saved.hits)
 
 
-def _tell_nothing(why: str, as_json: bool) -> None:
+def _has_smaller(place: Path, data: bytes, known: Dossier) -> bool:
+    """Tell whether a run that was cut short finds a smaller case of the finding in its place."""
+    if known.minimised.complete:
+        return False
+    try:
+        there = read_sidecar(place)
+        if there is None or there.fingerprint != known.shown.fingerprint:
+            return False
+        return len(encode_case(read_case(place))) < len(data)
+    except (CaseFileError, StoreError):
+        return False
+
+
+def _tell_note(why: str, as_json: bool, file: str | None = None) -> None:
     if as_json:
-        click.echo(json.dumps({"file": None, "note": why}, indent=2))
+        click.echo(json.dumps({"file": file, "note": why}, indent=2))
     else:
         say(screen(), [Text(why)])
 

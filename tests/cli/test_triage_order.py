@@ -15,8 +15,9 @@ from fuzz.evidence import Evidence, Pulse
 from fuzz.observation import Observation
 from fuzz.oracles import judge
 from fuzz.rig import Recovery
-from fuzz.triage.dossier import Examiner
+from fuzz.triage.dossier import Examiner, seen_once
 from fuzz.triage.judge import TargetLostError
+from fuzz.watchdog.merge import merge
 from tests.cli.support import Run
 from tests.oracles.evidence_support import OTHER, STATEM
 from tests.watchdog.fake_rig import FakeRig, case, reports, stops_application
@@ -110,6 +111,25 @@ def test_what_was_seen_once_takes_the_place_of_no_whole_report(
     (bug / "report.md").unlink()
     run("triage", folder, "--out", out)
     assert "seen once" in (bug / "report.md").read_text()
+
+
+@pytest.mark.usefixtures("rig")
+def test_a_run_that_was_cut_short_leaves_the_smaller_case(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large = merge([case("plain"), case("crash", "0")])
+    file, small = folder / "large", folder / "large.min"
+    file.write_bytes(encode_case(large))
+    assert run("tmin", file).code == 0
+    before = small.read_bytes()
+    assert len(before) < len(file.read_bytes())
+    monkeypatch.setattr(Examiner, "minimise", lambda _, *shown: seen_once(*shown))
+    ran = run("tmin", file)
+    assert (ran.code, "which is kept" in ran.out, small.read_bytes()) == (0, True, before)
+    assert json.loads(run("tmin", file, "--json").out)["file"] == str(small)
+    small.unlink()
+    run("tmin", file)
+    assert small.read_bytes() == file.read_bytes()
 
 
 def lost() -> TargetLostError:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence, Set
 
+from fuzz.errors import SettingsError
 from fuzz.node import NATIVE_LINE, Instrumentation, NodeInfo, off_node
+from fuzz.settings import CoverageSettings
 
 #: So many modules are named where several have no coverage for one reason.
 _NAMED = 5
@@ -46,6 +48,24 @@ def coverage_notes(
     if passed and found.points:
         notes.append(f"not chosen for coverage: {', '.join(passed)}; --include NAME chooses one")
     return notes
+
+
+def without_points(chosen: CoverageSettings, notes: Sequence[str]) -> str:
+    """Return the sentence for a target with an agent in which there are no coverage points.
+
+    Raises :class:`SettingsError` where patterns were given: who chooses modules wants a search that
+    is guided by them. ``notes`` tell why there is no coverage of those that there are.
+    """
+    patterns = [f"--include {pattern!r}" for pattern in chosen.include]
+    patterns += [f"--exclude {pattern!r}" for pattern in chosen.exclude]
+    if patterns:
+        said = f"no module with coverage is left by {' '.join(patterns)}"
+        advice = "a pattern names modules or applications, with * and ? for any letters"
+        raise SettingsError("; ".join([said, *notes] if notes else [said, advice]))
+    return (
+        "there are no coverage points in this target: the search is guided by the shape of the "
+        "replies alone; --include NAME chooses modules or applications"
+    )
 
 
 def _groups(

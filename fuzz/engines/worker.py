@@ -15,6 +15,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import NoReturn
 
+from fuzz.beam.covered import without_points
 from fuzz.case import Case, decode_case, encode_case
 from fuzz.clock import SystemClock
 from fuzz.engines.board import Barred, Board, Tally
@@ -164,7 +165,9 @@ class Worker:
                 "search is guided by the shape of the replies alone; for a node of this machine, "
                 "--node NAME brings one in"
             )
-        guide = "replies" if blind else "BEAM coverage"
+        elif not self._rig.points:
+            notes.append(without_points(self._settings.target.coverage, self._rig.notes))
+        guide = "BEAM coverage" if self._rig.points else "replies"
         return Started(
             target=self._rig.target.name,
             guided_by=guide if self._settings.feedback else f"nothing ({guide} is only measured)",

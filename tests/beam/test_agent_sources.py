@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from fuzz.beam.covered import coverage_notes, covered_applications
+from fuzz.beam.covered import coverage_notes, covered_applications, without_points
 from fuzz.erlang import otp_release
+from fuzz.errors import SettingsError
 from fuzz.node import Application, Instrumentation, NodeInfo, Point
+from fuzz.settings import CoverageSettings
 from tests.beam.native import HAS_NATIVE
 from tests.beam.nodes import AgentNode
 from tests.beam.ways import start_ways
@@ -174,3 +176,14 @@ def test_many_modules_are_not_all_named() -> None:
     found = Instrumentation((), tuple((f"m{number}", "why") for number in range(9)))
     (note,) = coverage_notes(_info(), found)
     assert note == "no coverage of 9 modules (m0, m1, m2, m3, m4, ...), each for one reason: why"
+
+
+def test_where_there_are_no_points_the_patterns_are_refused_and_their_absence_is_told() -> None:
+    assert "guided by the shape of the replies alone" in without_points(CoverageSettings(), ())
+    chosen = CoverageSettings(include=("nosuch",), exclude=("*",))
+    with pytest.raises(SettingsError) as raised:
+        without_points(chosen, ("no coverage of ranch: why",))
+    assert str(raised.value) == (
+        "no module with coverage is left by --include 'nosuch' --exclude '*'; "
+        "no coverage of ranch: why"
+    )

@@ -64,3 +64,10 @@ def test_seeds_that_are_not_there_are_named(tmp_path: Path) -> None:
         tmp_path, "replay", tmp_path / "missing", "--port", 0, environment={"PATH": sys.prefix}
     )
     assert str(tmp_path / "missing") in told
+
+
+@pytest.mark.parametrize("option", ["--include=nosuch", "--include=[", "--exclude=*"])
+def test_patterns_that_leave_nothing_to_cover_are_named(tmp_path: Path, option: str) -> None:
+    told = sentence(tmp_path, "fuzz", option, "--port", 0, "--time", 60)
+    name, _, pattern = option.partition("=")
+    assert f"no module with coverage is left by {name} {pattern!r}" in told

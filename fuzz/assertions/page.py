@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import socket
 import time
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection, HTTPException, HTTPResponse
+from typing import Any
 from urllib.parse import urlsplit
 
 from prometheus_client.metrics_core import Metric
@@ -63,10 +66,15 @@ def source_of(url: str, allowed: Collection[str]) -> Source:
         host, port = parts.hostname, parts.port
     except ValueError:
         host, port = None, None
-    if host is None or parts.scheme != "http" or not url.isprintable() or " " in url:
+    if host is None or parts.scheme != "http" or not _is_plain(url):
         raise SettingsError(f"--metrics-url is http://HOST:PORT/PATH, not {url!r}")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return Source(url, loopback_only(host, allowed), port or _HTTP_PORT, host, path)
+
+
+def _is_plain(url: str) -> bool:
+    """Tell whether a request can hold ``url`` as it is."""
+    return url.isascii() and url.isprintable() and " " not in url
 
 
 def read_page(source: Source, seconds: float = READ_SECONDS) -> Page:
@@ -111,12 +119,34 @@ def _texts(labels: Mapping[str, str]) -> dict[str, str]:
     return {str(key): str(value) for key, value in labels.items()}
 
 
+class _Timely(io.RawIOBase):
+    """What comes through a socket until a deadline, however slowly it drips."""
+
+    def __init__(self, sock: socket.socket, deadline: float) -> None:
+        self._socket = sock
+        self._deadline = deadline
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._socket.settimeout(left)
+        return self._socket.recv_into(buffer)
+
+
 def _fetch(source: Source, deadline: float, seconds: float) -> str:
     connection = HTTPConnection(source.address, source.port, timeout=seconds)
     try:
         headers = {"Host": source.host, "Accept": "text/plain; version=0.0.4"}
         connection.request("GET", source.path, headers=headers)
-        response = connection.getresponse()
+        response = HTTPResponse(connection.sock, method="GET")
+        # A timeout of the socket begins anew with each byte.
+        response.fp.close()
+        response.fp = io.BufferedReader(_Timely(connection.sock, deadline))
+        response.begin()
         if response.status != 200:  # not followed either: it may lead to another host
             raise TargetError(f"{source.url} answers {response.status} {response.reason}")
         data = bytearray()
@@ -124,8 +154,6 @@ def _fetch(source: Source, deadline: float, seconds: float) -> str:
             data += chunk
             if len(data) > _MOST_BYTES:
                 raise TargetError(f"{source.url} is over {_MOST_BYTES} bytes: no page of metrics")
-            if time.monotonic() > deadline:
-                raise TimeoutError
         return data.decode("utf-8", "replace")
     finally:
         connection.close()

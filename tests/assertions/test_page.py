@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import socket
+import threading
+from contextlib import suppress
 from dataclasses import replace
+from itertools import chain, count, repeat
 
 import pytest
 from hypothesis import given
@@ -95,11 +98,38 @@ def test_a_server_that_never_ends_its_answer_is_left(monkeypatch: pytest.MonkeyP
     ):
         read_page(source_of(server.url, ()))
     with metrics_server(PAGE) as server:
-        late = iter([0.0, 9.0])
+        late = chain([0.0], repeat(9.0))
         monkeypatch.setattr(page_module, "_MOST_BYTES", 10**6)
         monkeypatch.setattr(page_module.time, "monotonic", lambda: next(late))
         with pytest.raises(TargetError, match="did not answer within 1 s"):
             read_page(source_of(server.url, ()), seconds=1.0)
+
+
+@pytest.mark.parametrize("endless", [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 100 Continue\r\n\r\n"])
+def test_a_head_that_drips_without_end_is_left_at_the_deadline(
+    monkeypatch: pytest.MonkeyPatch, endless: bytes
+) -> None:
+    """The time goes on by a second with each look at it, and the socket is never silent."""
+    seconds = count()
+    monkeypatch.setattr(page_module.time, "monotonic", lambda: float(next(seconds)))
+    done = threading.Event()
+
+    def drip(server: socket.socket) -> None:
+        with server.accept()[0] as peer, suppress(OSError):
+            peer.sendall(endless)
+            while not done.wait(0.001):
+                peer.sendall(endless if endless.endswith(b"\n") else b"x")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=drip, args=(server,))
+        thread.start()
+        try:
+            source = source_of(f"http://127.0.0.1:{server.getsockname()[1]}/", ())
+            with pytest.raises(TargetError, match="did not answer within 9 s"):
+                read_page(source, seconds=9.0)
+        finally:
+            done.set()
+            thread.join()
 
 
 def test_what_is_no_page_and_a_port_where_nobody_is() -> None:
@@ -126,7 +156,7 @@ def test_what_is_no_http_is_told() -> None:
 
 @pytest.mark.parametrize(
     "url", ["", "127.0.0.1:9", "https://127.0.0.1/", "http://", "http://127.0.0.1:x/", "http://[/",
-            "http://127.0.0.1/a b", "http://127.0.0.1/\n"],
+            "http://127.0.0.1/a b", "http://127.0.0.1:1/m\u00e9triques", "http://m\u00e9trique/", "http://127.0.0.1/\n"],
 )  # fmt: skip
 def test_what_is_no_url_is_refused(url: str) -> None:
     with pytest.raises(SettingsError, match="--metrics-url is http://HOST:PORT/PATH"):

@@ -8,6 +8,7 @@ Elsewhere each thing is one plain line, so that a log can be searched.
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -19,6 +20,7 @@ from fuzz.clock import Clock, SystemClock, span
 from fuzz.events import Decoded, Dismissed, Event, Faulted, Found, Progress, Recovered, Started
 from fuzz.finding import Kind, Severity
 from fuzz.node import NAMELESS
+from fuzz.report.html.folder import is_case
 from fuzz.report.summary import Summary
 from fuzz.report.text import STYLE, finding_lines, in_columns, row, say, width_of
 from fuzz.store.timeline import Sample
@@ -254,6 +256,8 @@ def _list(summary: Summary, width: int | None) -> list[Text]:
         lines += finding_lines(finding.kind, finding.fingerprint, title, seen.path, width, note)
     if not lines:
         return []
+    if not any(is_case(Path(seen.path)) for seen in summary.findings.values()):
+        return [Text(), *lines]
     hint = "`iris-fuzz show FILE` tells what a case does, and how to play it again"
     return [Text(), *lines, Text(), Text(hint, style="dim")]
 

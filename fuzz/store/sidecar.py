@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import cast
 
 from fuzz.errors import StoreError
-from fuzz.finding import STORM, Cause, Kind
+from fuzz.finding import ASSERTION, STORM, Cause, Kind
 
 #: Raised when a field changes its meaning; an older harness refuses what it cannot read.
 SCHEMA = 1
@@ -68,6 +68,47 @@ def read_sidecar(case: Path) -> Sidecar | None:
     Raise :class:`StoreError` when there is one that cannot be understood.
     """
     path = sidecar_path(case)
+    data = _read(path)
+    if data is None:
+        return None
+    try:
+        return decode_sidecar(data)
+    except StoreError as error:
+        raise StoreError(f"{path} {error}; move it away to replay the case without it") from None
+
+
+def read_caseless(path: Path) -> Sidecar | None:
+    """Return what is known of a finding that no case shows, None if there is no such file.
+
+    What only a case can have, and what such a file does not tell, is empty. Raises
+    :class:`StoreError` like :func:`read_sidecar`.
+    """
+    data = _read(path)
+    if data is None:
+        return None
+    try:
+        document = _document(data)
+        evidence = _object(document, "evidence")
+        told = evidence.get(ASSERTION)
+        return Sidecar(
+            fingerprint=_text(document, "fingerprint"),
+            kind=_kind(_text(document, "kind")),
+            title=_text(document, "title"),
+            cause=Cause(ASSERTION, told if isinstance(told, str) else ""),
+            evidence=evidence,
+            steps=(),
+            target="",
+            otp="",
+            plants=(),
+            replay="",
+            first_seen="",
+        )
+    except StoreError as error:
+        raise StoreError(f"{path} {error}") from None
+
+
+def _read(path: Path) -> bytes | None:
+    """Return what is in a file, None if it is not there."""
     try:
         with path.open("rb") as file:
             data = file.read(MAX_SIDECAR_BYTES + 1)
@@ -77,10 +118,7 @@ def read_sidecar(case: Path) -> Sidecar | None:
         raise StoreError(f"{path} cannot be read: {error.strerror}") from None
     if len(data) > MAX_SIDECAR_BYTES:
         raise StoreError(f"{path} is over {MAX_SIDECAR_BYTES} bytes: it is no file of ours")
-    try:
-        return decode_sidecar(data)
-    except StoreError as error:
-        raise StoreError(f"{path} {error}; move it away to replay the case without it") from None
+    return data
 
 
 def encode_sidecar(sidecar: Sidecar, case_name: str) -> bytes:
@@ -115,12 +153,7 @@ def encode_sidecar(sidecar: Sidecar, case_name: str) -> bytes:
 
 def decode_sidecar(data: bytes) -> Sidecar:
     """Return the sidecar in ``data``; raise :class:`StoreError` saying what is wrong."""
-    try:
-        document = json.loads(data)
-    except (ValueError, RecursionError):
-        raise StoreError("is damaged: it is not JSON") from None
-    if not isinstance(document, dict):
-        raise StoreError("is damaged: it holds no object")
+    document = _document(data)
     if document.get("schema") != SCHEMA:
         raise StoreError(f"has schema {document.get('schema')!r}; this harness reads {SCHEMA}")
     cause = _object(document, "cause")
@@ -165,6 +198,16 @@ def plain(value: object, depth: int = 0) -> object:
             items = sorted(value, key=_TEXT.repr) if isinstance(value, set | frozenset) else value
             return [plain(item, depth + 1) for item in items]
     return _TEXT.repr(value)
+
+
+def _document(data: bytes) -> dict[str, object]:
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError):
+        raise StoreError("is damaged: it is not JSON") from None
+    if not isinstance(document, dict):
+        raise StoreError("is damaged: it holds no object")
+    return document
 
 
 def _object(document: Mapping[str, object], name: str) -> dict[str, object]:

@@ -301,6 +301,13 @@ def test_the_summary_lists_findings_worst_first_with_their_files() -> None:
     assert "75" in text.partition("iris_ref_conn")[2].splitlines()[0].split()
 
 
+def test_the_hint_to_show_a_case_is_for_cases_only() -> None:
+    hint = "`iris-fuzz show FILE`"
+    assert hint in summed_up(Found(CRASH, "crash-1", new=True), Ended(PROGRESS, "time is up"))
+    caseless = Found(CRASH, "crashes/assertion-1.json", new=True)
+    assert hint not in summed_up(caseless, Ended(PROGRESS, "time is up"))
+
+
 def test_the_summary_of_a_run_that_broke_off_says_so() -> None:
     text = summed_up(PROGRESS)
     assert "an error" in text

@@ -119,6 +119,20 @@ def test_a_finding_opens_with_its_case_and_closes_again(campaign: Campaign, tmp_
     campaign.drive(keys)
 
 
+def test_a_finding_without_a_case_opens_with_what_is_known(
+    campaign: Campaign, tmp_path: Path
+) -> None:
+    file = tmp_path / "assertion-1.json"
+    file.write_text('{"left": 4}')
+
+    async def keys(pilot: Pilot[None]) -> None:
+        campaign.tell(STARTED, Found(LOST, str(file), True))
+        await pilot.press("enter")
+        assert "left" in campaign.app.export_screenshot(simplify=True)
+
+    campaign.drive(keys)
+
+
 def test_a_finding_whose_file_is_gone_says_so(campaign: Campaign, tmp_path: Path) -> None:
     async def keys(pilot: Pilot[None]) -> None:
         campaign.tell(STARTED, Found(LOST, str(tmp_path / "gone"), True))

@@ -21,6 +21,7 @@ from fuzz.errors import IrisFuzzError
 from fuzz.report.console import status_block
 from fuzz.report.dashboard import panels
 from fuzz.report.dashboard.board import Board
+from fuzz.report.html.folder import is_case
 from fuzz.report.show import render_case
 from fuzz.store.sidecar import read_sidecar
 
@@ -234,8 +235,12 @@ class Dashboard(App[None]):
 
 
 def _told(path: Path) -> RenderableType:
-    """Return a saved finding in full, or why it cannot be read."""
+    """Return a saved finding in full, or why it cannot be read; without a case it is its JSON."""
     try:
+        if not is_case(path):
+            return Text(path.read_text("utf-8", "replace"))
         return render_case(read_case(path), read_sidecar(path))
     except IrisFuzzError as error:
         return Text(str(error))
+    except OSError as error:
+        return Text(f"{path} cannot be read: {error.strerror}")

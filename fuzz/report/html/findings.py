@@ -111,7 +111,7 @@ def _row(sidecar: Sidecar, full: bool, known: str) -> FindingRow:
 def _view(one: Saved, rate: float | None, with_reproducer: bool) -> FindingView:
     sidecar, problem, case = one.sidecar, "", None
     try:
-        case = read_case(one.path)
+        case = read_case(one.path) if one.has_case else None
     except CaseFileError as error:
         problem = str(error)
     finding = Finding(sidecar.kind, sidecar.title, sidecar.cause, sidecar.evidence)
@@ -148,7 +148,8 @@ def _view(one: Saved, rate: float | None, with_reproducer: bool) -> FindingView:
 
 def _facts(sidecar: Sidecar, rate: float | None) -> Iterator[Fact]:
     evidence = sidecar.evidence
-    yield Fact("Seen", f"{_times(sidecar.hits)}, first on {_day(sidecar.first_seen)}")
+    first = f", first on {_day(sidecar.first_seen)}" if sidecar.first_seen else ""
+    yield Fact("Seen", f"{_times(sidecar.hits)}{first}")
     confidence = _text(evidence.get("reproduced"))
     if confidence:
         yield Fact("Reproduced", confidence)
@@ -157,8 +158,9 @@ def _facts(sidecar: Sidecar, rate: float | None) -> Iterator[Fact]:
     small = _text(evidence.get("minimised"))
     if small:
         yield Fact("Size", small.removeprefix("minimised to "))
-    target = f"{sidecar.target}, OTP {sidecar.otp}, over {sidecar.transport}"
-    yield Fact("Target", _cut(target, MAX_LINE))
+    if sidecar.target:
+        target = f"{sidecar.target}, OTP {sidecar.otp}, over {sidecar.transport}"
+        yield Fact("Target", _cut(target, MAX_LINE))
     if sidecar.plants:
         yield Fact("Planted", _cut(", ".join(sidecar.plants), MAX_LINE))
 

@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fuzz.errors import StoreError
+from fuzz.finding import ASSERTION
 from fuzz.store.atomic import store_error
-from fuzz.store.sidecar import Sidecar, read_sidecar
+from fuzz.store.sidecar import Sidecar, read_caseless, read_sidecar
 
 _NO_CASES = (".json", ".md")
 _CRASH = "crash-"
+#: What was seen in the metrics of a server: a JSON, and no case.
+_CASELESS = f"{ASSERTION}-*.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +28,20 @@ class CaseFile:
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """A finding on disk: its case and what is known of it."""
+    """A finding on disk: its case and what is known of it; some have no case."""
 
     path: Path
     sidecar: Sidecar
+
+    @property
+    def has_case(self) -> bool:
+        """Tell whether there is a case that shows it."""
+        return is_case(self.path)
+
+
+def is_case(path: Path) -> bool:
+    """Tell whether a file holds a case, going by its name."""
+    return not path.name.endswith(_NO_CASES)
 
 
 def checked(folder: Path) -> Path:
@@ -46,7 +59,10 @@ def checked(folder: Path) -> Path:
 def crash_folder(folder: Path) -> Path:
     """Return where the findings of a campaign are: ``folder`` itself, if they lie right in it."""
     inside = folder / "crashes"
-    if inside.is_dir() or not any(file.path.name.startswith(_CRASH) for file in case_files(folder)):
+    if inside.is_dir() or not (
+        any(file.path.name.startswith(_CRASH) for file in case_files(folder))
+        or any(folder.glob(_CASELESS))
+    ):
         return inside
     return folder
 
@@ -60,20 +76,20 @@ def saved_findings(folder: Path) -> tuple[tuple[Saved, ...], tuple[str, ...]]:
     """Return the worst pair of each fingerprint in ``folder``, and a sentence for each bad file."""
     found: dict[str, Saved] = {}
     problems: list[str] = []
-    for file in case_files(folder):
-        if not file.path.name.startswith(_CRASH):
-            continue
+    crashes = [file.path for file in case_files(folder) if file.path.name.startswith(_CRASH)]
+    for path in (*crashes, *sorted(folder.glob(_CASELESS))):
         try:
-            sidecar = read_sidecar(file.path)
+            sidecar = read_sidecar(path) if is_case(path) else read_caseless(path)
         except StoreError as error:
             problems.append(str(error))
             continue
         if sidecar is None:
-            problems.append(f"{file.path} has no JSON beside it: replay it to see what it does")
+            if is_case(path):
+                problems.append(f"{path} has no JSON beside it: replay it to see what it does")
             continue
         known = found.get(sidecar.fingerprint)
         if known is None or sidecar.kind.rank < known.sidecar.kind.rank:
-            found[sidecar.fingerprint] = Saved(file.path, sidecar)
+            found[sidecar.fingerprint] = Saved(path, sidecar)
     return tuple(found.values()), tuple(problems)
 
 
@@ -81,7 +97,7 @@ def _case_files(folder: Path) -> Iterator[CaseFile]:
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
-                if entry.name.startswith(".") or entry.name.endswith(_NO_CASES):
+                if entry.name.startswith(".") or not is_case(Path(entry.name)):
                     continue
                 try:
                     if entry.is_file():

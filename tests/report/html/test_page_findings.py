@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
+from fuzz.assertions import page as page_module
+from fuzz.assertions.expression import parse_assertion
+from fuzz.assertions.keeper import Keeper
 from fuzz.case import Case, Step, StepKind, encode_case
+from fuzz.events import Ended, Event, Found, Progress, Started
 from fuzz.finding import Kind
 from fuzz.report.html import findings as module
 from fuzz.report.html.findings import findings_of
 from fuzz.report.html.folder import crash_folder, saved_findings
 from fuzz.report.html.model import Findings
+from fuzz.report.html.render import page_html
 from fuzz.report.reproducer import reproducer
 from grammar import SendMessage, encode
-from tests.report.html.stand_ins import case_of, finding_of, save
+from tests.report.html.stand_ins import case_of, finding_of, page_of, save
 
 
 def found(folder: Path, rates: dict[str, float] | None = None) -> Findings:
@@ -144,3 +150,31 @@ def test_of_two_pairs_of_one_defect_the_worse_counts(tmp_path: Path) -> None:
         path.rename(tmp_path / "crashes" / path.name)
     findings = found(tmp_path)
     assert [row.kind for row in findings.rows] == [Kind.NODE_DOWN]
+
+
+def _events() -> Generator[Event, None, None]:
+    yield Started("embedded", "BEAM coverage", 120, 9)
+    yield Ended(Progress(77, 4.0, 30, 120, 7, 2, 5, 0.75), "time is up")
+
+
+def test_what_no_case_shows_counts_and_is_told(tmp_path: Path) -> None:
+    source = page_module.source_of("http://127.0.0.1:9/metrics", ())
+    metrics = page_module.page_of("# TYPE connections gauge\nconnections 4\n")
+    assertions = (parse_assertion("connections < 2"),)
+    keeper = Keeper(assertions, source, tmp_path / "crashes", read=lambda _: metrics)
+    assert any(isinstance(event, Found) for event in keeper.watch(_events()))
+    for folder in (tmp_path, tmp_path / "crashes"):
+        made = page_of(folder)
+        assert made.verdict == "1 defect found: 1 high"
+        assert (made.figures[0].name, made.figures[0].value) == ("Defects", "1")
+        (one,) = made.findings.full
+        assert one.title == "connections < 2 does not hold: 4 < 2"
+        assert one.reason == "assertion connections < 2"
+        assert (one.problem, one.replay, one.diagram, one.steps) == ("", "", None, ())
+        assert [fact.value for fact in one.facts] == ["once"]
+        text = page_html(made)
+        assert "Play it again" not in text
+        assert "<h4>Dialogue" not in text
+    (tmp_path / "crashes" / "assertion-x.json").write_text("{}")
+    (problem,) = found(tmp_path).problems
+    assert problem.endswith("assertion-x.json is damaged: its 'evidence' is no object")

@@ -7,6 +7,7 @@ import math
 import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import cast
 
@@ -22,6 +23,8 @@ MAX_SIDECAR_BYTES = 16 * 1024 * 1024
 _MAX_DEPTH = 32
 #: The BEAM knows integers of any size; Python turns very long ones to decimal text no more.
 _MAX_BITS = 1024
+#: Nothing is seen as often in the time that there is, and a time line can still hold it.
+_MOST_HITS = 2**53
 #: Text of what is neither; it bounds depth and length, and no ``__repr__`` makes it fail.
 _TEXT = reprlib.Repr()
 _TEXT.maxother = 1_000
@@ -174,7 +177,7 @@ def decode_sidecar(data: bytes) -> Sidecar:
         otp=_text(target, "otp"),
         plants=_texts(target, "plants"),
         replay=_text(document, "replay"),
-        first_seen=_text(document, "first_seen"),
+        first_seen=_time(document, "first_seen"),
         hits=_count(document, "hits"),
         # What was kept before there was any other has none.
         transport=_text(target, "transport") if "transport" in target else "tcp",
@@ -233,8 +236,17 @@ def _texts(document: Mapping[str, object], name: str) -> tuple[str, ...]:
 
 def _count(document: Mapping[str, object], name: str) -> int:
     value = document.get(name)
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 < value <= _MOST_HITS:
         raise StoreError(f"is damaged: its {name!r} is no count")
+    return value
+
+
+def _time(document: Mapping[str, object], name: str) -> str:
+    value = _text(document, name)
+    try:
+        datetime.fromisoformat(value).timestamp()
+    except (ValueError, OverflowError, OSError):
+        raise StoreError(f"is damaged: its {name!r} is no time") from None
     return value
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -45,12 +46,22 @@ sidecars = st.builds(
     otp=st.text(),
     plants=texts,
     replay=st.text(),
-    first_seen=st.text(),
+    first_seen=st.datetimes(datetime(1971, 1, 1)).map(datetime.isoformat),
     hits=st.integers(1, 10**9),
 )
 
 SIDECAR = Sidecar(
-    "f" * 16, Kind.HANG, "title", Cause("what"), {}, ("step",), "target", "25", (), "replay", "now"
+    "f" * 16,
+    Kind.HANG,
+    "title",
+    Cause("what"),
+    {},
+    ("step",),
+    "target",
+    "25",
+    (),
+    "replay",
+    "2026-02-01",
 )
 
 
@@ -111,3 +122,13 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     path.mkdir()
     with pytest.raises(StoreError, match="cannot be read: Is a directory"):
         read_sidecar(case)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("first_seen", "yesterday"), ("first_seen", "0001-01-01"), ("hits", 10**30), ("hits", 0)],
+)
+def test_a_time_or_a_count_that_is_none_is_damage(name: str, value: object) -> None:
+    document = json.loads(encode_sidecar(SIDECAR, "crash-x")) | {name: value}
+    with pytest.raises(StoreError, match=f"is damaged: its '{name}' is no"):
+        decode_sidecar(json.dumps(document).encode())

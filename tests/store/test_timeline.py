@@ -282,3 +282,51 @@ def test_one_that_is_put_away_is_read_and_no_file_is_made_beside_it(
     assert last is not None
     assert last.cases == 10
     assert [path.name for path in tmp_path.iterdir()] == [FILE_NAME]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE runs SET nodes = '5'",
+        "UPDATE runs SET versions = '{'",
+        "UPDATE runs SET cases = 'many'",
+        "UPDATE samples SET seconds = 'long'",
+        "UPDATE findings SET kind = 'nosuch'",
+        "UPDATE findings SET hits = 'often'",
+        "INSERT OR REPLACE INTO about VALUES ('interval', 'abc')",
+    ],
+)
+def test_values_that_no_harness_has_written_are_one_sentence(tmp_path: Path, damage: str) -> None:
+    with closing(TimelineWriter(tmp_path)) as timeline:
+        timeline.sample(sample(1.0), RUN)
+        timeline.put_finding(finding(tmp_path))
+    with closing(sqlite3.connect(tmp_path / FILE_NAME)) as db, db:
+        db.execute(damage)
+    with pytest.raises(StoreError, match="holds what this harness does not understand"):
+        _read_by_a_writer(tmp_path)
+    with pytest.raises(StoreError, match="holds what this harness does not understand"):
+        _read_by_a_writer(tmp_path)  # it is left as it was
+
+
+def _read_by_a_writer(folder: Path) -> None:
+    with closing(TimelineWriter(folder)) as timeline:
+        timeline.runs()
+        timeline.latest()
+        timeline.findings()
+
+
+def test_half_a_character_is_written_as_its_escape(tmp_path: Path) -> None:
+    half = "caf\udce9"
+    with closing(TimelineWriter(tmp_path)) as timeline:
+        timeline.note("key", half)
+        timeline.put_run(replace(RUN, command=half))
+        timeline.put_finding(replace(finding(tmp_path), title=half))
+        timeline.recovery(RecoveryRow(1, 1.0, 1.0, half, 1.0, half))
+        timeline.fault(FaultRow(1, 1.0, 1.0, half))
+        timeline.chart(POINTS, {"a": Path(half)})
+    read = read_timeline(tmp_path)
+    told = [
+        read.about["key"], read.runs[0].command, read.findings[0].title, read.recoveries[0].why,
+        read.faults[0].sentence, str(read.points[0].source),
+    ]  # fmt: skip
+    assert told == ["caf\\udce9"] * len(told)

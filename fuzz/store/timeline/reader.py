@@ -24,7 +24,7 @@ from fuzz.store.timeline.rows import (
     Run,
     Sample,
 )
-from fuzz.store.timeline.schema import FILE_NAME, open_to_read, told
+from fuzz.store.timeline.schema import FILE_NAME, open_to_read, understood
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def read_timeline(folder: Path) -> Timeline:
     Raises :class:`fuzz.errors.StoreError` with one sentence if there is none, or it is damaged.
     """
     path = folder / FILE_NAME
-    with closing(open_to_read(path)) as db, told(path, "read"):
+    with closing(open_to_read(path)) as db, understood(path):
         db.execute("BEGIN")  # all of one moment, whatever is written meanwhile
         return Timeline(
             about=dict(db.execute("SELECT key, value FROM about")),
@@ -97,6 +97,8 @@ def read_run(row: Sequence[Any]) -> Run:
     """Return a row of ``runs`` as a value."""
     number, started, command, target, guided, versions, workers, nodes, *rest = row
     seen = tuple(NodeRow(name, otp, port) for name, otp, port in json.loads(nodes))
+    ended, _, *counts = rest
+    _check_numbers(number, started, workers, ended, *counts)
     return Run(number, started, command, target, guided, json.loads(versions), workers, seen, *rest)
 
 
@@ -106,15 +108,26 @@ def read_samples(db: sqlite3.Connection, query: str) -> list[Sample]:
     vitals: dict[int, dict[str, QuickVitals]] = defaultdict(dict)
     first = min((row[0] for row in rows), default=0)
     for sample, node, *counts in db.execute("SELECT * FROM vitals WHERE sample >= ?", (first,)):
+        _check_numbers(*counts)
         vitals[sample][node] = QuickVitals(*counts)
+    for row in rows:
+        _check_numbers(*row)
     return [replace(Sample(*rest), vitals=vitals[number]) for number, *rest in rows]
 
 
 def read_finding(row: Sequence[Any], folder: Path) -> FindingRow:
     """Return a row of ``findings`` of the campaign in ``folder`` as a value."""
     fingerprint, kind, _, title, path, *rest = row
+    _check_numbers(*rest[:-1])
     # A path that leads elsewhere is absolute, and stays as it is.
     return FindingRow(fingerprint, Kind(kind), title, folder / path, *rest)
+
+
+def _check_numbers(*values: object) -> None:
+    """Raise :class:`TypeError` for what is no number: a column of SQLite takes any value."""
+    for value in values:
+        if not isinstance(value, int | float | None):
+            raise TypeError(f"{value!r} is no number")
 
 
 def _point(row: Sequence[Any]) -> PointRow:

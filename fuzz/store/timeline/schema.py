@@ -145,6 +145,19 @@ def told(path: Path, doing: str) -> Iterator[None]:
         raise StoreError(f"{path} cannot be {doing}: {reason}") from None
 
 
+@contextmanager
+def understood(path: Path) -> Iterator[None]:
+    """Like :func:`told`, for what is read: values that no harness of this version has written."""
+    try:
+        with told(path, "read"):
+            yield
+    except (ValueError, TypeError, LookupError, OverflowError):
+        raise StoreError(
+            f"{path} holds what this harness does not understand: move it away, and the next run "
+            "begins a new one; cases and findings are files of their own, and stay"
+        ) from None
+
+
 def open_to_write(path: Path) -> sqlite3.Connection:
     """Open the time line at ``path``, or make it; raise :class:`StoreError` if it can't be."""
     with told(path, "opened"), ExitStack() as unless_good:

@@ -12,7 +12,7 @@ from pathlib import Path
 from fuzz.node import Point
 from fuzz.store.timeline.reader import read_finding, read_run, read_samples
 from fuzz.store.timeline.rows import FaultRow, FindingRow, RecoveryRow, Run, Sample
-from fuzz.store.timeline.schema import FILE_NAME, open_to_write, told
+from fuzz.store.timeline.schema import FILE_NAME, open_to_write, told, understood
 
 #: So many make any curve, and with the counts of three nodes they are some two megabytes.
 MAX_SAMPLES = 4_096
@@ -39,7 +39,7 @@ class TimelineWriter:
         self._path = folder / FILE_NAME
         self._max_samples = max_samples
         self._db = open_to_write(self._path)
-        with told(self._path, "read"):
+        with understood(self._path):
             self._interval = float(self.about().get(_INTERVAL, FIRST_INTERVAL))
             (self._samples,) = self._db.execute("SELECT count(*) FROM samples").fetchone()
             (self._run,) = self._db.execute("SELECT ifnull(max(number), 0) FROM runs").fetchone()
@@ -59,23 +59,23 @@ class TimelineWriter:
 
     def about(self) -> Mapping[str, str]:
         """Return the facts about the campaign."""
-        with told(self._path, "read"):
+        with understood(self._path):
             return dict(self._db.execute("SELECT key, value FROM about"))
 
     def runs(self) -> list[Run]:
         """Return the runs, the first one first."""
-        with told(self._path, "read"):
+        with understood(self._path):
             return [read_run(row) for row in self._db.execute("SELECT * FROM runs ORDER BY number")]
 
     def latest(self) -> Sample | None:
         """Return the last sample, None if there is none."""
-        with told(self._path, "read"):
+        with understood(self._path):
             last = "SELECT * FROM samples ORDER BY id DESC LIMIT 1"
             return next(iter(read_samples(self._db, last)), None)
 
     def findings(self) -> dict[str, FindingRow]:
         """Return the findings by their fingerprint."""
-        with told(self._path, "read"):
+        with understood(self._path):
             rows = self._db.execute("SELECT * FROM findings")
             return {row[0]: read_finding(row, self._folder) for row in rows}
 
@@ -84,7 +84,7 @@ class TimelineWriter:
     def note(self, key: str, value: str) -> None:
         """Put down a fact about the campaign, in the place of an earlier one."""
         with self._change() as db:
-            db.execute("INSERT OR REPLACE INTO about VALUES (?, ?)", (key, value))
+            db.execute("INSERT OR REPLACE INTO about VALUES (?, ?)", _texts(key, value))
 
     def put_run(self, run: Run) -> None:
         """Add a run, or put what is known of it by now in the place of what was."""
@@ -127,7 +127,7 @@ class TimelineWriter:
         with self._change() as db:
             db.execute(
                 "INSERT OR REPLACE INTO findings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
+                _texts(
                     finding.fingerprint, finding.kind.value, finding.severity.value, finding.title,
                     str(path), finding.first_seen, finding.last_seen, finding.run, finding.seconds,
                     finding.hits, finding.rate, finding.refined,
@@ -139,12 +139,12 @@ class TimelineWriter:
         with self._change() as db:
             db.execute(
                 "INSERT INTO recoveries VALUES (NULL, ?, ?, ?, ?, ?, ?)",
-                (row.run, row.at, row.seconds, row.how, row.took, row.why),
+                _texts(row.run, row.at, row.seconds, row.how, row.took, row.why),
             )
             db.execute(
                 "INSERT INTO recovery_totals VALUES (?, ?, 1, ?) ON CONFLICT (how, why)"
                 " DO UPDATE SET times = times + 1, took = took + excluded.took",
-                (row.how, row.why, row.took),
+                _texts(row.how, row.why, row.took),
             )
             _keep_last(db, "recoveries", MAX_RECOVERIES)
 
@@ -153,7 +153,7 @@ class TimelineWriter:
         with self._change() as db:
             db.execute(
                 "INSERT INTO faults VALUES (NULL, ?, ?, ?, ?)",
-                (row.run, row.at, row.seconds, row.sentence),
+                _texts(row.run, row.at, row.seconds, row.sentence),
             )
             _keep_last(db, "faults", MAX_FAULTS)
 
@@ -182,7 +182,7 @@ class TimelineWriter:
             modules = {point.module for point in points}
             db.executemany(
                 "UPDATE points SET source = ? WHERE module = ?",
-                ((str(sources[name]) if name in sources else None, name) for name in modules),
+                (_texts(str(sources[name]) if name in sources else None, name) for name in modules),
             )
             rows = db.execute("SELECT id, module, function, arity, line, kind, nth FROM points")
             numbers = {tuple(key): number for number, *key in rows}
@@ -198,7 +198,7 @@ class TimelineWriter:
         return self._hit()
 
     def _hit(self) -> int:
-        with told(self._path, "read"):
+        with understood(self._path):
             (count,) = self._db.execute("SELECT count(*) FROM points WHERE hit").fetchone()
             return int(count)
 
@@ -234,13 +234,24 @@ class TimelineWriter:
 def _put_run(db: sqlite3.Connection, run: Run) -> None:
     db.execute(
         "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
+        _texts(
             run.number, run.started_at, run.command, run.target, run.guided_by,
             json.dumps(dict(run.versions)), run.workers,
             json.dumps([[node.name, node.otp, node.port] for node in run.nodes]),
             run.ended_at, run.reason, run.cases, run.seconds, run.judged_before,
         ),
     )  # fmt: skip
+
+
+def _texts(*values: object) -> tuple[object, ...]:
+    """Return the values of a row, with text as SQLite takes it.
+
+    A name of a file that is no UTF-8, and what a target says, may hold half of a character.
+    """
+    return tuple(
+        value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+        for value in values
+    )
 
 
 def _keep_last(db: sqlite3.Connection, table: str, count: int) -> None:

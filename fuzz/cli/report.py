@@ -81,10 +81,9 @@ def serve(folder: Path, port: int, known: Path | None) -> int:
     """
     desk = Desk(_gatherer(folder, known))
     desk.latest()  # whatever is wrong with the folder is said here, and not in a browser
-    with PageServer(desk, port) as server:
+    with PageServer(desk, port) as server, suppress(KeyboardInterrupt):
         click.echo(f"{folder} is shown at {server.url} (Ctrl-C ends it)")
-        with suppress(KeyboardInterrupt):
-            server.serve_forever()
+        server.serve_forever()
     return 0
 
 

@@ -134,3 +134,13 @@ def test_it_serves_until_it_is_told_to_end(number: signal.Signals, tmp_path: Pat
         serving.kill()
         serving.wait()
     assert (serving.returncode, out, err) == (0, "", "")
+
+
+def test_ctrl_c_right_after_the_address_is_an_end_like_any_other(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("fuzz.cli.report.click.echo", interrupted)
+    assert run("serve", tmp_path, "--port", 0).code == 0

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 from fuzz.errors import SettingsError, StoreError
 from fuzz.report.html.gather import Gatherer
@@ -93,6 +95,11 @@ class PageServer(ThreadingHTTPServer):
                 f"port {port} of {HOST} cannot be used: {error.strerror}; "
                 "choose another with --port"
             ) from None
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a browser that has gone: only what is wrong here is told."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
 
     @property
     def port(self) -> int:

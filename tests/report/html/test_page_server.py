@@ -186,3 +186,15 @@ def test_a_folder_that_is_slow_to_read_is_read_less_often(tmp_path: Path) -> Non
 def test_a_desk_of_no_folder_says_so(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="is not there"):
         Desk(Gatherer(tmp_path / "gone", "0.1")).latest()
+
+
+def test_a_client_that_is_gone_is_no_word_and_a_fault_is(
+    live: Live, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for error, told in ((ConnectionResetError(), False), (ValueError("a fault"), True)):
+        try:
+            raise error
+        except (OSError, ValueError):
+            with socket.socket() as request:
+                live.server.handle_error(request, ("127.0.0.1", 9))
+        assert ("Traceback" in capsys.readouterr().err) == told

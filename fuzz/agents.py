@@ -19,6 +19,7 @@ from fuzz.clock import Deadline
 from fuzz.epmd import distribution_ports
 from fuzz.errors import AgentError
 from fuzz.node import NodeSeen
+from fuzz.settings import EMBEDDED
 from fuzz.target import Address, Target
 
 #: A node that is coming up is asked again after this long; meanwhile the end of one is awaited.
@@ -111,6 +112,8 @@ class Agents:
                 rank = next((n for n, port in enumerate(ports) if port in listening), len(ports))
                 self._keys[node] = Member(agent, edge=rank < len(ports))
                 port = ports[rank] if rank < len(ports) else None
+                if self._target.name.startswith(EMBEDDED):
+                    listening = frozenset()  # all its edges are known: the rest is its own
                 ranked.append((rank, self._keys[node], _seen(agent, listening, port)))
         except AgentError:
             for _, member, _ in ranked:

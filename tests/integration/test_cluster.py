@@ -83,6 +83,7 @@ def test_all_nodes_are_known_and_the_first_edge_comes_first(cluster: Watched) ->
         ("iris_edge2", True),
         ("iris_core", False),
     ]
+    assert rig.nodes[-1].told() == "iris_core@localhost (core)"
     edges = rig.endpoint.edges()
     assert [edge.name for edge in edges] == ["iris_edge1", "iris_edge2"]
     for edge in edges:

@@ -96,12 +96,15 @@ def _iris(pytestconfig: pytest.Config) -> Iterator[WatchedIris]:
     from fuzz.errors import IrisFuzzError
     from fuzz.watched import WatchedIris
 
+    problem = ""
     try:
         settings = _settings(pytestconfig)
         watched = WatchedIris(settings, pytestconfig.getoption("--iris-crashes"))
         watched.start()
     except IrisFuzzError as error:
-        pytest.fail(f"iris-fuzz: {error}", pytrace=False)
+        problem = f"iris-fuzz: {error}"
+    if problem:  # not while the error is handled: pytest would show both
+        pytest.fail(problem, pytrace=False)
     try:
         yield watched
     finally:

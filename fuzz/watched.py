@@ -13,6 +13,7 @@ from fuzz.observation import Observation
 from fuzz.rig import rig_of
 from fuzz.settings import TargetSettings
 from fuzz.store.crashes import CrashStore
+from fuzz.store.sidecar import read_sidecar
 from fuzz.watchdog.attribute import Investigator
 from fuzz.watchdog.watchdog import Watchdog
 
@@ -25,8 +26,9 @@ class FindingError(AssertionError):
         lines = [f"{f.kind.value} {f.fingerprint}: {f.title}" for f in findings]
         if case is not None:
             lines += [f"  {step}" for step in describe_steps(case)]
-        if path is not None:
-            lines.append(f"replay it: iris-fuzz replay {path}")
+        saved = None if path is None else read_sidecar(path)
+        if saved is not None:
+            lines.append(f"replay it: {saved.replay}")
         super().__init__("\n".join(lines))
 
 

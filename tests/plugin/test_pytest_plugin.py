@@ -105,7 +105,7 @@ def test_a_case_fails_at_once_and_is_kept(project: Project) -> None:
     assert "FindingError: semantic" in out
     # The defect shows in more than one way, and each is kept.
     kept = [path for path in crashes.iterdir() if path.suffix != ".json"]
-    assert any(f"iris-fuzz replay {path}" in out for path in kept)
+    assert any(f"iris-fuzz replay {path} --plant wrong_user" in out for path in kept)
 
 
 def test_an_iris_that_cannot_be_had_is_one_sentence(project: Project) -> None:
@@ -113,6 +113,7 @@ def test_an_iris_that_cannot_be_had_is_one_sentence(project: Project) -> None:
     assert code == 1
     assert "iris-fuzz: 127.0.0.1:1" in out
     assert "Traceback" not in out
+    assert "another exception occurred" not in out
 
 
 def test_the_file_of_the_project_and_the_options_choose_the_iris(project: Project) -> None:
